@@ -63,6 +63,8 @@ class BridgeEntered:
     at_ns: int
     channel: ChannelId
     bridge: str
+    endpoint: str = ""
+    """Who the channel is *now*: call pickup gives a ringing channel another phone's name. "" when not said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,234 @@
+"""The desk: routes every fact to the session it concerns, and gives each call its one draw and its one ledger line.
+
+It joins switchboard, sessions, stations and plans without any I/O: the composition root feeds it and obeys the orders
+it returns. Randomness and the wall clock come in as functions, so a test turns both by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from pbx_bridge.calls import commands as co
+from pbx_bridge.calls import events as ev
+from pbx_bridge.calls.events import StationSeen
+from pbx_bridge.calls.facts import Fact, LinkDown
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.calls.session import Session, State
+from pbx_bridge.calls.switchboard import Directory, Switchboard
+from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
+from pbx_bridge.training.plans import Draw, Plan, Used
+from pbx_bridge.training.rules import decide
+
+Call = tuple[TraineeId, ChannelId]
+"""A trainee and the channel that started the call: what P11 draws once and P24 answers once."""
+
+
+class Desk:
+    """Every method returns the orders that follow, in order."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        plans: tuple[Plan, ...],
+        notices: Mapping[TraineeId, str],
+        used: Callable[[TraineeId], Used],
+        roll: Callable[[], float],
+        now: Callable[[], datetime],
+        new_recording: Callable[[], RecordingId],
+    ) -> None:
+        self._switchboard = Switchboard(directory)
+        self._plans, self._notices, self._used = plans, notices, used
+        self._roll, self._wall, self.new_recording = roll, now, new_recording
+        self._sessions: dict[ChannelId, Session] = {}
+        self._by_recording: dict[RecordingId, ChannelId] = {}
+        self._stations: dict[StationId, StationSeen] = {}
+        self._last_picture_ns: dict[RecordingId, int] = {}
+        self._decisions: dict[Call, Draw | Reason] = {}
+        self._answered: set[Call] = set()
+        self._unanswered: dict[Call, co.WriteLedger] = {}
+        self._frozen: Reason | None = None
+
+    # -- Surroundings -------------------------------------------------------------------------------------------
+
+    def stations_of(self, trainee: TraineeId) -> tuple[StationSeen, ...]:
+        return tuple(station for station in self._stations.values() if station.trainee == trainee)
+
+    def current_notice(self, trainee: TraineeId) -> str:
+        return self._notices.get(trainee, "")
+
+    # -- the PBX ------------------------------------------------------------------------------------------------
+
+    def fact(self, fact: Fact) -> list[co.Command]:
+        """One fact of the PBX."""
+        orders: list[co.Command] = []
+        for event in self._switchboard.learn(fact):
+            match event:
+                case ev.CallOffered():
+                    orders += self._offer(event)
+                case ev.OriginGone():
+                    orders += self._origin_gone(event.origin)
+                case _:
+                    orders += self._tell(event.leg, event)
+        if isinstance(fact, LinkDown):
+            for origin in {origin for _, origin in self._decisions}:
+                orders += self._origin_gone(origin)
+        return orders
+
+    def _offer(self, offered: ev.CallOffered) -> list[co.Command]:
+        """P11: one draw per trainee and call, whatever rings again, forks or is transferred."""
+        call = (offered.trainee, offered.origin)
+        if call not in self._decisions:
+            self._decisions[call] = self._decide(offered.trainee)
+        decision = self._decisions[call]
+        self._sessions[offered.leg] = Session(offered, decision, self)
+        if offered.outbound and isinstance(decision, Draw):
+            return [co.PlayOutboundNotice(offered.leg)]
+        return []
+
+    def _decide(self, trainee: TraineeId) -> Draw | Reason:
+        if self._frozen is not None:
+            return self._frozen
+        return decide(self._plans, trainee, self._wall(), self._used(trainee), self._roll())
+
+    def freeze(self, reason: Reason | None) -> None:
+        """No new recording from now on (a wrong clock, a full disk, a shutdown), until called with None."""
+        self._frozen = reason
+
+    def _origin_gone(self, origin: ChannelId) -> list[co.Command]:
+        orders: list[co.Command] = []
+        for call in [call for call in self._decisions if call[1] == origin]:
+            line = self._unanswered.pop(call, None)
+            if line is not None and call not in self._answered:
+                orders.append(line)
+            del self._decisions[call]
+            self._answered.discard(call)
+        return orders
+
+    def _tell(self, leg: ChannelId, event: ev.SessionEvent) -> list[co.Command]:
+        session = self._sessions.get(leg)
+        if session is None:
+            return []
+        call = (session.trainee, session.origin)
+        if isinstance(event, ev.PartyJoined | ev.ThirdPartyJoined):
+            self._answered.add(call)
+        before = session.recording
+        orders = session.handle(event)
+        if session.recording is not None and before is None:
+            self._by_recording[session.recording] = leg
+        self._note_recording(session)
+        if isinstance(event, ev.CallEnded) and not event.answered and session.origin != leg:
+            orders = [order for order in orders if not self._postpone(call, order)]
+        if session.over:
+            del self._sessions[leg]
+            if session.recording is not None:
+                self._by_recording.pop(session.recording, None)
+                self._last_picture_ns.pop(session.recording, None)
+        return orders
+
+    def _postpone(self, call: Call, order: co.Command) -> bool:
+        """P24: a leg nobody answered gets its line when nobody can be rung for that call any more."""
+        if not isinstance(order, co.WriteLedger) or order.outcome is not Outcome.NOT_RECORDED:
+            return False
+        if call not in self._decisions:
+            return False
+        self._unanswered[call] = order
+        return True
+
+    def _note_recording(self, session: Session) -> None:
+        """Keep for each station whether it films now."""
+        if session.station is None:
+            return
+        seen = self._stations.get(session.station.station)
+        if seen is None:
+            return
+        filming = any(
+            other.station is not None
+            and other.station.station == seen.station
+            and other.state in (State.RECORDING, State.PAUSED, State.CLOSING)
+            for other in self._sessions.values()
+        )
+        self._stations[seen.station] = StationSeen(
+            seen.station, seen.trainee, seen.active, seen.locked, seen.acknowledged, filming
+        )
+
+    # -- stations -----------------------------------------------------------------------------------------------
+
+    def station_seen(
+        self, station: StationId, trainee: TraineeId, *, active: bool, locked: bool, acknowledged: str
+    ) -> None:
+        """A station is live, or something about its desktop or acknowledgement changed."""
+        recording = self._stations[station].recording if station in self._stations else False
+        self._stations[station] = StationSeen(station, trainee, active, locked, acknowledged, recording)
+
+    def station_gone(self, station: StationId) -> None:
+        """Its link is down; a recording there goes on until the lease is lost (P10)."""
+        self._stations.pop(station, None)
+
+    def lease_lost(
+        self, station: StationId, at_ns: int, reason: Reason = Reason.LEASE_LOST
+    ) -> list[co.Command]:
+        """P10: the station must have stopped by itself; what precedes its last picture is kept."""
+        orders: list[co.Command] = []
+        for session in list(self._sessions.values()):
+            if session.station is not None and session.station.station == station:
+                orders += self._capture_over(session, at_ns, reason)
+        return orders
+
+    def desktop_locked(self, station: StationId, at_ns: int) -> list[co.Command]:
+        """P4, P10: a locked or disconnected desktop ends the recording there."""
+        return self.lease_lost(station, at_ns, Reason.STATION_LOCKED)
+
+    def capture_started(self, recording: RecordingId, at_ns: int) -> list[co.Command]:
+        leg = self._by_recording.get(recording)
+        return [] if leg is None else self._tell(leg, ev.CaptureStarted(at_ns, leg))
+
+    def picture_seen(self, recording: RecordingId, at_ns: int) -> None:
+        self._last_picture_ns[recording] = at_ns
+
+    def capture_ended(self, recording: RecordingId, at_ns: int, reason: Reason | None) -> list[co.Command]:
+        leg = self._by_recording.get(recording)
+        return [] if leg is None else self._capture_over(self._sessions[leg], at_ns, reason)
+
+    def _capture_over(self, session: Session, at_ns: int, reason: Reason | None) -> list[co.Command]:
+        if session.recording is None:
+            return []
+        last_ns = self._last_picture_ns.get(session.recording)
+        return self._tell(session.leg, ev.CaptureEnded(at_ns, session.leg, reason, last_ns))
+
+    # -- tap, file, timers --------------------------------------------------------------------------------------
+
+    def audio_started(self, leg: ChannelId, at_ns: int) -> list[co.Command]:
+        return self._tell(leg, ev.AudioStarted(at_ns, leg))
+
+    def audio_lost(self, leg: ChannelId, at_ns: int) -> list[co.Command]:
+        return self._tell(leg, ev.AudioLost(at_ns, leg))
+
+    def sealed(self, recording: RecordingId, at_ns: int, duration_ns: int) -> list[co.Command]:
+        leg = self._by_recording.get(recording)
+        return [] if leg is None else self._tell(leg, ev.RecordingSealed(at_ns, leg, duration_ns))
+
+    def failed(self, recording: RecordingId, at_ns: int, reason: Reason, *, kept: bool) -> list[co.Command]:
+        leg = self._by_recording.get(recording)
+        return [] if leg is None else self._tell(leg, ev.RecordingFailed(at_ns, leg, reason, kept))
+
+    def timer(self, leg: ChannelId, name: str, at_ns: int) -> list[co.Command]:
+        return self._tell(leg, ev.TimerFired(at_ns, leg, name))
+
+    def shutdown(self, at_ns: int) -> list[co.Command]:
+        """End every recording properly and start none."""
+        self.freeze(Reason.SHUTDOWN)
+        orders: list[co.Command] = []
+        for leg in list(self._sessions):
+            orders += self._tell(leg, ev.ShutdownAsked(at_ns, leg))
+        return orders
+
+    @property
+    def open_recordings(self) -> tuple[RecordingId, ...]:
+        """Recordings whose file is not sealed yet."""
+        return tuple(
+            session.recording
+            for session in self._sessions.values()
+            if session.recording is not None and session.state is not State.DONE
+        )

@@ -1,0 +1,63 @@
+"""P8, P9, P10: when a call may be filmed. Pure questions; the session asks them and nobody else answers.
+
+The circumstances are what the PBX and the workstation last said; in doubt the answer is no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pbx_bridge.calls.events import StationSeen
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.ids import ChannelId
+
+CEILING_NS = 60 * 60 * 10**9
+"""P10: no recording is longer than an hour."""
+APART_LIMIT_NS = 2 * 10**9
+"""How long a recording waits for the same party to come back (a transfer's swap, a Local channel's optimisation)."""
+START_LIMIT_NS = 2 * 10**9
+"""Pictures and both voices must have begun this soon after the order (P10: unknown stops within 2 s)."""
+STOP_LIMIT_NS = 1 * 10**9
+"""How long the last pictures of a stopped capture are waited for."""
+SILENT_PAUSE_NS = 10 * 10**9
+"""No RTP from the agent's phone for this long: paused. Measured: a dead phone is reported by nothing else."""
+SILENT_END_NS = 30 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known about one leg right now."""
+
+    party: ChannelId | None = None
+    """The one outside party, None when there is none or more than one."""
+    notice: str = ""
+    """Hash of the notice that party heard, "" if none."""
+    held: bool = False
+    silent: bool = False
+    """The agent's phone has sent nothing for SILENT_PAUSE_NS."""
+
+
+def may_film(now: Circumstances, with_party: ChannelId | None) -> bool:
+    """P8, P9: true only while the agent talks with one party that heard the notice (P16), neither on hold nor cut off.
+
+    `with_party` is the party the recording began with, None before it began: it is never filmed with another.
+    """
+    if now.party is None or now.held or now.silent or not now.notice:
+        return False
+    return with_party is None or now.party == with_party
+
+
+def choose_station(stations: Iterable[StationSeen]) -> StationSeen | Reason:
+    """P10: the one workstation that may film: exactly one is active and unlocked, and it is not filming already."""
+    live = list(stations)
+    if not live:
+        return Reason.NO_STATION
+    usable = [station for station in live if station.active and not station.locked]
+    if not usable:
+        return Reason.STATION_LOCKED
+    if len(usable) > 1:
+        return Reason.SEVERAL_STATIONS
+    if usable[0].recording:
+        return Reason.BUSY_STATION
+    return usable[0]

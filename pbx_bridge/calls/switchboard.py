@@ -1,0 +1,361 @@
+"""Who talks with whom: the PBX's facts in, events of each enrolled agent's leg out.
+
+Theory. A *leg* is an agent's own channel. Channels meet in bridges; a Local channel's two halves join two bridges into
+one conversation and are never parties. So the parties of a leg are all other real channels of its *conversation*: the
+bridges reached from its own through pairs of Local halves. One party: the agent talks (P8). None: alone. More: a third
+party. A person is found from the channel that enters the bridge, never from what was dialled (call pickup), and a
+device is not a person: a member's name that contradicts the device forbids the recording.
+
+State is only what the PBX said; it knows neither plans nor stations, and keeps no number and no name.
+Invariant: for each leg the events are PartyJoined / PartyLeft / ThirdPartyJoined exactly when its view changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from pbx_bridge.calls import events as ev
+from pbx_bridge.calls import facts
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.ids import ChannelId, TraineeId
+
+Directory = Callable[[str, str], TraineeId | Reason | None]
+"""(endpoint, member's name) -> the enrolled trainee, None for anybody else, a Reason when the two contradict."""
+
+
+@dataclass(slots=True)
+class _Channel:
+    id: ChannelId
+    endpoint: str
+    local: bool
+    named: str = ""
+    context: str = ""
+    bridge: str = ""
+    pair: ChannelId | None = None
+    dialled_by: ChannelId | None = None
+    held: bool = False
+    up: bool = False
+    notice: str = ""
+    marks: dict[Reason, bool] = field(default_factory=dict)
+    """Why calls of this channel may not be recorded -> whether what exists must be erased."""
+
+
+@dataclass(slots=True)
+class _Leg:
+    trainee: TraineeId
+    offered: bool = False
+    answered: bool = False
+    parties: frozenset[ChannelId] = frozenset()
+    last_party: ChannelId | None = None
+    held: bool = False
+    told: set[Reason] = field(default_factory=set)
+
+
+class Switchboard:
+    """Feed it every fact in order with `learn`; it answers with the events of enrolled agents' legs."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._channels: dict[ChannelId, _Channel] = {}
+        self._legs: dict[ChannelId, _Leg] = {}
+        self._bridges: dict[str, set[ChannelId]] = {}
+        self._origins: set[ChannelId] = set()
+        self._lost: set[ChannelId] = set()
+
+    def learn(self, fact: facts.Fact) -> list[ev.CallEvent]:
+        """The events this fact causes, in order."""
+        out: list[ev.CallEvent] = []
+        match fact:
+            case facts.ChannelBorn():
+                self._born(fact)
+                self._recognise(fact.channel, fact.at_ns, out)
+            case facts.PersonNamed():
+                if channel := self._channels.get(fact.channel):
+                    channel.named = fact.person
+                    self._recognise(fact.channel, fact.at_ns, out)
+            case facts.Dialled():
+                if callee := self._channels.get(fact.callee):
+                    callee.dialled_by = fact.caller or None
+                self._offer(fact.callee, fact.at_ns, out, outbound=False)
+                self._offer(fact.caller, fact.at_ns, out, outbound=True)
+            case facts.ChannelRinging():
+                self._offer(fact.channel, fact.at_ns, out, outbound=False)
+            case facts.ChannelUp():
+                if channel := self._channels.get(fact.channel):
+                    channel.up = True
+            case facts.LocalPaired():
+                self._pair(fact, out)
+            case facts.BridgeEntered():
+                self._enter(fact, out)
+            case facts.BridgeLeft():
+                self._leave(fact.channel, fact.at_ns, out)
+            case facts.Held() | facts.Unheld():
+                if channel := self._channels.get(fact.channel):
+                    channel.held = isinstance(fact, facts.Held)
+                    self._look(self._conversation(channel), fact.at_ns, out)
+            case facts.Transferred():
+                out += [ev.CallTransferred(fact.at_ns, leg) for leg in fact.by if leg in self._legs]
+            case facts.Parked():
+                out += [
+                    ev.CallParked(fact.at_ns, leg)
+                    for leg, state in self._legs.items()
+                    if fact.channel in (leg, state.last_party)
+                ]
+            case facts.ChannelGone():
+                self._gone(fact, out)
+            case facts.PickedUp():
+                pass  # the channel that enters the bridge says who picked up
+            case facts.NoticeHeard():
+                self._noticed(fact, out)
+            case facts.CallerObjected():
+                self._mark(fact.channel, Reason.OBJECTION, True, fact.at_ns, out)
+            case facts.NeverRecord():
+                self._mark(fact.channel, Reason.NEVER_RECORD, True, fact.at_ns, out)
+            case facts.ForeignRecorder():
+                self._mark(fact.channel, Reason.FOREIGN_RECORDER, False, fact.at_ns, out)
+            case facts.Unreadable():
+                self._unreadable(fact, out)
+            case facts.LegSilent():
+                if fact.channel in self._legs:
+                    out.append(ev.AgentSilent(fact.at_ns, fact.channel, fact.for_ns))
+            case facts.LegHeard():
+                if fact.channel in self._legs:
+                    out.append(ev.AgentHeard(fact.at_ns, fact.channel))
+            case facts.LinkDown():
+                out += [ev.LinkLost(fact.at_ns, leg) for leg in self._legs]
+                self._lost |= set(self._legs)
+                self._forget()
+            case facts.LinkUp():
+                self._resync(fact, out)
+            case _:
+                assert_never(fact)
+        return out
+
+    # -- channels -----------------------------------------------------------------------------------------------
+
+    def _born(self, fact: facts.ChannelBorn) -> None:
+        self._channels[fact.channel] = _Channel(
+            fact.channel, fact.endpoint, fact.local_half, fact.named, fact.context
+        )
+
+    def _recognise(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent]) -> None:
+        """A channel of an enrolled person is a leg; when another person turns out to sit there, it is theirs."""
+        channel = self._channels[channel_id]
+        person = None if channel.local else self._directory(channel.endpoint, channel.named)
+        leg = self._legs.get(channel_id)
+        if isinstance(person, Reason):
+            if leg is not None:
+                self._forbid(channel_id, leg, person, False, at_ns, out)
+            return
+        if leg is not None and leg.trainee != person:
+            if leg.offered:
+                out.append(ev.CallEnded(at_ns, channel_id, leg.answered))
+            del self._legs[channel_id]
+            leg = None
+        if person is not None and leg is None:
+            self._legs[channel_id] = _Leg(person)
+
+    def _gone(self, fact: facts.ChannelGone, out: list[ev.CallEvent]) -> None:
+        channel = self._channels.get(fact.channel)
+        if channel is None:
+            return
+        if fact.channel in self._legs:
+            leg = self._legs.pop(fact.channel)
+            if leg.offered:
+                out.append(ev.CallEnded(fact.at_ns, fact.channel, leg.answered))
+        self._leave(fact.channel, fact.at_ns, out)
+        del self._channels[fact.channel]
+        if channel.pair is not None and (other := self._channels.get(channel.pair)):
+            other.pair = None
+        for leg_id, leg in self._legs.items():
+            if leg.last_party == fact.channel and not leg.parties:
+                out.append(ev.PartyLeft(fact.at_ns, leg_id, gone=True))
+        if fact.channel in self._origins:
+            self._origins.discard(fact.channel)
+            out.append(ev.OriginGone(fact.at_ns, fact.channel))
+        self._lost.discard(fact.channel)
+
+    def _offer(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent], *, outbound: bool) -> None:
+        leg = self._legs.get(channel_id)
+        if leg is None or leg.offered or channel_id in self._lost:
+            return
+        leg.offered = True
+        origin = self._origin(channel_id)
+        self._origins.add(origin)
+        out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, outbound, origin))
+        for source in {channel_id, origin}:
+            if channel := self._channels.get(source):
+                for reason, erase in channel.marks.items():
+                    self._forbid(channel_id, leg, reason, erase, at_ns, out)
+
+    def _origin(self, channel_id: ChannelId) -> ChannelId:
+        """The channel at the start of the chain of diallers, through Local halves."""
+        seen: set[ChannelId] = set()
+        while channel_id not in seen:
+            seen.add(channel_id)
+            channel = self._channels.get(channel_id)
+            if channel is None:
+                break
+            before = channel.dialled_by
+            if before is None and channel.local and channel.pair is not None:
+                before = channel.pair
+            if before is None:
+                break
+            channel_id = before
+        return channel_id
+
+    # -- conversations ------------------------------------------------------------------------------------------
+
+    def _pair(self, fact: facts.LocalPaired, out: list[ev.CallEvent]) -> None:
+        one, two = self._channels.get(fact.one), self._channels.get(fact.two)
+        if one is not None and two is not None:
+            one.pair, two.pair = fact.two, fact.one
+            self._look(self._conversation(one) | self._conversation(two), fact.at_ns, out)
+
+    def _enter(self, fact: facts.BridgeEntered, out: list[ev.CallEvent]) -> None:
+        channel = self._channels.get(fact.channel)
+        if channel is None:
+            return
+        if fact.endpoint and fact.endpoint != channel.endpoint:
+            channel.endpoint = fact.endpoint
+            self._recognise(fact.channel, fact.at_ns, out)
+        if channel.bridge and channel.bridge != fact.bridge:
+            self._leave(fact.channel, fact.at_ns, out)
+        channel.bridge = fact.bridge
+        channel.up = True
+        self._bridges.setdefault(fact.bridge, set()).add(fact.channel)
+        self._offer(fact.channel, fact.at_ns, out, outbound=False)
+        self._look(self._conversation(channel), fact.at_ns, out)
+
+    def _leave(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent]) -> None:
+        channel = self._channels.get(channel_id)
+        if channel is None or not channel.bridge:
+            return
+        before = self._conversation(channel)
+        members = self._bridges.get(channel.bridge, set())
+        members.discard(channel_id)
+        if not members:
+            self._bridges.pop(channel.bridge, None)
+        channel.bridge = ""
+        self._look(before, at_ns, out)
+
+    def _conversation(self, channel: _Channel) -> frozenset[ChannelId]:
+        """All real channels that hear `channel`, itself included: its bridge, and bridges beyond Local pairs."""
+        real: set[ChannelId] = set() if channel.local else {channel.id}
+        todo, seen = [channel.bridge], {""}
+        if channel.local and channel.pair is not None and (half := self._channels.get(channel.pair)):
+            todo.append(half.bridge)
+        while todo:
+            bridge = todo.pop()
+            if bridge in seen:
+                continue
+            seen.add(bridge)
+            for member in self._bridges.get(bridge, ()):
+                other = self._channels[member]
+                if not other.local:
+                    real.add(member)
+                elif other.pair is not None and (half := self._channels.get(other.pair)):
+                    todo.append(half.bridge)
+        return frozenset(real)
+
+    def _look(self, touched: frozenset[ChannelId], at_ns: int, out: list[ev.CallEvent]) -> None:
+        """Compare what each touched leg sees now with what it saw before, and say the difference."""
+        for leg_id in sorted(touched):
+            leg, channel = self._legs.get(leg_id), self._channels.get(leg_id)
+            if leg is None or channel is None or leg_id in self._lost:
+                continue
+            parties = self._conversation(channel) - {leg_id} if channel.bridge else frozenset()
+            self._say_parties(leg_id, leg, parties, at_ns, out)
+            held = channel.held or any(self._channels[party].held for party in parties)
+            if held != leg.held:
+                leg.held = held
+                out.append(ev.CallHeld(at_ns, leg_id) if held else ev.CallResumed(at_ns, leg_id))
+
+    def _say_parties(
+        self, leg_id: ChannelId, leg: _Leg, parties: frozenset[ChannelId], at_ns: int, out: list[ev.CallEvent]
+    ) -> None:
+        if parties == leg.parties:
+            return
+        leg.parties = parties
+        if not parties:
+            out.append(ev.PartyLeft(at_ns, leg_id, gone=leg.last_party not in self._channels))
+            return
+        leg.answered = True
+        for member in sorted({leg_id, *parties}):
+            for reason, erase in self._channels[member].marks.items():
+                self._forbid(leg_id, leg, reason, erase, at_ns, out)
+        if len(parties) > 1:
+            out.append(ev.ThirdPartyJoined(at_ns, leg_id))
+            return
+        (leg.last_party,) = parties
+        out.append(ev.PartyJoined(at_ns, leg_id, leg.last_party, self._channels[leg.last_party].notice))
+
+    # -- what forbids -------------------------------------------------------------------------------------------
+
+    def _noticed(self, fact: facts.NoticeHeard, out: list[ev.CallEvent]) -> None:
+        channel = self._channels.get(fact.channel)
+        if channel is None:
+            return
+        channel.notice = fact.notice
+        for leg_id, leg in self._legs.items():
+            if leg.parties == {fact.channel}:
+                out.append(ev.PartyJoined(fact.at_ns, leg_id, fact.channel, fact.notice))
+
+    def _mark(
+        self, channel_id: ChannelId, reason: Reason, erase: bool, at_ns: int, out: list[ev.CallEvent]
+    ) -> None:
+        channel = self._channels.get(channel_id)
+        if channel is None:
+            return
+        channel.marks[reason] = erase
+        for leg_id, leg in self._legs.items():
+            if leg.offered and (channel_id in {leg_id, leg.last_party} or channel_id in leg.parties):
+                self._forbid(leg_id, leg, reason, erase, at_ns, out)
+
+    def _forbid(
+        self,
+        leg_id: ChannelId,
+        leg: _Leg,
+        reason: Reason,
+        erase: bool,
+        at_ns: int,
+        out: list[ev.CallEvent],
+    ) -> None:
+        if reason not in leg.told:
+            leg.told.add(reason)
+            out.append(ev.CallForbidden(at_ns, leg_id, reason, erase))
+
+    def _unreadable(self, fact: facts.Unreadable, out: list[ev.CallEvent]) -> None:
+        """P10: an event of a kind we follow that says nothing we understand stops what it may concern."""
+        channel = self._channels.get(fact.channel) if fact.channel else None
+        touched = set(self._legs) if channel is None else self._conversation(channel) | {channel.id}
+        for leg_id in sorted(touched & set(self._legs)):
+            self._forbid(leg_id, self._legs[leg_id], Reason.UNREADABLE, False, fact.at_ns, out)
+
+    # -- the link -----------------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        self._channels.clear()
+        self._legs.clear()
+        self._bridges.clear()
+        self._origins.clear()
+
+    def _resync(self, fact: facts.LinkUp, out: list[ev.CallEvent]) -> None:
+        """P10: calls found at resync are never armed; those the ledger has not answered yet get `link-lost`."""
+        self._forget()
+        answered_already = self._lost
+        self._lost = set()
+        for born in fact.channels:
+            self._born(born)
+            self._recognise(born.channel, fact.at_ns, out)
+            if (leg := self._legs.get(born.channel)) is None:
+                continue
+            if born.channel in answered_already:
+                del self._legs[born.channel]
+                continue
+            leg.offered = leg.answered = True
+            self._origins.add(born.channel)
+            out.append(ev.CallOffered(fact.at_ns, born.channel, leg.trainee, False, born.channel))
+            self._forbid(born.channel, leg, Reason.LINK_LOST, False, fact.at_ns, out)
