@@ -1,0 +1,297 @@
+"""The bridge's configuration file: TOML in, checked values out.
+
+Everything a person can get wrong is refused here with file, key and what to do; ceilings of the privacy rules are asked
+of their homes (training/rules.py, archive/rules.py). It never opens a network connection and never prints a secret.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import TraineeId, parse_name
+from pbx_bridge.training.plans import Application, Need, Plan, Slot, Trainee
+from pbx_bridge.training.rules import FPS_FLOOR, check_plan
+
+DEFAULT_PATH = Path("/etc/pbx-bridge/config.toml")
+CONFIG_LIMIT = 1 << 20
+"""Bytes of configuration read at most: a few hundred persons and plans are 100 kB."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Address(_Section):
+    """host:port."""
+
+    host: str
+    port: int = Field(ge=0, le=65535)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            host, colon, port = value.rpartition(":")
+            if not colon or not port.isdigit():
+                raise ValueError('write it as "host:port"')
+            return {"host": host.strip("[]"), "port": int(port)}
+        return value
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Bridge(_Section):
+    state_dir: Path = Path("/var/lib/pbx-bridge")
+    run_dir: Path = Path("/run/pbx-bridge")
+    language: Literal["fr", "en"] = "fr"
+    demonstration: bool = False
+
+
+class Compliance(_Section):
+    """P14: outside demonstration mode these must be named."""
+
+    impact_assessment: str = Field(min_length=1)
+    works_council: str = Field(min_length=1)
+    """Its consultation, or why none is due."""
+    dated: date
+
+
+class Stations(_Section):
+    listen: Address = Address(host="0.0.0.0", port=7443)
+    names: tuple[str, ...] = ("localhost", "127.0.0.1")
+
+
+class Portal(_Section):
+    listen: Address = Address(host="0.0.0.0", port=7444)
+
+
+class Asterisk(_Section):
+    ami: Address = Address(host="127.0.0.1", port=5038)
+    ami_user: str = "pbx-bridge"
+    ami_secret_file: Path
+    ari: str = "http://127.0.0.1:8088"
+    ari_user: str = "pbx-bridge"
+    ari_secret_file: Path
+    fastagi_listen: Address = Address(host="127.0.0.1", port=4573)
+    audiosocket_listen: Address = Address(host="127.0.0.1", port=9092)
+    foreign_recorders: Literal["refuse", "allow"] = "refuse"
+
+
+class RecordingRules(_Section):
+    fps: int = Field(default=10, ge=1, le=30)
+    retention_days: int = Field(default=30, ge=1)
+    trainee_first_hours: int = Field(default=24)
+
+    @field_validator("fps")
+    @classmethod
+    def _floor(cls, fps: int) -> int:
+        """P2: fps below 5 is refused."""
+        if fps < FPS_FLOOR:
+            raise ValueError(f"fps below {FPS_FLOOR} is refused (P2)")
+        return fps
+
+    @field_validator("retention_days")
+    @classmethod
+    def _retention(cls, days: int) -> int:
+        """P20: ceiling 173 days."""
+        if days > 173:
+            raise ValueError("the ceiling is 173 days (P20)")
+        return days
+
+    @field_validator("trainee_first_hours")
+    @classmethod
+    def _first(cls, hours: int) -> int:
+        """P18: 1 to 72 hours, never 0."""
+        if not 1 <= hours <= 72:
+            raise ValueError("it must be 1 to 72 hours, never 0 (P18)")
+        return hours
+
+
+class ApplicationEntry(_Section):
+    name: str
+    executable: str
+    main_program: str | None = None
+    wm_class: str
+    title: str | None = None
+    sha256: str | None = None
+
+
+class TraineeEntry(_Section):
+    id: str
+    endpoints: tuple[str, ...]
+    member: str = ""
+    login: str
+
+
+class TrainerEntry(_Section):
+    id: str
+
+
+class SlotEntry(_Section):
+    start: datetime
+    end: datetime
+
+    @field_validator("start", "end")
+    @classmethod
+    def _zoned(cls, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValueError("write the zone, as in 2026-11-23T09:00:00+01:00")
+        return value
+
+
+class PlanEntry(_Section):
+    id: str
+    trainee: str
+    applications: tuple[str, ...]
+    need: Need
+    trainer: str
+    approver: str
+    first_day: date
+    last_day: date
+    rate: float = 0.05
+    recordings_per_week: int = 2
+    minutes_per_week: int = 20
+    slot: tuple[SlotEntry, ...] = ()
+
+
+class Config(_Section):
+    """The whole file. Persons, plans and applications are given as values the rules understand."""
+
+    bridge: Bridge = Bridge()
+    compliance: Compliance | None = None
+    stations: Stations = Stations()
+    portal: Portal = Portal()
+    asterisk: Asterisk
+    recording: RecordingRules = RecordingRules()
+    application: tuple[ApplicationEntry, ...] = ()
+    trainee: tuple[TraineeEntry, ...] = ()
+    trainer: tuple[TrainerEntry, ...] = ()
+    plan: tuple[PlanEntry, ...] = ()
+
+    @property
+    def trainees(self) -> tuple[Trainee, ...]:
+        return tuple(Trainee(TraineeId(t.id), t.endpoints, t.member, t.login) for t in self.trainee)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        applications = {
+            a.name: Application(a.name, a.executable, a.main_program, a.wm_class, a.title, a.sha256)
+            for a in self.application
+        }
+        return tuple(
+            Plan(
+                id=p.id,
+                trainee=TraineeId(p.trainee),
+                applications=tuple(applications[name] for name in p.applications),
+                need=p.need,
+                trainer=p.trainer,
+                approver=p.approver,
+                first_day=p.first_day,
+                last_day=p.last_day,
+                rate=p.rate,
+                recordings_per_week=p.recordings_per_week,
+                minutes_per_week=p.minutes_per_week,
+                slots=tuple(Slot(s.start, s.end) for s in p.slot),
+            )
+            for p in self.plan
+        )
+
+
+def load(path: Path) -> Config:
+    """The checked configuration in `path`. Raises: OperatorError saying which key is wrong and what to do."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(CONFIG_LIMIT + 1)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read the configuration: {error.strerror}",
+            where=str(path),
+            do="Run pbx-bridge init, or give --config FILE",
+        ) from error
+    if len(text) > CONFIG_LIMIT:
+        raise OperatorError(
+            f"it is larger than {CONFIG_LIMIT} bytes", where=str(path), do="Is this the right file?"
+        )
+    try:
+        raw = tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OperatorError(f"it is not TOML: {error}", where=str(path), do="Correct that line") from error
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise OperatorError(first["msg"], where=f"{path}: {key}", do="Correct that key") from error
+    check(config, str(path))
+    return config
+
+
+def check(config: Config, where: str) -> None:
+    """What no single key can know: references, duplicates, the rules' ceilings, P14's compliance section."""
+    if not config.bridge.demonstration and config.compliance is None:
+        raise OperatorError(
+            "[compliance] is missing: the impact assessment and the works council's consultation (P14)",
+            where=where,
+            do="Name both with their date, or set bridge.demonstration = true for a demonstration",
+        )
+    people = [*(t.id for t in config.trainee), *(t.id for t in config.trainer)]
+    for name in people:
+        try:
+            parse_name(name)
+        except ValueError as error:
+            raise OperatorError(
+                str(error), where=f"{where}: id {name!r}", do="Choose a short name"
+            ) from error
+    if len(set(people)) != len(people):
+        raise OperatorError(
+            "two persons share an id, or a trainee is also a trainer (P22)", where=where, do="Rename one"
+        )
+    devices = [endpoint for trainee in config.trainee for endpoint in trainee.endpoints if not trainee.member]
+    if len(set(devices)) != len(devices):
+        raise OperatorError(
+            "two trainees share an endpoint without a member name",
+            where=where,
+            do="Give each trainee its queue member name",
+        )
+    trainees, trainers = {t.id for t in config.trainee}, {t.id for t in config.trainer}
+    applications = {a.name for a in config.application}
+    for plan in config.plan:
+        here = f"{where}: plan {plan.id}"
+        if plan.trainee not in trainees:
+            raise OperatorError(
+                f"trainee {plan.trainee!r} is not listed", where=here, do="Add a [[trainee]] or correct it"
+            )
+        if plan.trainer not in trainers:
+            raise OperatorError(
+                f"trainer {plan.trainer!r} is not listed", where=here, do="Add a [[trainer]] or correct it"
+            )
+        if missing := set(plan.applications) - applications:
+            raise OperatorError(
+                f"application {sorted(missing)[0]!r} is not listed", where=here, do="Add an [[application]]"
+            )
+    for checked in config.plans:
+        check_plan(checked)
+
+
+def read_secret(path: Path) -> str:
+    """The secret in a file. Raises: OperatorError when it is missing, empty, long, or readable by others."""
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text().strip()
+    except OSError as error:
+        raise OperatorError(
+            f"cannot read the secret: {error.strerror}", where=str(path), do="Create it, mode 0600"
+        ) from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise OperatorError("the secret is readable by others", where=str(path), do=f"chmod 600 {path}")
+    if not 8 <= len(text) <= 256:
+        raise OperatorError("a secret has 8 to 256 characters", where=str(path), do="Generate a new one")
+    return text

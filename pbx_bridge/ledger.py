@@ -1,0 +1,133 @@
+"""P24: the ledger, one line for each call of an enrolled person: recorded, or why not, without content.
+
+JSON lines, one file a day, synced as they are written; the last line of a call counts. A line that announces a
+recording (`began`) lets the next start say what became of one the bridge did not survive. It keeps no number, no name
+of a caller, no title; lines of persons older than 30 days are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId, TraineeId
+from pbx_bridge.training.plans import Used
+
+KEPT_DAYS = 30
+"""P24: per-person entries live 30 days."""
+LINE_LIMIT = 4096
+BEGAN = "began"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One ledger line. `call` is a random id of the call; no PBX id, so that lines join nothing."""
+
+    call: str
+    at: str
+    """Local wall time with zone, ISO 8601, at the moment of writing."""
+    trainee: str
+    outcome: str
+    """An Outcome's value, or "began"."""
+    reason: str
+    recording: str
+    seconds: float
+    plan: str
+
+
+class Ledger:
+    """Appends and reads. Raises: OperatorError when it cannot be written (then nothing may be recorded)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _file(self, day: date) -> Path:
+        return self._folder / f"{day.isoformat()}.jsonl"
+
+    def began(self, call: str, trainee: TraineeId, recording: RecordingId, plan: str) -> None:
+        self._append(Line(call, _now(), trainee, BEGAN, "", recording, 0.0, plan))
+
+    def write(
+        self,
+        call: str,
+        trainee: TraineeId,
+        outcome: Outcome,
+        reason: Reason,
+        *,
+        recording: RecordingId | None = None,
+        seconds: float = 0.0,
+        plan: str = "",
+    ) -> Line:
+        """The call's answer, durable when this returns."""
+        line = Line(
+            call, _now(), trainee, outcome.value, reason.value, recording or "", round(seconds, 3), plan
+        )
+        self._append(line)
+        return line
+
+    def _append(self, line: Line) -> None:
+        path = self._file(datetime.now().astimezone().date())
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                text = json.dumps(asdict(line), ensure_ascii=False, separators=(",", ":")) + "\n"
+                os.write(descriptor, text.encode())
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise OperatorError(
+                f"the ledger cannot be written: {error.strerror}",
+                where=str(path),
+                do="Free space; nothing is recorded until then",
+            ) from error
+
+    def lines(self, *, since: date | None = None) -> Iterator[Line]:
+        """The last line of each call, oldest first. A torn last line (power cut) is passed over."""
+        last: dict[str, Line] = {}
+        for path in sorted(self._folder.glob("*.jsonl")):
+            if since is not None and path.stem < since.isoformat():
+                continue
+            with path.open("rb") as file:
+                while raw := file.readline(LINE_LIMIT):
+                    try:
+                        line = Line(**json.loads(raw))
+                    except (ValueError, TypeError):
+                        continue
+                    last.pop(line.call, None)
+                    last[line.call] = line
+        yield from last.values()
+
+    def unfinished(self) -> list[Line]:
+        """Recordings that began and never got their answer: the bridge did not survive them."""
+        return [line for line in self.lines() if line.outcome == BEGAN]
+
+    def used(self, trainee: TraineeId) -> Used:
+        """P15: what this trainee's current week (from Monday) shows."""
+        today = datetime.now().astimezone().date()
+        monday = today - timedelta(days=today.weekday())
+        mine = [
+            line
+            for line in self.lines(since=monday)
+            if line.trainee == trainee and line.outcome in (Outcome.RECORDED.value, BEGAN)
+        ]
+        return Used(len(mine), sum(line.seconds for line in mine) / 60)
+
+    def forget_old(self) -> int:
+        """P24: drop files older than 30 days. Returns how many went."""
+        oldest = (datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)).isoformat()
+        gone = [path for path in self._folder.glob("*.jsonl") if path.stem < oldest]
+        for path in gone:
+            path.unlink()
+        return len(gone)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
