@@ -1,0 +1,268 @@
+"""One call after another, told as conversations with the desk."""
+
+from __future__ import annotations
+
+from pbx_bridge.calls import commands as co
+from pbx_bridge.calls import facts as fa
+from pbx_bridge.calls import rules
+from pbx_bridge.calls.permit import NoticeEvent
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.ids import ChannelId, RecordingId
+from tests.calls.story import (
+    AGENT,
+    ALICE,
+    CALLER_NOTICE,
+    CUSTOMER,
+    OTHER,
+    SECOND,
+    SECOND_NS,
+    STATION,
+    Story,
+    agent_hangs_up,
+    answers,
+    customer_hangs_up,
+    rings,
+)
+
+REC = RecordingId("rec1")
+
+
+def recording() -> Story:
+    """A call that is being recorded since second 1, both tracks running."""
+    story = Story() >> rings() >> answers(1)
+    story.also(story.desk.capture_started(REC, SECOND_NS)).also(story.desk.audio_started(AGENT, SECOND_NS))
+    story.desk.picture_seen(REC, SECOND_NS)
+    story.orders.clear()
+    return story
+
+
+def ends(at: int, reason: Reason) -> list[co.Command]:
+    """The orders of a normal end: stop the three tracks, wait for the last pictures."""
+    return [
+        co.StopCapture(STATION, REC, reason),
+        co.StopAudio(AGENT),
+        co.UnwatchLeg(AGENT),
+        co.CancelTimer(AGENT, "start"),
+        co.CancelTimer(AGENT, "ceiling"),
+        co.CancelTimer(AGENT, "apart"),
+        co.SetTimer(AGENT, "stop", at + rules.STOP_LIMIT_NS),
+    ]
+
+
+def test_an_answered_call_is_filmed_from_the_bridge_and_nothing_is_ordered_before() -> None:
+    story = Story() >> rings()
+    story << []
+    story >> [fa.ChannelUp(SECOND_NS, AGENT), fa.BridgeEntered(SECOND_NS, AGENT, "b1")]
+    story << []
+    story >> fa.BridgeEntered(SECOND_NS, CUSTOMER, "b1")
+    permit = story.orders[0].permit  # type: ignore[union-attr]
+    assert permit.notice == NoticeEvent(CUSTOMER, CALLER_NOTICE)
+    story << [
+        co.StartCapture(STATION, REC, permit),
+        co.OpenRecording(REC, AGENT, permit, SECOND_NS),
+        co.StartAudio(AGENT, REC),
+        co.WatchLeg(AGENT),
+        co.SetTimer(AGENT, "start", SECOND_NS + rules.START_LIMIT_NS),
+        co.SetTimer(AGENT, "ceiling", SECOND_NS + rules.CEILING_NS),
+    ]
+
+
+def test_the_customer_hangs_up_and_the_file_ends_there() -> None:
+    story = recording() >> customer_hangs_up(5)
+    at = 5 * SECOND_NS
+    story << [
+        co.PauseCapture(STATION, REC),
+        co.MarkPause(REC, at),
+        co.SetTimer(AGENT, "apart", at + rules.APART_LIMIT_NS),
+        *ends(at + 1, Reason.HUNG_UP),
+    ]
+    story.also(story.desk.capture_ended(REC, at + 9, None))
+    story << [co.CancelTimer(AGENT, "stop"), co.CloseRecording(REC, at, Reason.HUNG_UP)]
+    story.also(story.desk.sealed(REC, at + 10, 4 * SECOND_NS))
+    story << [co.WriteLedger(AGENT, ALICE, REC, Outcome.RECORDED, Reason.HUNG_UP, 4 * SECOND_NS)]
+
+
+def test_the_agents_channel_lives_on_thirty_seconds_and_none_of_it_is_in_the_file() -> None:
+    story = recording() >> customer_hangs_up(5)[:2]
+    story.orders.clear()
+    story.also(story.desk.capture_ended(REC, 6 * SECOND_NS, None))
+    story << [co.CancelTimer(AGENT, "stop"), co.CloseRecording(REC, 5 * SECOND_NS, Reason.HUNG_UP)]
+    story.also(story.desk.sealed(REC, 6 * SECOND_NS, 4 * SECOND_NS))
+    assert len(story.ledger()) == 1
+    story >> fa.ChannelGone(35 * SECOND_NS, AGENT, 16)
+    story << []
+
+
+def test_hold_pauses_and_resume_resumes_with_the_same_party() -> None:
+    story = recording() >> fa.Held(3 * SECOND_NS, AGENT)
+    story << [
+        co.PauseCapture(STATION, REC),
+        co.MarkPause(REC, 3 * SECOND_NS),
+        co.CancelTimer(AGENT, "apart"),
+    ]
+    story >> fa.Unheld(4 * SECOND_NS, AGENT)
+    story << [
+        co.CancelTimer(AGENT, "apart"),
+        co.MarkTalk(REC, 4 * SECOND_NS),
+        co.ResumeCapture(STATION, REC),
+    ]
+    story >> fa.Held(5 * SECOND_NS, CUSTOMER)
+    assert story.kinds() == ["PauseCapture", "MarkPause", "CancelTimer"]
+
+
+def test_hang_up_while_on_hold_ends_the_file_at_the_hold() -> None:
+    story = recording() >> fa.Held(3 * SECOND_NS, AGENT) >> agent_hangs_up(9)
+    story.orders.clear()
+    story.also(story.desk.capture_ended(REC, 9 * SECOND_NS, None))
+    assert co.CloseRecording(REC, 3 * SECOND_NS, Reason.HUNG_UP) in story.orders
+
+
+def test_unhold_without_hold_before_a_blind_transfer_ends_as_transferred() -> None:
+    story = recording() >> fa.Unheld(3 * SECOND_NS, AGENT)
+    story << []
+    story >> fa.Transferred(3 * SECOND_NS, (AGENT,))
+    story << ends(3 * SECOND_NS, Reason.TRANSFERRED)
+    story >> customer_hangs_up(4)
+    story << []
+
+
+def test_no_answer_gives_one_line_when_the_customer_is_gone() -> None:
+    story = Story() >> rings() >> fa.ChannelGone(2 * SECOND_NS, AGENT, 0)
+    story << []
+    story >> fa.ChannelGone(3 * SECOND_NS, CUSTOMER, 0)
+    story << [co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.NO_ANSWER, 0)]
+
+
+def test_two_phones_of_one_agent_are_one_draw_and_one_line() -> None:
+    second: list[fa.Fact] = [
+        fa.ChannelBorn(0, SECOND, "PJSIP/211", False, "internal"),
+        fa.Dialled(0, CUSTOMER, SECOND),
+        fa.ChannelRinging(0, SECOND),
+    ]
+    story = Story() >> rings() >> second >> fa.ChannelGone(SECOND_NS, SECOND, 26) >> answers(1)
+    assert story.rolls == 1
+    assert story.kinds()[:2] == ["StartCapture", "OpenRecording"]
+    story.also(story.desk.capture_started(REC, SECOND_NS)).also(story.desk.audio_started(AGENT, SECOND_NS))
+    story >> customer_hangs_up(5)
+    story.also(story.desk.capture_ended(REC, 5 * SECOND_NS, None))
+    story.also(story.desk.sealed(REC, 5 * SECOND_NS, SECOND_NS))
+    assert [line.outcome for line in story.ledger()] == [Outcome.RECORDED]
+
+
+def test_a_call_that_was_not_drawn_stays_unrecorded_whatever_comes() -> None:
+    story = (
+        Story(roll=0.9)
+        >> rings()
+        >> answers(1)
+        >> fa.Held(2 * SECOND_NS, AGENT)
+        >> fa.Unheld(2 * SECOND_NS, AGENT)
+    )
+    story << []
+    story >> agent_hangs_up(3)
+    story << [co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.NOT_DRAWN, 0)]
+
+
+def test_without_the_callers_notice_nothing_is_recorded() -> None:
+    facts = [fact for fact in rings() if not isinstance(fact, fa.NoticeHeard)]
+    story = Story() >> facts >> answers(1) >> agent_hangs_up(4)
+    story << [co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.NO_NOTICE, 0)]
+
+
+def test_an_objection_in_the_call_destroys_what_exists() -> None:
+    story = recording() >> fa.CallerObjected(3 * SECOND_NS, CUSTOMER)
+    assert co.DiscardRecording(REC, Reason.OBJECTION) in story.orders
+    assert story.ledger() == [co.WriteLedger(AGENT, ALICE, REC, Outcome.DISCARDED, Reason.OBJECTION, 0)]
+    story >> agent_hangs_up(5)
+    story << []
+
+
+def test_a_third_party_pauses_at_once_and_ends_if_it_stays() -> None:
+    story = recording() >> fa.ChannelBorn(3 * SECOND_NS, OTHER, "PJSIP/boss", False, "internal")
+    story >> fa.BridgeEntered(3 * SECOND_NS, OTHER, "b1")
+    assert story.kinds() == ["PauseCapture", "MarkPause", "SetTimer"]
+    story.also(story.desk.timer(AGENT, "apart", 5 * SECOND_NS))
+    story << ends(5 * SECOND_NS, Reason.THIRD_PARTY)
+
+
+def test_a_local_member_behind_two_bridges_is_one_conversation() -> None:
+    one, two = ChannelId("l1"), ChannelId("l2")
+    story = Story() >> [
+        fa.ChannelBorn(0, CUSTOMER, "PJSIP/trunk", False, "from-trunk"),
+        fa.NoticeHeard(0, CUSTOMER, CALLER_NOTICE),
+        fa.ChannelBorn(0, one, "", True, "agents"),
+        fa.ChannelBorn(0, two, "", True, "agents"),
+        fa.LocalPaired(0, one, two),
+        fa.Dialled(0, CUSTOMER, one),
+        fa.ChannelBorn(0, AGENT, "PJSIP/201", False, "internal"),
+        fa.Dialled(0, two, AGENT),
+        fa.ChannelRinging(0, AGENT),
+        fa.BridgeEntered(SECOND_NS, two, "inner"),
+        fa.BridgeEntered(SECOND_NS, AGENT, "inner"),
+        fa.BridgeEntered(2 * SECOND_NS, one, "outer"),
+    ]
+    story << []
+    story >> fa.BridgeEntered(2 * SECOND_NS, CUSTOMER, "outer")
+    assert story.kinds()[0] == "StartCapture"
+    story >> fa.BridgeLeft(4 * SECOND_NS, CUSTOMER, "outer")
+    assert story.kinds()[0] == "PauseCapture"
+
+
+def test_call_pickup_belongs_to_the_phone_that_enters_the_bridge() -> None:
+    story = Story() >> rings(to="PJSIP/202")
+    story >> [
+        fa.BridgeEntered(SECOND_NS, AGENT, "b1", "PJSIP/201"),
+        fa.BridgeEntered(SECOND_NS, CUSTOMER, "b1"),
+    ]
+    permits = [order.permit for order in story.orders if isinstance(order, co.StartCapture)]
+    assert [permit.plan.trainee for permit in permits] == [ALICE]
+
+
+def test_a_lost_lease_keeps_what_precedes_the_last_picture() -> None:
+    story = recording()
+    story.desk.picture_seen(REC, 4 * SECOND_NS)
+    story.also(story.desk.lease_lost(STATION, 7 * SECOND_NS))
+    assert story.orders[-1] == co.CloseRecording(REC, 5 * SECOND_NS, Reason.LEASE_LOST)
+
+
+def test_a_lost_pbx_link_ends_and_what_is_found_afterwards_is_never_armed() -> None:
+    story = recording() >> fa.LinkDown(4 * SECOND_NS, "eof")
+    assert story.kinds() == [type(order).__name__ for order in ends(0, Reason.LINK_LOST)]
+    story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, None))
+    story << [co.CancelTimer(AGENT, "stop"), co.CloseRecording(REC, 4 * SECOND_NS, Reason.LINK_LOST)]
+    found = (fa.ChannelBorn(5 * SECOND_NS, AGENT, "PJSIP/201", False, "internal"),)
+    story >> fa.LinkUp(5 * SECOND_NS, found) >> answers(6)
+    story << []
+
+
+def test_a_call_found_at_the_start_gets_its_line() -> None:
+    story = Story() >> fa.LinkUp(0, (fa.ChannelBorn(0, AGENT, "PJSIP/201", False, "internal"),))
+    story >> fa.ChannelGone(SECOND_NS, AGENT, 16)
+    story << [co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.LINK_LOST, 0)]
+
+
+def test_a_vanished_phone_pauses_after_ten_seconds_and_ends_after_thirty() -> None:
+    story = recording() >> fa.LegSilent(12 * SECOND_NS, AGENT, 10 * SECOND_NS)
+    assert story.kinds()[:2] == ["PauseCapture", "MarkPause"]
+    story >> fa.LegSilent(32 * SECOND_NS, AGENT, 30 * SECOND_NS)
+    story << ends(32 * SECOND_NS, Reason.AGENT_UNREACHABLE)
+
+
+def test_stations_that_may_not_film() -> None:
+    for changes, reason in (
+        ({"locked": True}, Reason.STATION_LOCKED),
+        ({"active": False}, Reason.STATION_LOCKED),
+        ({"acknowledged": "older"}, Reason.NOT_ACKNOWLEDGED),
+    ):
+        story = Story().station(**changes) >> rings() >> answers(1) >> agent_hangs_up(2)
+        assert [line.reason for line in story.ledger()] == [reason]
+    story = Story(station=False) >> rings() >> answers(1) >> agent_hangs_up(2)
+    assert [line.reason for line in story.ledger()] == [Reason.NO_STATION]
+
+
+def test_audio_that_never_comes_leaves_nothing() -> None:
+    story = Story() >> rings() >> answers(1)
+    story.also(story.desk.capture_started(REC, SECOND_NS))
+    story.orders.clear()
+    story.also(story.desk.timer(AGENT, "start", 3 * SECOND_NS))
+    assert co.DiscardRecording(REC, Reason.AUDIO_MISSING) in story.orders
+    assert [line.reason for line in story.ledger()] == [Reason.AUDIO_MISSING]
