@@ -123,7 +123,7 @@ class Session:
         self._change(event.at_ns, held=False)
 
     def _agent_silent(self, event: ev.AgentSilent) -> None:
-        if event.for_ns >= rules.SILENT_END_NS:
+        if event.for_ns >= rules.SILENT_END_NS and self.state is not State.WAITING:
             self._stop(event.at_ns, Reason.AGENT_UNREACHABLE)
         elif event.for_ns >= rules.SILENT_PAUSE_NS:
             self._change(event.at_ns, silent=True)
@@ -385,20 +385,22 @@ def _table() -> dict[tuple[State, type], Move]:
     paused, closing, done = (State.PAUSED,), (State.CLOSING,), (State.DONE,)
     live = recording + paused
     settled = refused + closing + done
+    starts = recording + refused
     circumstances = (
-        (ev.PartyJoined, s._party_joined),
-        (ev.PartyLeft, s._party_left),
-        (ev.ThirdPartyJoined, s._third_party),
-        (ev.CallHeld, s._held),
-        (ev.CallResumed, s._resumed),
-        (ev.AgentSilent, s._agent_silent),
-        (ev.AgentHeard, s._agent_heard),
+        # event, handler, and where it may lead from waiting, recording and paused
+        (ev.PartyJoined, s._party_joined, starts, paused, recording),
+        (ev.PartyLeft, s._party_left, (), paused + closing, closing),
+        (ev.ThirdPartyJoined, s._third_party, (), paused, ()),
+        (ev.CallHeld, s._held, (), paused, ()),
+        (ev.CallResumed, s._resumed, starts, (), recording),
+        (ev.AgentSilent, s._agent_silent, (), paused + closing, closing),
+        (ev.AgentHeard, s._agent_heard, starts, (), recording),
     )
     rows: list[tuple[tuple[State, ...], type, Callable[..., None], tuple[State, ...]]] = [
-        *((waiting, event, handler, recording + refused) for event, handler in circumstances),
-        *((recording, event, handler, paused + closing) for event, handler in circumstances),
-        *((paused, event, handler, recording + closing) for event, handler in circumstances),
-        *((settled, event, s._nothing, ()) for event, _ in circumstances),
+        *((waiting, event, handler, to) for event, handler, to, _, _ in circumstances),
+        *((recording, event, handler, to) for event, handler, _, to, _ in circumstances),
+        *((paused, event, handler, to) for event, handler, _, _, to in circumstances),
+        *((settled, event, s._nothing, ()) for event, *_ in circumstances),
         (waiting, ev.CallForbidden, s._waiting_forbidden, refused),
         (waiting, ev.CallEnded, s._never_recorded, done),
         (waiting, ev.LinkLost, s._never_recorded, done),
