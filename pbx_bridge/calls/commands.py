@@ -68,6 +68,7 @@ class PlayOutboundNotice:
     """This outbound call was drawn: the dialplan shall play the notice to the customer before the bridge."""
 
     leg: ChannelId
+    customer: ChannelId
 
 
 @dataclass(frozen=True, slots=True)

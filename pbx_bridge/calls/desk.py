@@ -83,8 +83,8 @@ class Desk:
             self._decisions[call] = self._decide(offered.trainee)
         decision = self._decisions[call]
         self._sessions[offered.leg] = Session(offered, decision, self)
-        if offered.outbound and isinstance(decision, Draw):
-            return [co.PlayOutboundNotice(offered.leg)]
+        if offered.dialled is not None and isinstance(decision, Draw):
+            return [co.PlayOutboundNotice(offered.leg, offered.dialled)]
         return []
 
     def _decide(self, trainee: TraineeId) -> Draw | Reason:

@@ -23,6 +23,8 @@ class CallOffered:
     outbound: bool
     origin: ChannelId
     """The channel that started the call (the customer's, or the leg itself): one draw per trainee and origin (P11)."""
+    dialled: ChannelId | None = None
+    """Outbound: the channel being rung for the agent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,10 +78,10 @@ class Switchboard:
             case facts.Dialled():
                 if callee := self._channels.get(fact.callee):
                     callee.dialled_by = fact.caller or None
-                self._offer(fact.callee, fact.at_ns, out, outbound=False)
-                self._offer(fact.caller, fact.at_ns, out, outbound=True)
+                self._offer(fact.callee, fact.at_ns, out)
+                self._offer(fact.caller, fact.at_ns, out, dialled=fact.callee)
             case facts.ChannelRinging():
-                self._offer(fact.channel, fact.at_ns, out, outbound=False)
+                self._offer(fact.channel, fact.at_ns, out)
             case facts.ChannelUp():
                 if channel := self._channels.get(fact.channel):
                     channel.up = True
@@ -177,14 +177,16 @@ class Switchboard:
             out.append(ev.OriginGone(fact.at_ns, fact.channel))
         self._lost.discard(fact.channel)
 
-    def _offer(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent], *, outbound: bool) -> None:
+    def _offer(
+        self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent], dialled: ChannelId | None = None
+    ) -> None:
         leg = self._legs.get(channel_id)
         if leg is None or leg.offered or channel_id in self._lost:
             return
         leg.offered = True
         origin = self._origin(channel_id)
         self._origins.add(origin)
-        out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, outbound, origin))
+        out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, dialled is not None, origin, dialled))
         for source in {channel_id, origin}:
             if channel := self._channels.get(source):
                 for reason, erase in channel.marks.items():
@@ -226,7 +228,7 @@ class Switchboard:
         channel.bridge = fact.bridge
         channel.up = True
         self._bridges.setdefault(fact.bridge, set()).add(fact.channel)
-        self._offer(fact.channel, fact.at_ns, out, outbound=False)
+        self._offer(fact.channel, fact.at_ns, out)
         self._look(self._conversation(channel), fact.at_ns, out)
 
     def _leave(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent]) -> None:

@@ -266,3 +266,18 @@ def test_audio_that_never_comes_leaves_nothing() -> None:
     story.also(story.desk.timer(AGENT, "start", 3 * SECOND_NS))
     assert co.DiscardRecording(REC, Reason.AUDIO_MISSING) in story.orders
     assert [line.reason for line in story.ledger()] == [Reason.AUDIO_MISSING]
+
+
+def test_a_drawn_outbound_call_plays_the_notice_and_is_filmed_from_the_bridge() -> None:
+    outbound: list[fa.Fact] = [
+        fa.ChannelBorn(0, AGENT, "PJSIP/201", False, "internal"),
+        fa.ChannelUp(0, AGENT),
+        fa.ChannelBorn(0, CUSTOMER, "PJSIP/trunk", False, "from-trunk"),
+        fa.Dialled(0, AGENT, CUSTOMER),
+    ]
+    story = Story() >> outbound
+    story << [co.PlayOutboundNotice(AGENT, CUSTOMER)]
+    story >> [fa.ChannelUp(SECOND_NS, CUSTOMER), fa.NoticeHeard(3 * SECOND_NS, CUSTOMER, CALLER_NOTICE)]
+    story << []
+    story >> answers(3)
+    assert story.kinds()[0] == "StartCapture"
