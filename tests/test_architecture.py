@@ -1,0 +1,176 @@
+"""Holds the layers (docs/architecture.md): read from the sources themselves, so that no import escapes by being late.
+
+Imports point down only: words < rules < cores < adapters < composition root. Words, rules and cores do no I/O. Adapters
+of different areas do not import each other: `app.py` joins them. `av` and `websockets` have two homes each. The
+workstation client takes from `pbx_bridge` only what is marked shared.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("pbx_bridge", "workstation_client")
+
+
+class Layer(IntEnum):
+    """Lower may not import higher."""
+
+    WORDS = 0
+    RULES = 1
+    CORE = 2
+    ADAPTER = 3
+    ROOT = 4
+
+
+LAYERS: tuple[tuple[str, Layer], ...] = (
+    (r"pbx_bridge\.(ids|errors|wire\w*|age\w*)", Layer.WORDS),
+    (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
+    (r"pbx_bridge\.training\.(plans|notice)", Layer.WORDS),
+    (r"pbx_bridge\.stations\.events", Layer.WORDS),
+    (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
+    (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
+    (r"pbx_bridge\.calls\.permit", Layer.RULES),
+    (r"workstation_client\.(guard|programs)", Layer.RULES),
+    (r"pbx_bridge\.calls\.\w+", Layer.CORE),
+    (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
+    (r"pbx_bridge\.media\.(timeline|spans)", Layer.CORE),
+    (r"pbx_bridge\.archive\.(manifest|release|sentences)|pbx_bridge\.access\.proof", Layer.CORE),
+    (r"pbx_bridge\.(app\w*|cli\w*|__main__)|workstation_client\.(cli|__main__)", Layer.ROOT),
+)
+"""First match wins; what matches nothing is an adapter."""
+
+FREE_OF_IO = (Layer.RULES, Layer.CORE)
+IO = re.compile(
+    r"""(aiohttp|asyncio|concurrent|ctypes|fcntl|glob|http|io|keyring|logging|multiprocessing|os|panoramisk|pathlib|random
+    |secrets|select|selectors|shutil|signal|socket|sqlite3|ssl|starlette|structlog|subprocess|sys|tempfile|threading|time
+    |urllib\.request|uvicorn|xcffib)(\..*)?""",
+    re.VERBOSE,
+)
+"""A decision that needs one of these is in the wrong place: its answer belongs into the fact that is decided upon."""
+
+HOMES = {
+    "av": re.compile(r"pbx_bridge\.media\.merge|workstation_client\.encoder"),
+    "websockets": re.compile(r"pbx_bridge\.stations\.server|workstation_client\.link"),
+    "panoramisk": re.compile(r"pbx_bridge\.telephony\.asterisk\.\w+"),
+}
+SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors)")
+OF_THE_SERVER = {
+    "aiohttp",
+    "cryptography",
+    "panoramisk",
+    "pydantic",
+    "rich",
+    "starlette",
+    "structlog",
+    "typer",
+    "uvicorn",
+}
+NOT_ON_A_WORKSTATION = OF_THE_SERVER | {"numpy"}
+TRAINER = re.compile(r"pbx_bridge\.trainer\.\w+|pbx_bridge\.access\.proof")
+"""What runs on a trainer's machine, where only the base install is."""
+NOT_ON_A_TRAINERS_MACHINE = NOT_ON_A_WORKSTATION | {"av", "websockets", "xcffib"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str) -> Iterator[str]:
+    """Every module that `name` imports, wherever in its source; for `from package import module` the module itself."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: write imports in full, not relative ones"
+            base = node.module or ""
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield whole if whole in MODULES else base
+
+
+def layer(name: str) -> Layer:
+    return next((found for pattern, found in LAYERS if re.fullmatch(pattern, name)), Layer.ADAPTER)
+
+
+def area(name: str) -> str:
+    """The package a module belongs to; a module on its own is its own area. The keeper's process has two packages."""
+    parts = name.split(".")
+    whole = ".".join(parts[:2]) if parts[0] == "pbx_bridge" else parts[0]
+    return "pbx_bridge.archive" if whole == "pbx_bridge.access" else whole
+
+
+def top(name: str) -> str:
+    return name.split(".", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_down(name: str) -> None:
+    upward = {other for other in imports(name) if other in MODULES and layer(other) > layer(name)}
+    assert not upward, f"{name} ({layer(name).name}) imports what lies above it"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) is Layer.ADAPTER])
+def test_adapters_do_not_import_each_other(name: str) -> None:
+    others = {
+        other
+        for other in imports(name)
+        if other in MODULES and layer(other) is Layer.ADAPTER and area(other) != area(name)
+    }
+    assert not others, f"{name} imports an adapter of another area: join them in app.py"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) in FREE_OF_IO])
+def test_cores_do_no_io(name: str) -> None:
+    done = {other for other in imports(name) if IO.fullmatch(other)}
+    assert not done, f"{name} decides, it must not do"
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_libraries_stay_at_home(library: str) -> None:
+    strangers = {
+        name for name in MODULES if library in map(top, imports(name)) and not HOMES[library].fullmatch(name)
+    }
+    assert not strangers, f"{library} is imported outside its home"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if top(name) == "workstation_client"])
+def test_the_client_imports_only_what_is_shared(name: str) -> None:
+    taken = {other for other in imports(name) if top(other) == "pbx_bridge"}
+    assert not {other for other in taken if not SHARED.fullmatch(other)}
+    assert not NOT_ON_A_WORKSTATION & set(map(top, imports(name)))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if SHARED.fullmatch(name)])
+def test_what_is_shared_needs_only_what_is_shared(name: str) -> None:
+    taken = {other for other in imports(name) if top(other) in PACKAGES}
+    assert not {other for other in taken if not SHARED.fullmatch(other)}
+    assert not NOT_ON_A_TRAINERS_MACHINE & set(map(top, imports(name)))
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if TRAINER.fullmatch(name)])
+def test_a_trainers_machine_needs_nothing_of_the_server(name: str) -> None:
+    taken = {other for other in imports(name) if top(other) in PACKAGES}
+    assert not {other for other in taken if not SHARED.fullmatch(other) and not TRAINER.fullmatch(other)}
+    assert not NOT_ON_A_TRAINERS_MACHINE & set(map(top, imports(name)))
+
+
+def test_the_tables_can_fail() -> None:
+    """A control: the layers and homes above do tell right from wrong."""
+    assert layer("pbx_bridge.calls.session") < layer("pbx_bridge.stations.server") < layer("pbx_bridge.app")
+    assert layer("pbx_bridge.telephony.asterisk.translate") is Layer.CORE
+    assert area("pbx_bridge.media.merge") != area("pbx_bridge.stations.server")
