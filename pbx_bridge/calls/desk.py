@@ -12,7 +12,7 @@ from datetime import datetime
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import events as ev
 from pbx_bridge.calls.events import StationSeen
-from pbx_bridge.calls.facts import Fact, LinkDown
+from pbx_bridge.calls.facts import Fact, LinkDown, LinkUp
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.session import Session, State
 from pbx_bridge.calls.switchboard import Directory, Switchboard
@@ -71,7 +71,7 @@ class Desk:
                     orders += self._origin_gone(event.origin)
                 case _:
                     orders += self._tell(event.leg, event)
-        if isinstance(fact, LinkDown):
+        if isinstance(fact, LinkDown | LinkUp):
             for origin in {origin for _, origin in self._decisions}:
                 orders += self._origin_gone(origin)
         return orders

@@ -69,6 +69,8 @@ class Switchboard:
         out: list[ev.CallEvent] = []
         match fact:
             case facts.ChannelBorn():
+                if fact.channel in self._channels:
+                    return out
                 self._born(fact)
                 self._recognise(fact.channel, fact.at_ns, out)
             case facts.PersonNamed():
@@ -124,9 +126,7 @@ class Switchboard:
                 if fact.channel in self._legs:
                     out.append(ev.AgentHeard(fact.at_ns, fact.channel))
             case facts.LinkDown():
-                out += [ev.LinkLost(fact.at_ns, leg) for leg in self._legs]
-                self._lost |= set(self._legs)
-                self._forget()
+                self._lose(fact.at_ns, out)
             case facts.LinkUp():
                 self._resync(fact, out)
             case _:
@@ -338,7 +338,10 @@ class Switchboard:
 
     # -- the link -----------------------------------------------------------------------------------------------
 
-    def _forget(self) -> None:
+    def _lose(self, at_ns: int, out: list[ev.CallEvent]) -> None:
+        """Nothing is known any more: whatever was known ends (P10)."""
+        out += [ev.LinkLost(at_ns, leg_id) for leg_id, leg in self._legs.items() if leg.offered]
+        self._lost |= {leg_id for leg_id, leg in self._legs.items() if leg.offered}
         self._channels.clear()
         self._legs.clear()
         self._bridges.clear()
@@ -346,7 +349,7 @@ class Switchboard:
 
     def _resync(self, fact: facts.LinkUp, out: list[ev.CallEvent]) -> None:
         """P10: calls found at resync are never armed; those the ledger has not answered yet get `link-lost`."""
-        self._forget()
+        self._lose(fact.at_ns, out)
         answered_already = self._lost
         self._lost = set()
         for born in fact.channels:

@@ -1,0 +1,47 @@
+"""`pbx-bridge`: one command for the server's administrator and for a trainer's own machine.
+
+`join`, `list`, `fetch` and `play` work with the base install; everything else needs the server's packages and says so
+when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from pbx_bridge.errors import OperatorError
+
+TRAINER_COMMANDS = frozenset({"join", "list", "fetch", "play"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words and words[0] in TRAINER_COMMANDS:
+            from pbx_bridge.trainer.cli import main as trainer
+
+            return trainer(words)
+        return _server(words)
+    except OperatorError as error:
+        print(f"pbx-bridge: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _server(words: list[str]) -> int:
+    try:
+        from pbx_bridge.cli_server import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "pbx_bridge":
+            raise
+        raise OperatorError(
+            f"this command needs the server's packages ({error.name} is missing)",
+            do="Run: pip install 'pbx-bridge[server]'. On a trainer's machine only join, list, fetch and play are there",
+        ) from error
+    return run(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
