@@ -29,6 +29,7 @@ from pbx_bridge.age_header import (
 )
 from pbx_bridge.age_keys import (
     MAX_SCRYPT_LOG_N,
+    TAG_SIZE,
     Identity,
     Recipient,
     ScryptIdentity,
@@ -41,6 +42,7 @@ from pbx_bridge.age_payload import (
     CHUNK_SIZE,
     NONCE_SIZE,
     SEALED_CHUNK_SIZE,
+    ChunkedPlaintext,
     PayloadKey,
     Reader,
     SeekableSource,
@@ -74,8 +76,10 @@ __all__ = [
     "MAX_STANZAS",
     "NONCE_SIZE",
     "SEALED_CHUNK_SIZE",
+    "TAG_SIZE",
     "AgeError",
     "ArmorError",
+    "ChunkedPlaintext",
     "Header",
     "HeaderError",
     "HeaderMacError",

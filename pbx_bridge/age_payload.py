@@ -189,61 +189,28 @@ def _not_authentic(number: int, sealed: bytes) -> PayloadError:
     return PayloadError(f"chunk {number} of the file is not authentic: it was changed, moved or damaged")
 
 
-class Reader(io.RawIOBase):
-    """The plaintext of a sealed file in any order, for a player or a demuxer; it opens only the chunks it needs.
+class ChunkedPlaintext(io.RawIOBase):
+    """A plaintext of known size in full chunks (the last may be shorter), read in any order. Not for several threads."""
 
-    The final chunk is opened first, so a file that was cut or appended to is refused at once. Not for several threads.
-    `source` holds the whole file; or, when `header` is given (a rewrapped one), `source` starts at the payload.
-    Raises: AgeError on opening as `open_stream`; PayloadError from a read that meets a changed chunk.
-    """
-
-    def __init__(
-        self,
-        source: SeekableSource,
-        identities: Sequence[Identity],
-        *,
-        header: bytes | None = None,
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        source.seek(0)
-        parsed = read_header(source if header is None else io.BytesIO(header))
-        file_key = unwrap_file_key(parsed, identities)
-        start = parsed.size if header is None else 0
-        source.seek(start)
-        self._key = read_payload_key(source, file_key)
-        self._source = source
-        self._start = start + NONCE_SIZE
-        sealed_size = source.seek(0, io.SEEK_END) - self._start
-        self._count = max(1, -(-sealed_size // SEALED_CHUNK_SIZE))
-        last_size = sealed_size - (self._count - 1) * SEALED_CHUNK_SIZE
-        if last_size < TAG_SIZE:
-            raise TruncatedError("the file is cut short: its final chunk is missing or incomplete")
-        if last_size == TAG_SIZE and self._count > 1:
-            raise PayloadError("the final chunk is empty, which no age file of this length has")
-        self.size = sealed_size - self._count * TAG_SIZE
-        """Bytes of plaintext in the whole file."""
+        self.size = 0
+        """Bytes of plaintext in all."""
         self._position = 0
         self._cache: OrderedDict[int, bytes] = OrderedDict()
-        self._chunk(self._count - 1)
+
+    def load(self, number: int) -> bytes:
+        """Chunk `number`, authentic and in clear; for subclasses. Raises: PayloadError."""
+        raise NotImplementedError
 
     def _chunk(self, number: int) -> bytes:
         plain = self._cache.get(number)
-        if plain is not None:
-            self._cache.move_to_end(number)
-            return plain
-        self._source.seek(self._start + number * SEALED_CHUNK_SIZE)
-        sealed = read_exactly(self._source, SEALED_CHUNK_SIZE)
-        last = number == self._count - 1
-        plain = self._key.open(number, sealed, last=last)
         if plain is None:
-            if last and self._key.open(number, sealed, last=False) is not None:
-                raise TruncatedError(
-                    f"the file is cut short after chunk {number}: its final chunk is missing"
-                )
-            raise _not_authentic(number, sealed)
-        self._cache[number] = plain
-        if len(self._cache) > CACHED_CHUNKS:
-            self._cache.popitem(last=False)
+            plain = self._cache[number] = self.load(number)
+            if len(self._cache) > CACHED_CHUNKS:
+                self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(number)
         return plain
 
     def readable(self) -> bool:
@@ -267,7 +234,7 @@ class Reader(io.RawIOBase):
         return self._position
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer` as far as the plaintext reaches."""
+        """Fill `buffer` as far as the plaintext reaches. Raises: PayloadError."""
         view = memoryview(buffer).cast("B")
         wanted = min(len(view), max(0, self.size - self._position))
         done = 0
@@ -278,3 +245,48 @@ class Reader(io.RawIOBase):
             done += len(part)
             self._position += len(part)
         return wanted
+
+
+class Reader(ChunkedPlaintext):
+    """The plaintext of a sealed file in any order, for a player or a demuxer; it opens only the chunks it needs.
+
+    The final chunk is opened first, so a file that was cut or appended to is refused at once. `source` holds the whole
+    file; or, when `header` is given (a rewrapped one), `source` starts at the payload.
+    Raises: AgeError on opening as `open_stream`; PayloadError from a read that meets a changed chunk.
+    """
+
+    def __init__(
+        self, source: SeekableSource, identities: Sequence[Identity], *, header: bytes | None = None
+    ) -> None:
+        super().__init__()
+        source.seek(0)
+        parsed = read_header(source if header is None else io.BytesIO(header))
+        file_key = unwrap_file_key(parsed, identities)
+        start = parsed.size if header is None else 0
+        source.seek(start)
+        self._key = read_payload_key(source, file_key)
+        self._source = source
+        self._start = start + NONCE_SIZE
+        sealed_size = source.seek(0, io.SEEK_END) - self._start
+        self._count = max(1, -(-sealed_size // SEALED_CHUNK_SIZE))
+        last_size = sealed_size - (self._count - 1) * SEALED_CHUNK_SIZE
+        if last_size < TAG_SIZE:
+            raise TruncatedError("the file is cut short: its final chunk is missing or incomplete")
+        if last_size == TAG_SIZE and self._count > 1:
+            raise PayloadError("the final chunk is empty, which no age file of this length has")
+        self.size = sealed_size - self._count * TAG_SIZE
+        self._chunk(self._count - 1)
+
+    def load(self, number: int) -> bytes:
+        """Chunk `number`, authentic and in clear. Raises: PayloadError."""
+        self._source.seek(self._start + number * SEALED_CHUNK_SIZE)
+        sealed = read_exactly(self._source, SEALED_CHUNK_SIZE)
+        last = number == self._count - 1
+        plain = self._key.open(number, sealed, last=last)
+        if plain is None:
+            if last and self._key.open(number, sealed, last=False) is not None:
+                raise TruncatedError(
+                    f"the file is cut short after chunk {number}: its final chunk is missing"
+                )
+            raise _not_authentic(number, sealed)
+        return plain
