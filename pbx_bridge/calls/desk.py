@@ -78,6 +78,8 @@ class Desk:
 
     def _offer(self, offered: ev.CallOffered) -> list[co.Command]:
         """P11: one draw per trainee and call, whatever rings again, forks or is transferred."""
+        if offered.leg in self._sessions:
+            return []  # an id the PBX used twice: its first call is still being closed, the second is not recorded
         call = (offered.trainee, offered.origin)
         if call not in self._decisions:
             self._decisions[call] = self._decide(offered.trainee)
