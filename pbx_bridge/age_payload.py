@@ -22,7 +22,7 @@ from Crypto.Random import get_random_bytes
 
 from pbx_bridge.age_header import LineSource, make_header, new_file_key, read_header, unwrap_file_key
 from pbx_bridge.age_keys import TAG_SIZE, Identity, Recipient, derive_key
-from pbx_bridge.age_text import PayloadError, TruncatedError
+from pbx_bridge.age_text import HeaderError, PayloadError, TruncatedError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -144,10 +144,10 @@ def read_exactly(source: Source, size: int) -> bytes:
 
 
 def read_payload_key(source: Source, file_key: bytes) -> PayloadKey:
-    """The payload's key; reads its nonce from `source`, which stands there. Raises: TruncatedError."""
+    """The payload's key; reads its nonce from `source`, which stands there. Raises: HeaderError."""
     nonce = read_exactly(source, NONCE_SIZE)
     if len(nonce) < NONCE_SIZE:
-        raise TruncatedError("the file is cut short: it ends before its payload")
+        raise HeaderError("the file is cut short: it ends before its payload")
     return PayloadKey(file_key, nonce)
 
 
@@ -169,7 +169,8 @@ def _chunks(source: Source, key: PayloadKey) -> Iterator[bytes]:
         if plain is None:
             if (plain := key.open(number, current, last=bool(following))) is None:
                 raise _not_authentic(number, current)
-            yield plain
+            if len(plain) == CHUNK_SIZE or following:
+                yield plain
             if following:
                 raise PayloadError("something follows the file's final chunk: it was appended to")
             raise TruncatedError(f"the file is cut short after chunk {number}: its final chunk is missing")

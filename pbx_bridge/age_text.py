@@ -149,7 +149,7 @@ def dearmor(text: bytes) -> bytes:
         raise ArmorError("the armor's BEGIN or END line is missing or changed")
     body = lines[1:-1]
     if not body:
-        raise ArmorError("the armor is empty")
+        return b""
     if any(len(line) != _COLUMNS for line in body[:-1]) or not 0 < len(body[-1]) <= _COLUMNS:
         raise ArmorError(f"every line of the armor but the last has {_COLUMNS} characters")
     joined = b"".join(body)
