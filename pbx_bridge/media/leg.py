@@ -1,0 +1,131 @@
+"""One party's samples on the file's sample grid, whatever the way they came by did to them.
+
+It knows chunks of samples with a running number and the time they arrived; it never knows what is said. A
+sample's true time is estimated as the number over the rate, counted from an origin: the least of (arrival -
+number / rate) over the last seconds, since a way can only delay. The origin moves slowly when the PBX's
+sample clock and the bridge's differ; the grid follows by one sample a frame (inaudible, no click to add up),
+or at once where nothing is heard.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+
+S = 1_000_000_000
+TAP_LAG_NS = 8_000_000
+"""Half a frame and a bit: a sample is spoken -18 to +3 ms around the arrival of its chunk (measured on ARI
+snoop + AudioSocket)."""
+WINDOW_S = 10
+"""Over how long the least arrival is sought: long enough to meet an undelayed chunk, short enough to follow a
+drifting clock."""
+SLACK_NS = 5_000_000
+"""Offsets up to here are left alone: below what anybody hears against a picture, above the arrival's own
+noise."""
+JUMP_NS = 60_000_000
+"""An offset this large is no drift but a gap: taken at once."""
+WAITING_S = 10
+"""Samples that may wait for their turn; more is a tap gone wild."""
+
+
+class Leg:
+    """Samples in by number, samples out by place on the grid."""
+
+    def __init__(self, start_ns: int, rate: int) -> None:
+        self._start_ns, self._rate = start_ns, rate
+        self._chunks: deque[tuple[int, array[int]]] = deque()
+        self._next = 0
+        """Number after the last sample that came."""
+        self._least: deque[tuple[int, int]] = deque()
+        """(second, least origin in it), oldest first."""
+        self._shift: int | None = None
+        """Place on the grid of sample number 0."""
+        self.came = self.late = self.stretched = 0
+
+    def feed(self, index: int, samples: array[int], arrived_ns: int) -> None:
+        """Samples `index`.. arrived. Those that came before are ignored."""
+        if index < self._next:
+            samples, index = samples[self._next - index :], self._next
+        if not samples:
+            return
+        origin_ns = arrived_ns - index * S // self._rate - TAP_LAG_NS
+        second = arrived_ns // S
+        if self._least and self._least[-1][0] >= second:
+            self._least[-1] = (self._least[-1][0], min(self._least[-1][1], origin_ns))
+        else:
+            self._least.append((second, origin_ns))
+        while self._least[0][0] <= second - WINDOW_S:
+            self._least.popleft()
+        self._next = index + len(samples)
+        self.came += len(samples)
+        self._chunks.append((index, samples))
+        while self._next - self._chunks[0][0] > WAITING_S * self._rate:
+            self.late += len(self._chunks.popleft()[1])
+
+    def read(self, place: int, count: int, *, heard: bool) -> array[int]:
+        """The `count` samples from `place` on; zeros where none came. `heard`: they go into the file, so no
+        jump may be made."""
+        shift = self._settle(heard)
+        if shift is None:
+            return array("h", bytes(2 * count))
+        wanted = self._target()
+        index = place - shift
+        if not heard or abs(wanted - shift) * S <= SLACK_NS * self._rate:
+            return self._samples(index, count)
+        step = 1 if wanted > shift else -1
+        self._shift = shift + step
+        self.stretched += 1
+        return _resampled(self._samples(index, count - step), count)
+
+    def forget(self, place: int) -> None:
+        """Nothing before `place` is wanted any more."""
+        shift = self._settle(heard=False)
+        while (
+            shift is not None
+            and self._chunks
+            and self._chunks[0][0] + len(self._chunks[0][1]) + shift <= place
+        ):
+            self._chunks.popleft()
+
+    def passed(self, place: int) -> bool:
+        """The sample before `place` came."""
+        return bool(self._least) and self._next + self._target() >= place
+
+    def _settle(self, heard: bool) -> int | None:
+        if self._least and (self._shift is None or not heard or self._off() > JUMP_NS):
+            self._shift = self._target()
+        return self._shift
+
+    def _off(self) -> int:
+        assert self._shift is not None
+        return abs(self._target() - self._shift) * S // self._rate
+
+    def _target(self) -> int:
+        origin_ns = min(origin for _, origin in self._least)
+        return (origin_ns - self._start_ns) * self._rate // S
+
+    def _samples(self, index: int, count: int) -> array[int]:
+        out = array("h", bytes(2 * count))
+        while self._chunks and self._chunks[0][0] < index + count:
+            first, samples = self._chunks[0]
+            skip, at = max(0, index - first), max(0, first - index)
+            self.late += min(skip, len(samples))
+            part = samples[skip : skip + count - at]
+            out[at : at + len(part)] = part
+            left = samples[skip + len(part) :]
+            self._chunks.popleft()
+            if left:
+                self._chunks.appendleft((first + skip + len(part), left))
+                break
+        return out
+
+
+def _resampled(samples: array[int], count: int) -> array[int]:
+    """The same sound in `count` samples, one more or less than given."""
+    scale = (len(samples) - 1) / (count - 1)
+    out = array("h", bytes(2 * count))
+    for i in range(count):
+        at = min(int(i * scale), len(samples) - 2)
+        part = i * scale - at
+        out[i] = round(samples[at] * (1 - part) + samples[at + 1] * part)
+    return out
