@@ -1,0 +1,289 @@
+"""A real bridge for the demo and the live tests: a generated configuration and `pbx-bridge serve` as its own process.
+
+It stands beside a rig Asterisk on the loopback with one trainee (alice, phone 201), one trainer (bruno), the order desk
+as the business application, and a slot booked around now. It knows commands and files of the product as an
+administrator would, no Python of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from tests.rig.asterisk import Asterisk
+from tests.rig.business_app import WM_CLASS
+from tests.rig.install import SYSTEM_PYTHON, Installed
+
+READY_DEADLINE_S = 30.0
+COMMAND_DEADLINE_S = 30.0
+STOP_DEADLINE_S = 10.0
+TRAINEE, TRAINER, APPROVER, APPLICATION = "alice", "bruno", "carla", "orders"
+
+
+class BridgeError(Exception):
+    """The bridge did not do what an administrator may expect; says which command and what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What this site's configuration says besides the addresses."""
+
+    login: str
+    """The trainee's account on the workstation."""
+    language: str = "en"
+    fps: int = 10
+    recordings_per_week: int = 2
+    extra: str = ""
+    """More TOML, at the end."""
+
+
+class Bridge:
+    """`async with Bridge(pbx, installed, Site("alice")) as bridge:` serves until the block ends."""
+
+    def __init__(
+        self, pbx: Asterisk, programs: Installed, site: Site, *, told: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._pbx, self._programs, self._site, self._told = pbx, programs, site, told
+        self._process: asyncio.subprocess.Process | None = None
+        self._log: IO[bytes] | None = None
+        self.folder = Path()
+        """Configuration, secrets, state and log; readable by root and where it must by the keeper's user."""
+        self.stations_port, self.portal_port, self._agi_port, self._audio_port = _free_ports(4)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def stations_url(self) -> str:
+        return f"wss://127.0.0.1:{self.stations_port}"
+
+    @property
+    def portal_url(self) -> str:
+        return f"https://127.0.0.1:{self.portal_port}"
+
+    @property
+    def log(self) -> str:
+        file = self.folder / "bridge.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the bridge was not started"
+        return self._process.pid
+
+    async def __aenter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="pbxb-bridge-", dir=_memory()))
+        self.folder.chmod(0o711)
+        try:
+            self._write()
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, it: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Starts `serve` and waits for its word that it is ready. Raises: BridgeError with its log."""
+        self._log = (self.folder / "bridge.log").open("ab")
+        said_before = len(self.log)
+        self._process = await asyncio.create_subprocess_exec(
+            self._programs.bridge, "--config", self.config, "serve",
+            stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=asyncio.subprocess.STDOUT,
+            cwd="/", env=_environment(), start_new_session=True,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(READY_DEADLINE_S):
+                while "pbx-bridge: ready" not in self.log[said_before:]:
+                    if self._process.returncode is not None:
+                        raise BridgeError(f"pbx-bridge serve ended at once:\n{self.log[-4000:]}")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise BridgeError(
+                f"pbx-bridge serve is not ready after {READY_DEADLINE_S:.0f} s:\n{self.log[-4000:]}"
+            ) from None
+
+    async def stop(self) -> None:
+        """As an administrator ends a service: SIGTERM, and kill -9 of the whole group if it does not obey."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
+            except TimeoutError:
+                self._told("the bridge did not end by itself: killed")
+        await self._kill_group()
+
+    async def kill(self) -> None:
+        """kill -9 of the serving process alone, as a crash would end it."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+    async def _kill_group(self) -> None:
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    async def close(self) -> None:
+        await self.stop()
+        if self._log is not None:
+            self._log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    async def command(self, *words: str) -> str:
+        """What `pbx-bridge --config … WORDS` prints. Raises: BridgeError when it does not exit with 0."""
+        return await run_command(str(self._programs.bridge), "--config", str(self.config), *words)
+
+    async def invite_station(self, name: str) -> str:
+        """A one-time code for a workstation."""
+        return _code(await self.command("station", "invite", name))
+
+    async def invite_trainer(self, name: str) -> str:
+        """A one-time code for a trainer's own machine."""
+        return _code(await self.command("trainer", "invite", name))
+
+    def _write(self) -> None:
+        for name, secret in (("ami.secret", self._pbx.ami_secret), ("ari.secret", self._pbx.ari_password)):
+            path = self.folder / name
+            path.touch(0o600)
+            path.write_text(secret)
+        self.config.write_text(self.toml())
+
+    def toml(self) -> str:
+        """The configuration: a demonstration with one of everything."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        slot, day = (now - timedelta(minutes=2), now + timedelta(minutes=50)), now.date()
+        return f"""# Generated by the demonstration and the live tests.
+[bridge]
+state_dir = "{self.state}"
+run_dir = "{self.folder}/run"
+language = "{self._site.language}"
+demonstration = true
+
+[stations]
+listen = "127.0.0.1:{self.stations_port}"
+names = ["localhost", "127.0.0.1"]
+
+[portal]
+listen = "127.0.0.1:{self.portal_port}"
+
+[asterisk]
+ami = "127.0.0.1:{self._pbx.ports.ami}"
+ami_user = "{self._pbx.ami_user}"
+ami_secret_file = "{self.folder}/ami.secret"
+ari = "http://127.0.0.1:{self._pbx.ports.http}"
+ari_user = "{self._pbx.ari_user}"
+ari_secret_file = "{self.folder}/ari.secret"
+fastagi_listen = "127.0.0.1:{self._agi_port}"
+audiosocket_listen = "127.0.0.1:{self._audio_port}"
+
+[recording]
+fps = {self._site.fps}
+
+[[application]]
+name = "{APPLICATION}"
+executable = "{SYSTEM_PYTHON}"
+main_program = "{self._programs.program("business_app.py")}"
+wm_class = "{WM_CLASS}"
+
+[[trainee]]
+id = "{TRAINEE}"
+endpoints = ["PJSIP/201"]
+login = "{self._site.login}"
+
+[[trainer]]
+id = "{TRAINER}"
+
+[[plan]]
+id = "{TRAINEE}-{APPLICATION}"
+trainee = "{TRAINEE}"
+applications = ["{APPLICATION}"]
+need = "new-in-post"
+trainer = "{TRAINER}"
+approver = "{APPROVER}"
+first_day = {day - timedelta(days=1)}
+last_day = {day + timedelta(days=40)}
+recordings_per_week = {self._site.recordings_per_week}
+
+[[plan.slot]]
+start = {slot[0].isoformat()}
+end = {slot[1].isoformat()}
+{self._site.extra}"""
+
+
+async def run_command(*words: str, user: str = "", env: dict[str, str] | None = None) -> str:
+    """What a command prints on its standard output. Raises: BridgeError with both outputs when it does not exit with 0."""
+    whole = (
+        ["sudo", "-n", "-H", "-u", user, "--", "env", *(f"{k}={v}" for k, v in (env or {}).items())]
+        if user
+        else []
+    ) + [*words]
+    process = await asyncio.create_subprocess_exec(
+        *whole, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd="/", env=_environment() | (env or {}),
+    )  # fmt: skip
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), COMMAND_DEADLINE_S)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
+    if process.returncode != 0:
+        shown = " ".join(Path(word).name if "/" in word else word for word in words)
+        raise BridgeError(
+            f"`{shown}` ended with {process.returncode}:\n{out.decode()}{err.decode()}".rstrip()
+        )
+    return out.decode()
+
+
+def _code(printed: str) -> str:
+    """The one-time code in what an invite command printed: its longest word of code characters."""
+    words: list[str] = re.findall(r"[A-Za-z0-9_:.-]{26,}", printed)
+    if not words:
+        raise BridgeError(f"no code in what the invitation printed:\n{printed}")
+    return max(words, key=len)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the tests' own environment: the installed program must need none of it."""
+    kept = {name: value for name, value in os.environ.items() if name in ("LANG", "TERM", "TZ")}
+    return kept | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "PYTHONUNBUFFERED": "1"}
+
+
+def _memory() -> Path | None:
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() else None
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; held together while they are chosen, so that they differ."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
