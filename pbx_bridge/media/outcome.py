@@ -23,6 +23,8 @@ class Failure(Enum):
     """The disk or this machine was too slow for longer than memory may hold."""
     STORAGE = "storage"
     """The file could not be written."""
+    NOT_ERASED = "not-erased"
+    """Had to be discarded, but the disk refused: the operator must."""
     DEFECT = "defect"
     """Ours."""
 

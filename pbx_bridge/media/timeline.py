@@ -24,87 +24,26 @@ second.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Protocol
 
+from pbx_bridge.media.pictures import (
+    MS,
+    PICTURE_EVERY_NS,
+    Drop,
+    Picture,
+    PicturesMissing,
+    Show,
+    Tally,
+    breaks_p2,
+)
 from pbx_bridge.media.spans import Spans
 
-MS = 1_000_000
 HOLD_NS = 300 * MS
 """How long everything waits for facts and samples that are late: a PBX event takes a few ms, a voice chunk
 one jitter more."""
-PICTURE_EVERY_NS = 1_000 * MS
-"""P2: one picture each second of call time."""
-PICTURE_MISSING_NS = 4_000 * MS
-"""P2's tolerance: one second between pictures, two of lease that a link may be cut for, one for the way."""
 SURE_PAUSE_NS = 2_000 * MS
 """Longer than an order can be on its way to a station that still holds its lease: after such a pause a
 picture that follows the card was taken after the order to resume, whatever the clocks say."""
-
-
-class Picture(Protocol):
-    """One encoded picture as the station sent it (`stations.events.PictureArrived`)."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def at_ns(self) -> int: ...
-    @property
-    def error_ns(self) -> int: ...
-    @property
-    def keyframe(self) -> bool: ...
-    @property
-    def card(self) -> bool: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def height(self) -> int: ...
-    @property
-    def data(self) -> bytes: ...
-
-
 _EVER_NS = 1 << 63
-
-
-class Drop(Enum):
-    """Why a picture stays outside."""
-
-    BEFORE = "before the talk"
-    AFTER = "after the talk, or in doubt"
-    PAUSE = "in a pause"
-    CHAIN = "waits for a keyframe"
-    REPEATED = "sent twice"
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """Write this picture at `ms` of the file."""
-
-    ms: int
-    picture: Picture
-    until_ms: int | None = None
-    """For a pause's card: show it again each second until here."""
-
-
-@dataclass(slots=True)
-class Tally:
-    shown: int = 0
-    dropped: dict[Drop, int] = field(default_factory=lambda: dict.fromkeys(Drop, 0))
-    max_error_ns: int = 0
-
-
-def breaks_p2(last_picture_ns: int, until_ns: int) -> bool:
-    """P2: continuous or nothing. True when talk went on from `last_picture_ns` to `until_ns` without a
-    picture for longer than any link that still holds its lease explains; then the recording is discarded."""
-    return until_ns - last_picture_ns > PICTURE_MISSING_NS
-
-
-class PicturesMissing(Exception):
-    """P2 cannot be kept."""
-
-    def __str__(self) -> str:
-        return f"no picture for more than {PICTURE_MISSING_NS // 10**9} s of talk (P2)"
 
 
 class Timeline:

@@ -48,7 +48,7 @@ class MemorySink:
         self.at = 0
         self.checkpoints: list[bytes] = []
         self.keep_checkpoints = False
-        self.finished = self.discarded = False
+        self.finished = self.discarded = self.closed = False
         self.writes: list[tuple[int, int]] = []
 
     def write(self, data: bytes) -> int:
@@ -76,6 +76,9 @@ class MemorySink:
     def finish(self) -> object:
         self.finished = True
         return len(self.data)
+
+    def close(self) -> None:
+        self.closed = True
 
     def discard(self) -> None:
         self.data.clear()
@@ -161,7 +164,7 @@ class Played:
 def play(data: bytes) -> Played:
     """Decode everything."""
     pictures, left, right = [], array("h"), array("h")
-    with av.open(BytesIO(data)) as file:
+    with av.open(BytesIO(data), "r") as file:
         resampler = av.AudioResampler(format="s16", layout="stereo", rate=48000)
         for packet in file.demux(file.streams.video[0], file.streams.audio[0]):
             for frame in packet.decode():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pbx_bridge.media.outcome import Sealed
-from tests.media.rig import MS, S, T0, Call, play, tone, vp9
+from tests.media.rig import MS, T0, Call, S, play, tone, vp9
 
 
 def test_ten_seconds_of_talk_become_a_file_that_plays() -> None:
