@@ -30,7 +30,7 @@ class Layer(IntEnum):
 
 
 LAYERS: tuple[tuple[str, Layer], ...] = (
-    (r"pbx_bridge\.(ids|errors|wire\w*|age\w*)", Layer.WORDS),
+    (r"pbx_bridge\.(ids|errors|durable|wire\w*|age\w*)", Layer.WORDS),
     (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
     (r"pbx_bridge\.training\.(plans|notice)", Layer.WORDS),
     (r"pbx_bridge\.stations\.events", Layer.WORDS),

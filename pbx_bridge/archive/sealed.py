@@ -31,6 +31,7 @@ from types import TracebackType
 from typing import Self
 
 from pbx_bridge import age
+from pbx_bridge.archive.manifest import payload_digest as payload_digest
 from pbx_bridge.archive.tail import Tail
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
@@ -314,21 +315,6 @@ class SealedFile:
         while view:
             done = os.pwrite(self._descriptor, view, place)
             view, place = view[done:], place + done
-
-
-def payload_digest(source: age.Source) -> bytes:
-    """The digest a recorder signs, of a sealed payload read from `source`, which stands after the header.
-
-    SHA-256(nonce || chunk 0 || SHA-256(chunks 1, 2, ...)), chunks as sealed. Nested because chunk 0 is sealed last: so
-    the recorder needs no second reading of the file, and a reader still computes it in one pass. It is injective: when
-    there is a chunk 1, chunk 0 is full, and without one the inner hash is that of nothing.
-    """
-    outer = hashlib.sha256(age.read_exactly(source, age.NONCE_SIZE + age.SEALED_CHUNK_SIZE))
-    inner = hashlib.sha256()
-    while block := age.read_exactly(source, age.SEALED_CHUNK_SIZE):
-        inner.update(block)
-    outer.update(inner.digest())
-    return outer.digest()
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,0 +1,149 @@
+"""The bridge's side of the keeper's socket: one method per request, each with a deadline.
+
+It knows the form of question and answer, nothing of what is kept. A broken connection is made anew at the next question; a
+question is never asked twice by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.age import X25519Identity, X25519Recipient, seal_bytes
+from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.keeper_server import peer_uid
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Malformed
+from pbx_bridge.wire_portal import KeeperUnreachable, Role, SignedManifest
+
+T = TypeVar("T")
+
+ANSWER_WITHIN_S: Final = 10.0
+"""The slowest answer waits for two fsyncs on a busy disk."""
+_RETRY_S: Final = 0.02
+
+
+class KeeperLink:
+    """One connection; questions wait for each other. Refusals come as `wire_portal.Refused`."""
+
+    def __init__(self, path: Path, *, keeper_uid: int | None = None) -> None:
+        """`keeper_uid`: who must be at the other end; None where keeper and bridge are one user."""
+        self._path, self._uid = path, keeper_uid
+        self._turn = asyncio.Lock()
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def wait_ready(self, within_s: float) -> None:
+        """Returns once the keeper answers. Raises: KeeperUnreachable after `within_s`."""
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    with suppress(KeeperUnreachable):
+                        await self.status()
+                        return
+                    await asyncio.sleep(_RETRY_S)
+        except TimeoutError:
+            raise KeeperUnreachable(
+                f"{self._path}: the keeper did not start within {within_s:.0f} s"
+            ) from None
+
+    async def close(self) -> None:
+        streams, self._streams = self._streams, None
+        if streams is not None:
+            streams[1].close()
+            with suppress(OSError):
+                await streams[1].wait_closed()
+
+    # recorder
+
+    async def introduce(self, recorder: bytes) -> X25519Recipient:
+        """Shows the recorder's public signing key; gives the keeper's recipient."""
+        facts = await self._ask(wire.Introduce(recorder), wire.KeeperFacts)
+        return X25519Recipient.parse(facts.recipient)
+
+    async def put(self, signed: SignedManifest, identity: X25519Identity, keeper: X25519Recipient) -> None:
+        """A recording begins: its identity goes to the keeper, sealed; the caller forgets it."""
+        sealed = seal_bytes(str(identity).encode(), [keeper])
+        await self._ask(wire.Put(signed, sealed.hex()), wire.Done)
+
+    async def finish(self, signed: SignedManifest, header: bytes) -> None:
+        await self._ask(wire.Finish(signed, header.hex()), wire.Done)
+
+    async def destroy(self, recording: RecordingId, reason: str) -> None:
+        """Destroys the key, first thing; `reason` is a word of the ledger's closed list."""
+        await self._ask(wire.Destroy(recording, reason), wire.Done)
+
+    async def hand_over(self, recording: RecordingId, trainee: str, signature: bytes | None = None) -> None:
+        await self._ask(wire.HandOver(recording, trainee, signature), wire.Done)
+
+    async def trainees_own(self, trainee: str) -> tuple[words.Item, ...]:
+        return (await self._ask(wire.TraineesOwn(trainee), words.Items)).items
+
+    async def status(self) -> wire.KeeperStatus:
+        return await self._ask(wire.Status(), wire.KeeperStatus)
+
+    # portal
+
+    async def begin(
+        self, recipient: str, client_nonce: bytes, certificate: bytes, code: bytes | None = None
+    ) -> words.Begun:
+        return await self._ask(wire.Begin(recipient, client_nonce, certificate, code), words.Begun)
+
+    async def prove(self, challenge: bytes, answer: bytes) -> words.Proven:
+        return await self._ask(words.Prove(challenge, answer), words.Proven)
+
+    async def recordings(self, token: bytes) -> tuple[words.Item, ...]:
+        return (await self._ask(wire.List(token), words.Items)).items
+
+    async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released:
+        return await self._ask(wire.Open(token, recording, session), words.Released)
+
+    # administrator
+
+    async def invite(self, name: str, role: Role = Role.TRAINER) -> wire.Invited:
+        return await self._ask(wire.Invite(name, role), wire.Invited)
+
+    async def confirm(self, name: str, recipient: str) -> None:
+        await self._ask(wire.Confirm(name, recipient), wire.Done)
+
+    async def revoke(self, name: str) -> None:
+        await self._ask(wire.Revoke(name), wire.Done)
+
+    async def reassign(self, signed: SignedManifest) -> None:
+        await self._ask(wire.Reassign(signed), wire.Done)
+
+    async def _ask(self, request: Any, kind: type[T], within_s: float = ANSWER_WITHIN_S) -> T:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(within_s):
+                    reader, writer = await self._connection()
+                    writer.write(wire.write_request(request))
+                    await writer.drain()
+                    line = await reader.readline()
+                if not line.endswith(b"\n"):
+                    raise KeeperUnreachable(f"{self._path}: the keeper closed the connection")
+                return wire.read_answer(line, kind)
+            except words.Refused:
+                raise
+            except (OSError, TimeoutError, ValueError, Malformed) as error:
+                await self.close()
+                what = str(error) or "no answer in time"
+                raise KeeperUnreachable(f"{self._path}: the keeper cannot be asked: {what}") from error
+            except BaseException:
+                # Also a cancellation: the answer to this question must not become the next one's.
+                await self.close()
+                raise
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is None:
+            streams = await asyncio.open_unix_connection(str(self._path), limit=words.MAX_ANSWER_BYTES)
+            found = peer_uid(streams[1].get_extra_info("socket"))
+            if self._uid is not None and found != self._uid:
+                streams[1].close()
+                raise KeeperUnreachable(
+                    f"{self._path}: user {found} answers there, not the keeper's user {self._uid}"
+                )
+            self._streams = streams
+        return self._streams

@@ -1,0 +1,169 @@
+"""The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
+
+What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `recorders.json`, `people.json`,
+`keystore/`, `audit/`. It leaves no core dump and cannot be traced, so its secret is in no other process's reach.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+
+from pbx_bridge.access.audit import AuditLog
+from pbx_bridge.access.people import People
+from pbx_bridge.age import KeyTextError, X25519Identity
+from pbx_bridge.archive.keeper import Keeper, Parts
+from pbx_bridge.archive.keeper_server import KeeperServer, Peers
+from pbx_bridge.archive.keystore import KeyStore
+from pbx_bridge.archive.rules import Keeping
+from pbx_bridge.durable import write_once, write_whole
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_json import Hex, Malformed, Many, canonical, read_fields, read_object, write_fields
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperSettings:
+    """Everything the process needs; paths are absolute."""
+
+    folder: Path
+    socket_path: Path
+    keeping: Keeping
+    recorder_uids: frozenset[int] = frozenset()
+    administrator_uids: frozenset[int] = frozenset()
+    user: str | None = None
+    """The user to become when started as root."""
+    session_needed: bool = True
+    confirmation_needed: bool = False
+    end_with_parent: bool = True
+
+
+def run_keeper(settings: KeeperSettings, *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
+    """Serves until SIGTERM or SIGINT. Raises: OperatorError when it cannot start."""
+    settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.socket_path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    os.umask(0o077)
+    if settings.user is not None and os.geteuid() == 0:
+        _become(settings.user, settings)
+    _shut_in(settings.end_with_parent)
+    server = open_keeper(settings, clock)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: server.stop())
+    log.info("keeper ready", socket=str(settings.socket_path))
+    server.serve()
+    log.info("keeper ended")
+
+
+def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperServer:
+    """The keeper on its socket, in this process. Raises: OperatorError."""
+    folder = settings.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keeper = Keeper(
+        Parts(
+            identity=_identity(folder / "keeper.key"),
+            store=KeyStore(folder / "keystore"),
+            audit=AuditLog(folder / "audit" / "audit.jsonl"),
+            people=People(folder / "people.json"),
+            recorders=Recorders(folder / "recorders.json"),
+            clock=clock,
+            keeping=settings.keeping,
+            session_needed=settings.session_needed,
+            confirmation_needed=settings.confirmation_needed,
+        )
+    )
+    turn = threading.Lock()
+
+    def handle(request: Any, files: list[int]) -> Any:
+        with turn:
+            return keeper.handle(request)
+
+    try:
+        return KeeperServer(
+            settings.socket_path, Peers(settings.recorder_uids, settings.administrator_uids), handle
+        )
+    except OSError as error:
+        raise OperatorError(
+            f"the keeper cannot listen: {error.strerror}", where=str(settings.socket_path)
+        ) from None
+
+
+class Recorders:
+    """`recorders.json`: the signing keys that count. The first one shown is kept; another needs the administrator."""
+
+    @dataclass(frozen=True, slots=True)
+    class _Book:
+        keys: Annotated[tuple[Annotated[bytes, Hex(32)], ...], Many(64)]
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.keys: frozenset[bytes] = frozenset()
+        if path.exists():
+            try:
+                self.keys = frozenset(read_fields(Recorders._Book, read_object(path.read_bytes())).keys)
+            except Malformed as error:
+                raise OperatorError(
+                    str(error), where=str(path), do="Restore it from the keeper's backup"
+                ) from None
+
+    def introduce(self, key: bytes) -> bool:
+        if not self.keys:
+            write_whole(self._path, canonical(write_fields(Recorders._Book((key,)))))
+            self.keys = frozenset({key})
+        return key in self.keys
+
+
+def _identity(path: Path) -> X25519Identity:
+    """The keeper's own age identity, made at the first start."""
+    try:
+        write_once(path, f"{X25519Identity.generate()}\n".encode())
+    except FileExistsError:
+        if path.stat().st_mode & 0o077:
+            raise OperatorError(
+                "others can read the keeper's key", where=str(path), do=f"Run: chmod 600 {path}"
+            ) from None
+    try:
+        return X25519Identity.parse(path.read_text("ascii").strip())
+    except (KeyTextError, UnicodeDecodeError):
+        raise OperatorError(
+            "this is no age identity", where=str(path), do="Restore it from the keeper's backup"
+        ) from None
+
+
+def _become(user: str, settings: KeeperSettings) -> None:
+    """Gives the folder to `user` and continues as them, with no other group."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise OperatorError(f"there is no user {user!r}", do=f"Run: useradd --system {user}") from None
+    for path in (settings.folder, *settings.folder.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+    # The socket's folder is root's: the new user gets one of its own in it only if the caller made it so.
+    os.chown(settings.socket_path.parent, entry.pw_uid, -1)
+    os.setgroups([])
+    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+
+
+def _shut_in(end_with_parent: bool) -> None:
+    """No core dump, no tracing (prctl(2)); and no life beyond the process that started it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if end_with_parent:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -1,0 +1,243 @@
+"""What is said to the keeper over its socket: one JSON object per line, one answer per line, both strictly typed.
+
+A request is `{"do": WORD, ...fields}`, an answer `{"ok": {...fields}}` or `{"no": WORD, "text": SENTENCE}`. It knows
+forms and limits, and which user of the machine may say which word; what they do stands in keeper.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar
+
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import (
+    Hex,
+    Malformed,
+    Many,
+    Text,
+    Whole,
+    canonical,
+    read_fields,
+    read_object,
+    write_fields,
+)
+from pbx_bridge.wire_portal import (
+    DIGEST,
+    HEX_BLOB,
+    MAX_SESSION_CHARS,
+    NAME,
+    RECIPIENT,
+    RECORDING,
+    TOKEN,
+    UNIX,
+    WORD,
+    Prove,
+    Refused,
+    Role,
+    SignedManifest,
+    read_refusal,
+    write_refusal,
+)
+
+MAX_REQUEST_BYTES: Final = 64 * 1024
+"""The longest, `finish`, has under 20 KiB."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """The recorder shows the public half of its signing key and asks for the keeper's recipient."""
+
+    recorder: Annotated[bytes, Hex(32)]
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperFacts:
+    recipient: Annotated[str, RECIPIENT]
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A recording begins: its own identity sealed to the keeper, and the first manifest."""
+
+    signed: SignedManifest
+    key: Annotated[str, HEX_BLOB]
+    """An age file to the keeper that holds the identity's text, hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The file is sealed."""
+
+    signed: SignedManifest
+    header: Annotated[str, HEX_BLOB]
+    """The file's age header, hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    recording: Annotated[RecordingId, RECORDING]
+    reason: Annotated[str, WORD]
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """Rebuild what a crash left of it."""
+
+    recording: Annotated[RecordingId, RECORDING]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    payload: Annotated[str, DIGEST]
+    payload_bytes: Annotated[int, Whole(0, 1 << 40)]
+    plain_bytes: Annotated[int, Whole(0, 1 << 40)]
+    header: Annotated[str, HEX_BLOB]
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The trainee ends their own first hours (P18)."""
+
+    recording: Annotated[RecordingId, RECORDING]
+    trainee: Annotated[str, NAME]
+    signature: Annotated[bytes, Hex(64)] | None = None
+    """The device key's, over `wire_proof.hand_over_statement`; needed when the manifest names a device key."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraineesOwn:
+    """What is held of this trainee, for their own workstation."""
+
+    trainee: Annotated[str, NAME]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A person wants to prove who they are; with a code: wants to join."""
+
+    recipient: Annotated[str, RECIPIENT]
+    client_nonce: Annotated[bytes, Hex(32)]
+    certificate: Annotated[bytes, Hex(32)]
+    code: Annotated[bytes, Hex(16)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    token: Annotated[bytes, TOKEN]
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The asker wants the file key, wrapped for their own registered key."""
+
+    token: Annotated[bytes, TOKEN]
+    recording: Annotated[RecordingId, RECORDING]
+    session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    name: Annotated[str, NAME]
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    code: Annotated[bytes, Hex(16)]
+    expires_at: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """P22: somebody compared the fingerprint with the person."""
+
+    name: Annotated[str, NAME]
+    recipient: Annotated[str, RECIPIENT]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    name: Annotated[str, NAME]
+
+
+@dataclass(frozen=True, slots=True)
+class Reassign:
+    """A newly signed manifest of a finished recording in which only the trainers changed."""
+
+    signed: SignedManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperStatus:
+    recipient: Annotated[str, RECIPIENT]
+    recordings: Annotated[int, Whole(0)]
+    unfinished: Annotated[tuple[Annotated[RecordingId, RECORDING], ...], Many(10_000)]
+    """Put and neither finished nor destroyed: live calls, or what a crash left."""
+    audit_records: Annotated[int, Whole(0)]
+    audit_head: Annotated[str, DIGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    pass
+
+
+RECORDER: Final[dict[str, type[Any]]] = {
+    "introduce": Introduce,
+    "put": Put,
+    "finish": Finish,
+    "destroy": Destroy,
+    "recover": Recover,
+    "hand-over": HandOver,
+    "trainees-own": TraineesOwn,
+    "begin": Begin,
+    "prove": Prove,
+    "list": List,
+    "open": Open,
+    "status": Status,
+}
+"""What the bridge's own process may say."""
+ADMINISTRATOR: Final[dict[str, type[Any]]] = {
+    "invite": Invite,
+    "confirm": Confirm,
+    "revoke": Revoke,
+    "reassign": Reassign,
+    "status": Status,
+}
+"""What the administrator's commands may say."""
+_WORDS: Final = {kind: word for word, kind in (RECORDER | ADMINISTRATOR).items()}
+
+
+def write_request(request: Any) -> bytes:
+    return canonical({"do": _WORDS[type(request)], **write_fields(request)}) + b"\n"
+
+
+def read_request(line: bytes, allowed: dict[str, type[Any]]) -> Any:
+    """Raises: Malformed; Refused when the peer may not say this."""
+    value = read_object(line)
+    word = value.pop("do", None)
+    if not isinstance(word, str) or word not in RECORDER | ADMINISTRATOR:
+        raise Malformed("do: not one of the words allowed")
+    if word not in allowed:
+        raise Refused("not-yours", f"{word}: this user of the machine may not ask the keeper for that")
+    return read_fields(allowed[word], value)
+
+
+def write_answer(answer: Any) -> bytes:
+    if isinstance(answer, Refused):
+        return write_refusal(answer) + b"\n"
+    return canonical({"ok": write_fields(answer)}) + b"\n"
+
+
+def read_answer(line: bytes, kind: type[T]) -> T:
+    """Raises: Refused; Malformed."""
+    value = read_object(line)
+    if "ok" in value:
+        return read_fields(kind, value["ok"])
+    raise read_refusal(value)

@@ -1,0 +1,123 @@
+"""The key store: per recording its own age identity, sealed to the keeper, and what the recorder signed about it.
+
+Two small files per recording: `<id>.key`, written once and overwritten in place when it is destroyed, and
+`<id>.json`, replaced atomically. A recording without its `.key` is destroyed, whatever else stands anywhere (P20).
+After a crash a recording that is rebuilt has `<id>.key-new` beside it until its new manifest is in.
+It never opens a key, and decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pbx_bridge.archive.manifest import Manifest, decode
+from pbx_bridge.archive.release import Holding
+from pbx_bridge.durable import overwrite_and_remove, write_once, write_whole
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Hex, Text, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_portal import UNIX, WORD, SignedManifest
+
+MAX_KEY_BYTES: Final = 1_024
+"""A sealed identity has under 300 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the store keeps of one recording beside its key."""
+
+    signed: SignedManifest
+    header: Annotated[str, Text(8_192, 0, "([0-9a-f]{2})*")] = ""
+    """The sealed file's age header, hex; "" while it is on its way and after destruction."""
+    handed_over_at: Annotated[int, UNIX] | None = None
+    destroyed: Annotated[str, WORD] | None = None
+    destroyed_at: Annotated[int, UNIX] | None = None
+    rebuilt: Annotated[bytes, Hex(32)] | None = None
+    """Payload digest of the file the keeper rebuilt and whose manifest it awaits."""
+
+    def manifest(self) -> Manifest:
+        """Raises: ManifestError. The signature is not looked at here."""
+        return decode(self.signed.text)
+
+    def holding(self) -> Holding:
+        """The entry as the release rule sees it."""
+        return Holding(self.manifest(), self.handed_over_at, self.destroyed)
+
+
+class KeyStore:
+    """The folder, read whole at start: an entry has about 1 KiB."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises: OperatorError naming an entry that cannot be read."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._entries: dict[RecordingId, Entry] = {}
+        for path in sorted(folder.glob("*.json")):
+            try:
+                entry = read_fields(Entry, read_object(path.read_bytes()))
+                found = entry.manifest().recording
+            except ValueError as error:
+                raise OperatorError(
+                    str(error), where=str(path), do="Restore it from the key store's backup"
+                ) from None
+            if path.stem != found:
+                raise OperatorError("it holds another recording's entry", where=str(path))
+            self._entries[found] = entry
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def entry(self, recording: RecordingId) -> Entry | None:
+        return self._entries.get(recording)
+
+    def has_key(self, recording: RecordingId) -> bool:
+        return self._key(recording).exists()
+
+    def create(self, recording: RecordingId, key: bytes, entry: Entry) -> None:
+        """Keeps a new recording. Raises: FileExistsError, OSError; then nothing of it stays."""
+        write_once(self._key(recording), key)
+        try:
+            self.replace(recording, entry)
+        except OSError:
+            overwrite_and_remove(self._key(recording))
+            raise
+
+    def replace(self, recording: RecordingId, entry: Entry) -> None:
+        write_whole(self._folder / f"{recording}.json", canonical(write_fields(entry)))
+        self._entries[recording] = entry
+
+    def key(self, recording: RecordingId) -> bytes:
+        """The sealed identity. Raises: FileNotFoundError when it was destroyed."""
+        with open(self._key(recording), "rb") as file:
+            return file.read(MAX_KEY_BYTES)
+
+    def put_new_key(self, recording: RecordingId, key: bytes) -> None:
+        """Keeps the rebuilt file's key beside the old one; one from an earlier attempt is overwritten."""
+        overwrite_and_remove(self._new_key(recording))
+        write_once(self._new_key(recording), key)
+
+    def new_key(self, recording: RecordingId) -> bytes:
+        """Raises: FileNotFoundError."""
+        with open(self._new_key(recording), "rb") as file:
+            return file.read(MAX_KEY_BYTES)
+
+    def take_new_key(self, recording: RecordingId) -> None:
+        """The rebuilt file's key becomes the recording's; the old one is overwritten. Safe to repeat after a crash."""
+        if self._new_key(recording).exists():
+            overwrite_and_remove(self._key(recording))
+            os.rename(self._new_key(recording), self._key(recording))
+
+    def destroy(self, recording: RecordingId) -> bool:
+        """P20: overwrites and removes the key; from here the recording is gone from every backup of its file."""
+        new = overwrite_and_remove(self._new_key(recording))
+        return overwrite_and_remove(self._key(recording)) or new
+
+    def _key(self, recording: RecordingId) -> Path:
+        return self._folder / f"{recording}.key"
+
+    def _new_key(self, recording: RecordingId) -> Path:
+        return self._folder / f"{recording}.key-new"

@@ -1,0 +1,143 @@
+"""Who may open which recording, now: one pure decision, taken where the key is released.
+
+It eats the asker the keeper has proven, the recording as the recorder signed it, what the keeper itself noted
+(handed over, destroyed), and the time; it answers with a grant or one refusal of a closed list. It never looks at
+a catalogue, a configuration or a request's own claims. Whoever has no right to a recording is told exactly what
+a guessed id is told: UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeAlias
+
+from pbx_bridge.archive.manifest import Manifest, State
+from pbx_bridge.archive.rules import HOUR_S, latest_not_after
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.wire_portal import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """A person who proved possession of their key."""
+
+    name: str
+    role: Role
+    confirmed: bool
+    """P22: a new or changed key works only once confirmed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A recording as the keeper holds it."""
+
+    manifest: Manifest
+    handed_over_at: int | None = None
+    """Unix seconds at which the trainee ended their own first hours; None while they have not."""
+    destroyed: str | None = None
+    """Why its key was destroyed, a word of the ledger's closed list; None while the key exists."""
+
+
+class Refusal(Enum):
+    """Why not."""
+
+    UNKNOWN = "unknown"
+    """No such recording, or none this person may know of: never told apart."""
+    ON_ITS_WAY = "on-its-way"
+    NOT_KEPT = "not-kept"
+    TRAINEE_FIRST = "trainee-first"
+    EXPIRED = "expired"
+    KEY_UNCONFIRMED = "key-unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The file key may be wrapped for the asker's own registered key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    refusal: Refusal
+    detail: str = ""
+    """A reason the asker may know (NOT_KEPT), as a word of the ledger's closed list; "" otherwise."""
+    until: int = 0
+    """Unix seconds: when TRAINEE_FIRST ends, or when it EXPIRED; 0 otherwise."""
+
+
+Answer: TypeAlias = Granted | Refused
+
+TECHNICAL: Final = frozenset(
+    reason.value
+    for reason in (
+        Reason.CEILING,
+        Reason.NO_STATION,
+        Reason.STATION_LOCKED,
+        Reason.SEVERAL_STATIONS,
+        Reason.BUSY_STATION,
+        Reason.LEASE_LOST,
+        Reason.CAPTURE_REFUSED,
+        Reason.CAPTURE_LATE,
+        Reason.CAPTURE_FAILED,
+        Reason.TOO_FEW_PICTURES,
+        Reason.LINK_LOST,
+        Reason.FOREIGN_RECORDER,
+        Reason.AUDIO_MISSING,
+        Reason.AGENT_UNREACHABLE,
+        Reason.UNREADABLE,
+        Reason.DISK,
+        Reason.OVERLOAD,
+        Reason.CLOCK,
+        Reason.SHUTDOWN,
+        Reason.BRIDGE_FAULT,
+    )
+)
+"""P24: technical faults, which a trainer sees. All others may come from a person, or show the draw: only the
+trainee sees those; a trainer sees "not recorded". A reason added later stays hidden until it is listed here."""
+
+
+def may_know(asker: Asker, manifest: Manifest, now: int) -> bool:
+    """P18: whether this recording exists for the asker: their own, or of a trainee assigned to them, both when it was made
+    and now."""
+    if asker.role is Role.TRAINEE:
+        return asker.name == manifest.trainee
+    return any(
+        a.trainer == asker.name and a.start <= manifest.start < a.end and a.start <= now < a.end
+        for a in manifest.trainers
+    )
+
+
+def may_open(asker: Asker, holding: Holding | None, now: int, trainee_first_h: int) -> Answer:
+    """P18, P20, P22: the decision. `now` in Unix seconds; `holding` is None when no such recording is held.
+
+    The order matters: who may not know of a recording learns nothing of its state; who may know learns the
+    state that will not change (gone, expired) before the one that will (on its way, the trainee's alone).
+    """
+    if holding is None or not may_know(asker, holding.manifest, now):
+        return Refused(Refusal.UNKNOWN)
+    if not asker.confirmed:
+        return Refused(Refusal.KEY_UNCONFIRMED)
+    manifest = holding.manifest
+    end = min(manifest.not_after, latest_not_after(manifest.start))
+    if now >= end:
+        return Refused(Refusal.EXPIRED, until=end)
+    if holding.destroyed is not None:
+        return Refused(Refusal.NOT_KEPT, detail=visible_reason(asker, holding.destroyed))
+    if manifest.state is State.RECORDING:
+        return Refused(Refusal.ON_ITS_WAY)
+    if asker.role is not Role.TRAINEE and holding.handed_over_at is None:
+        alone_until = manifest.start + manifest.duration_ms // 1000 + trainee_first_h * HOUR_S
+        if now < alone_until:
+            return Refused(Refusal.TRAINEE_FIRST, until=alone_until)
+    return Granted()
+
+
+def may_hand_over(trainee: str, holding: Holding | None, now: int) -> Answer:
+    """P18: whether this trainee may end their first hours of this recording. Doing it twice is no harm."""
+    asker = Asker(trainee, Role.TRAINEE, confirmed=True)
+    return may_open(asker, holding, now, trainee_first_h=1)
+
+
+def visible_reason(asker: Asker, reason: str) -> str:
+    """P24: the reason if this person may see it, "" if not."""
+    return reason if asker.role is Role.TRAINEE or reason in TECHNICAL else ""

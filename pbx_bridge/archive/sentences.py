@@ -1,0 +1,43 @@
+"""What a refusal says to the person who asked: what it is, and what they can do.
+
+Words only. Somebody without a right to a recording reads exactly what a guessed id gets.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from pbx_bridge.archive.release import Refusal, Refused
+
+
+def sentence(refused: Refused) -> str:
+    """One line for a person."""
+    match refused.refusal:
+        case Refusal.UNKNOWN:
+            return "there is no such recording for you: see `pbx-bridge list` for those you may open"
+        case Refusal.ON_ITS_WAY:
+            return (
+                "this recording is still on its way: it opens after the call has ended and the file is sealed"
+            )
+        case Refusal.NOT_KEPT:
+            why = f" (technical fault: {refused.detail})" if refused.detail else ""
+            return f"nothing was kept of this call: not recorded{why}"
+        case Refusal.TRAINEE_FIRST:
+            return (
+                "this recording is still the trainee's alone: it opens for you when they hand it over, "
+                f"or at {when(refused.until)}"
+            )
+        case Refusal.EXPIRED:
+            return (
+                f"this recording's time of keeping ended at {when(refused.until)}: it opens for nobody (P20)"
+            )
+        case Refusal.KEY_UNCONFIRMED:
+            return "your key is not confirmed yet: the approver has to compare its fingerprint with you (P22)"
+        case _:
+            assert_never(refused.refusal)
+
+
+def when(unix: int) -> str:
+    """A time for people, in UTC."""
+    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,69 @@
+"""Small files that must survive a power cut: written beside, synced, renamed; and destroyed by overwriting in place.
+
+It knows bytes and paths, nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes names in `folder` durable (a rename or removal is not before this)."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replaces `path` by `content`, 0600: after a crash the old or the new content stands there, never a mixture."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def overwrite_and_remove(path: Path) -> bool:
+    """Overwrites the very blocks `path` lies in, then removes it. False when there was none.
+
+    A key is written once and never by rename, so no older copy lies in free blocks. A copying file system or a
+    wear-levelling disk may still keep one: the keeper's own identity changes for that case.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        os.pwrite(handle, secrets.token_bytes(os.fstat(handle).st_size), 0)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    path.unlink()
+    sync_folder(path.parent)
+    return True
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Creates `path`, 0600, synced. Raises: FileExistsError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)

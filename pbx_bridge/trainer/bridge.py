@@ -1,0 +1,197 @@
+"""The bridge as a person's machine sees it: HTTPS with the pinned CA, a proof at the start, then questions.
+
+Standard library only. It believes the bridge's CA and nothing else; it answers a challenge only for the certificate it
+sees itself. It never decides who may open what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import secrets
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any, Final, NoReturn, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.access.proof import ProofError, answer
+from pbx_bridge.age import X25519Identity
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Malformed, read_object
+from pbx_bridge.wire_portal import Begun, Item, Items, Prove, Proven, Purpose, Refused
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 20.0
+MAX_CA_BYTES: Final = 16 * 1024
+READ_BYTES: Final = 256 * 1024
+
+
+class BridgeError(Exception):
+    """The bridge cannot be asked, or is not the one this machine joined. The sentence is for the person."""
+
+
+def split(url: str) -> tuple[str, int]:
+    """Host and port of `https://host[:port]`. Raises: OperatorError."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    if (
+        parts.scheme != "https"
+        or not parts.hostname
+        or port == -1
+        or parts.path not in ("", "/")
+        or parts.query
+    ):
+        raise OperatorError("the bridge's address is written https://host:port", where=url[:200])
+    return parts.hostname, port or 443
+
+
+def pinned_ca(url: str, fingerprint: bytes) -> str:
+    """The CA certificate (PEM) with this SHA-256, as the bridge shows it. Raises: BridgeError when it shows another.
+
+    The connection is not trusted and says nothing: the fingerprint came with the code, by another way.
+    """
+    host, port = split(url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opened = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+    with closing(opened) as connection, _faults(url):
+        connection.request("GET", words.CA_PATH)
+        pem = connection.getresponse().read(MAX_CA_BYTES)
+    try:
+        der = ssl.PEM_cert_to_DER_cert(pem.decode("ascii").strip())
+    except (ValueError, UnicodeDecodeError):
+        raise BridgeError(f"{url}: this is no pbx-bridge portal: it shows no CA certificate") from None
+    if hashlib.sha256(der).digest() != fingerprint:
+        raise BridgeError(
+            f"{url}: this is not the bridge the code is for (another CA). Check the address; if it is right, someone "
+            "may stand between: tell the administrator. The code was not sent"
+        )
+    return ssl.DER_cert_to_PEM_cert(der)
+
+
+class Bridge:
+    """One connection to one bridge. As a context it closes."""
+
+    def __init__(self, url: str, ca_pem: str, identity: X25519Identity) -> None:
+        self._url, self._identity = url, identity
+        host, port = split(url)
+        context = ssl.create_default_context(cadata=ca_pem)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self._connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+        self._token: bytes | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def prove(self, code: bytes | None = None) -> Proven:
+        """Proves who this is; with a code: joins. Raises: Refused, BridgeError."""
+        nonce = secrets.token_bytes(32)
+        recipient = str(self._identity.recipient())
+        begun = self._ask("POST", words.BEGIN_PATH, words.BeginAsked(recipient, nonce, code), Begun)
+        purpose = Purpose.SESSION if code is None else Purpose.JOIN
+        try:
+            proof = answer(bytes.fromhex(begun.sealed), self._identity, purpose, nonce, self._certificate())
+        except ProofError as error:
+            raise BridgeError(f"{self._url}: {error}") from None
+        proven = self._ask("POST", words.PROVE_PATH, Prove(begun.challenge, proof), Proven)
+        self._token = proven.token
+        return proven
+
+    def recordings(self) -> tuple[Item, ...]:
+        return self._visiting(lambda: self._ask("GET", words.LIST_PATH, None, Items)).items
+
+    def open(self, recording: RecordingId, session: str) -> words.Opened:
+        path = words.OPEN_PATH.format(recording=recording)
+        return self._visiting(lambda: self._ask("POST", path, words.OpenAsked(session), words.Opened))
+
+    def payload(self, grant: bytes, start: int, end: int) -> Iterator[bytes]:
+        """Bytes [start, end) of the sealed payload. Raises: BridgeError also when fewer come."""
+        if start >= end:
+            return
+        with _faults(self._url):
+            path = words.PAYLOAD_PATH.format(grant=grant.hex())
+            self._connection.request(
+                "GET", path, headers=self._headers() | {"Range": f"bytes={start}-{end - 1}"}
+            )
+            response = self._connection.getresponse()
+            if response.status != 206:
+                _refusal(response.read(words.MAX_ANSWER_BYTES), self._url)
+            left = end - start
+            while left:
+                part = response.read(min(READ_BYTES, left))
+                if not part:
+                    raise BridgeError(
+                        f"{self._url}: the bridge stopped sending: run the same command again to continue"
+                    )
+                left -= len(part)
+                yield part
+            response.read()
+
+    def _visiting(self, question: Callable[[], T]) -> T:
+        """Asks as the person; proves anew, once, when the visit has ended."""
+        if self._token is None:
+            self.prove()
+        try:
+            return question()
+        except Refused as refused:
+            if refused.word != "visit-ended":
+                raise
+        self.prove()
+        return question()
+
+    def _ask(self, method: str, path: str, body: Any, kind: type[T]) -> T:
+        content = None if body is None else words.write_body(body)
+        with _faults(self._url):
+            self._connection.request(method, path, content, self._headers())
+            response = self._connection.getresponse()
+            text = response.read(words.MAX_ANSWER_BYTES)
+            if response.status != 200:
+                _refusal(text, self._url)
+            return words.read_body(kind, text)
+
+    def _headers(self) -> dict[str, str]:
+        return {} if self._token is None else {"Authorization": f"Bearer {self._token.hex()}"}
+
+    def _certificate(self) -> bytes:
+        """SHA-256 of the certificate this connection really shows."""
+        sock = self._connection.sock
+        seen = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        if seen is None:
+            raise BridgeError(f"{self._url}: the connection was lost: try again")
+        return hashlib.sha256(seen).digest()
+
+
+def _refusal(text: bytes, url: str) -> NoReturn:
+    with suppress(Malformed):
+        raise words.read_refusal(read_object(text))
+    raise BridgeError(f"{url}: the bridge gave an answer that cannot be read")
+
+
+@contextmanager
+def _faults(url: str) -> Iterator[None]:
+    """Faults of the network and of TLS as sentences for a person."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise BridgeError(
+            f"{url}: the server's certificate is not this bridge's: {error.verify_message}. Check the address; if it is "
+            "right, someone may stand between: tell the administrator"
+        ) from None
+    except ssl.SSLError as error:
+        raise BridgeError(f"{url}: no secure connection: {error.reason or error}") from None
+    except Malformed as error:
+        raise BridgeError(f"{url}: the bridge gave an answer that cannot be read: {error}") from None
+    except (OSError, http.client.HTTPException) as error:
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BridgeError(f"{url}: the bridge cannot be reached: {what}") from None

@@ -1,0 +1,261 @@
+"""The commands on a person's own machine: join, list, fetch, play. Nothing of the server is needed for them.
+
+Nobody names themselves: the bridge says who they are, by the key they joined with. Exit codes: 0 done, 1 the bridge
+refused or cannot be asked, 2 something to mend here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pbx_bridge.age import X25519Identity
+from pbx_bridge.archive.manifest import State
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId, parse_recording_id
+from pbx_bridge.trainer import profile as profiles
+from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
+from pbx_bridge.trainer.fetch import fetch
+from pbx_bridge.trainer.profile import Profile, Where
+from pbx_bridge.wire_json import write_fields
+from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused
+from pbx_bridge.wire_proof import parse_invite
+
+COMMANDS: Final = ("join", "list", "fetch", "play")
+SESSION_ENV: Final = "PBX_BRIDGE_SESSION"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except OperatorError as error:
+        print(f"pbx-bridge: {error}", file=sys.stderr)
+        return 2
+    except (BridgeError, Refused) as error:
+        print(f"pbx-bridge: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pbx-bridge: stopped", file=sys.stderr)
+        return 1
+
+
+def _join(arguments: argparse.Namespace) -> int:
+    try:
+        invite = parse_invite(arguments.code)
+    except ValueError as error:
+        raise OperatorError(str(error), where="--code") from None
+    at = profiles.folder(arguments.profile)
+    if (at / "profile.json").exists() and not arguments.replace:
+        known = profiles.load(at)
+        raise OperatorError(
+            f"this machine has already joined {known.url} as {known.name}",
+            do="Use --profile DIR for a second bridge, or --replace to give this one up",
+        )
+    where = profiles.choose_where(plain=arguments.identity_file is not None, passphrase=arguments.passphrase)
+    path = Path(arguments.identity_file or at / "identity.age").absolute()
+    if where is not Where.KEYRING and path.exists() and not arguments.replace:
+        raise OperatorError("this file is already there", where=str(path), do="Name another one")
+    url = arguments.url.rstrip("/")
+    ca_pem = pinned_ca(url, invite.ca_sha256)
+    identity = X25519Identity.generate()
+    profiles.keep_identity(identity, where, path)
+    try:
+        with Bridge(url, ca_pem, identity) as bridge:
+            proven = bridge.prove(invite.secret)
+    except BaseException:
+        profiles.forget_identity(identity, where, path)
+        raise
+    identity_file = "" if where is Where.KEYRING else str(path)
+    recipient = str(identity.recipient())
+    profiles.save(
+        at, Profile(url, ca_pem, proven.name, proven.role, recipient, proven.recorders, where, identity_file)
+    )
+    print(f"joined {url} as {proven.name} ({proven.role.value})")
+    print(f"your key's fingerprint: {recipient}")
+    print({Where.KEYRING: "identity: in the keyring"}.get(where, f"identity: {path}"))
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with _bridge(arguments) as bridge:
+        items = bridge.recordings()
+    if arguments.json:
+        print(json.dumps([write_fields(item) for item in items], indent=2))
+        return 0
+    if not items:
+        print("no recordings for you")
+    for item in items:
+        began = datetime.fromtimestamp(item.start).astimezone().strftime("%Y-%m-%d %H:%M")
+        seconds = item.duration_ms // 1000
+        applications = ", ".join(item.applications)
+        print(
+            f"{item.recording}  {began}  {seconds // 60:3}:{seconds % 60:02}  {item.trainee}  {applications}  {_state(item)}"
+        )
+    return 0
+
+
+def _fetch(arguments: argparse.Namespace) -> int:
+    recording = _recording(arguments.id)
+    known = profiles.load(profiles.folder(arguments.profile))
+    identity = profiles.identity(known)
+    to = Path(arguments.to).absolute()
+    with Bridge(known.url, known.ca_pem, identity) as bridge:
+        recorders = frozenset(known.recorders)
+        manifest = fetch(bridge, identity, recording, _session(arguments), recorders, to, _progress())
+    print(f"fetched: {to}")
+    if manifest.state is State.RECOVERED:
+        print("note: the recording was cut by a fault; what precedes it is complete")
+    if known.where is not Where.KEYRING:
+        print(
+            f"open it with: pbx-bridge play {to}   or: age -d -i {known.identity_file} {to} > recording.webm"
+        )
+    else:
+        print(f"open it with: pbx-bridge play {to}")
+    return 0
+
+
+def _play(arguments: argparse.Namespace) -> int:
+    raise OperatorError("play is not there yet", do="Use fetch")
+
+
+def _bridge(arguments: argparse.Namespace) -> Bridge:
+    known = profiles.load(profiles.folder(arguments.profile))
+    return Bridge(known.url, known.ca_pem, profiles.identity(known))
+
+
+def _recording(text: str) -> RecordingId:
+    try:
+        return parse_recording_id(text)
+    except ValueError as error:
+        raise OperatorError(f"{error}; `pbx-bridge list` shows yours", where=text[:80]) from None
+
+
+def _session(arguments: argparse.Namespace) -> str:
+    """P21: the training session this opening serves; the bridge says when it needs one."""
+    given = arguments.session or os.environ.get(SESSION_ENV, "")
+    if not given and sys.stdin.isatty():
+        given = input("Which training session is this for (date, with whom)? ")
+    session = " ".join(given.split())
+    if len(session) > MAX_SESSION_CHARS or not session.isprintable():
+        raise OperatorError(
+            f"the training session is said in at most {MAX_SESSION_CHARS} printable characters",
+            where="--session",
+        )
+    return session
+
+
+def _state(item: Item) -> str:
+    match item.state:
+        case "open":
+            return "ready"
+        case "trainee-first":
+            until = datetime.fromtimestamp(item.until).astimezone().strftime("%Y-%m-%d %H:%M")
+            return f"the trainee's alone until handed over, or {until}"
+        case "not-kept":
+            return f"not recorded ({item.reason})" if item.reason else "not recorded"
+        case other:
+            return other.replace("-", " ")
+
+
+def _progress() -> Callable[[int, int], None]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda there, total: None
+
+    def show(there: int, total: int) -> None:
+        share = there / total if total else 1.0
+        bar = "#" * int(share * 30)
+        end = "\n" if there == total else ""
+        print(
+            f"\r[{bar:<30}] {share:4.0%}  {there / 1e6:.1f} of {total / 1e6:.1f} MB",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return show
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pbx-bridge", description="Watch the training recordings you may watch."
+    )
+    commands = parser.add_subparsers(required=True, metavar="join|list|fetch|play")
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, example: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.add_argument(
+            "--profile",
+            metavar="DIR",
+            help=f"where this machine keeps what it joined (or ${profiles.PROFILE})",
+        )
+        added.set_defaults(run=run)
+        return added
+
+    join = command(
+        "join",
+        _join,
+        "Make a key on this machine and join a bridge with a one-time code.",
+        "pbx-bridge join https://bridge.example:7444 --code ABCDE-FGHIJ-…",
+    )
+    join.add_argument("url", metavar="URL", help="https://host:port of the portal")
+    join.add_argument("--code", required=True, help="the code from `pbx-bridge trainer invite`")
+    kept = join.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--passphrase",
+        action="store_true",
+        help="keep the key in a file under a passphrase, not in the keyring: it is asked, or read from the file "
+        f"${profiles.PASSPHRASE_FILE} names",
+    )
+    kept.add_argument(
+        "--identity-file",
+        metavar="PATH",
+        help="keep the key in this plain file (0600), as age-keygen does, for `age -d -i PATH`",
+    )
+    join.add_argument("--replace", action="store_true", help="forget the bridge this profile joined before")
+
+    listing = command("list", _list, "List the recordings you may know of.", "pbx-bridge list --json")
+    listing.add_argument("--json", action="store_true", help="for scripts")
+
+    fetching = command(
+        "fetch",
+        _fetch,
+        "Fetch a recording into a file only your key opens; run again to continue.",
+        'pbx-bridge fetch kq3v… --to call.age --session "2026-11-27, first review"',
+    )
+    fetching.add_argument("id", metavar="ID", help="as `pbx-bridge list` shows it")
+    fetching.add_argument("--to", metavar="FILE", required=True, help="the file to make")
+
+    playing = command(
+        "play",
+        _play,
+        "Play a recording, or a fetched file, in the browser; nothing is written to disk.",
+        'pbx-bridge play kq3v… --session "2026-11-27, first review"',
+    )
+    playing.add_argument("what", metavar="ID|FILE", help="a recording's id, or a file from `fetch`")
+    playing.add_argument("--no-browser", action="store_true", help="print the address only")
+    for one in (fetching, playing):
+        one.add_argument(
+            "--session",
+            "--purpose",
+            metavar="TEXT",
+            help=f"the training session this serves: it stands in the audit log, also for the trainee (or ${SESSION_ENV})",
+        )
+    return parser

@@ -1,0 +1,192 @@
+"""What a person's machine and the bridge's portal say to each other, with the limits of both.
+
+JSON bodies over HTTPS, strictly typed, bytes as lower-case hex; a refusal is `{"no": WORD, "text": SENTENCE, "until":
+UNIX}` with a fitting HTTP status; the sealed payload travels raw, by ranges. The portal hands these words on to the keeper
+as they are (archive/keeper_wire.py has the others). It knows forms; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Final, TypeVar
+
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Hex, Many, Text, Whole, canonical, read_fields, read_object, write_fields
+
+CA_PATH: Final = "/ca.pem"
+BEGIN_PATH: Final = "/v1/begin"
+PROVE_PATH: Final = "/v1/prove"
+LIST_PATH: Final = "/v1/recordings"
+OPEN_PATH: Final = "/v1/recordings/{recording}/open"
+PAYLOAD_PATH: Final = "/v1/grants/{grant}/payload"
+
+MAX_BODY_BYTES: Final = 16 * 1024
+"""Every request's body; the longest, `open`, has under 1 KiB."""
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+"""A list of MAX_LISTED recordings has under 1 MiB."""
+MAX_LISTED: Final = 2_000
+"""P15 lets a trainee have 5 recordings a week: nobody may open more than a few hundred at a time."""
+MAX_SESSION_CHARS: Final = 200
+MAX_MANIFEST_CHARS: Final = 8_192
+"""A manifest with 16 trainers and 16 applications has under 6 KiB."""
+
+RECORDING: Final = Text(26, 26, "[a-z2-7]{26}")
+NAME: Final = Text(64, 1, "[A-Za-z0-9][A-Za-z0-9._-]*")
+"""A trainee's or trainer's short name, as `ids.parse_name` takes it."""
+DIGEST: Final = Text(64, 64, "[0-9a-f]{64}")
+UNIX: Final = Whole(0, 1 << 40)
+"""Seconds, UTC."""
+WORD: Final = Text(32, 1, "[a-z][a-z-]*")
+"""One of a closed list."""
+RECIPIENT: Final = Text(62, 62, "age1[02-9ac-hj-np-z]{58}")
+HEX_BLOB: Final = Text(8_192, 2, "([0-9a-f]{2})+")
+TOKEN: Final = Hex(32)
+T = TypeVar("T")
+
+
+class Role(Enum):
+    """P22: a person has one of these here; a trainee has no other."""
+
+    TRAINER = "trainer"
+    TRAINEE = "trainee"
+
+
+class Purpose(Enum):
+    """What a proof is for."""
+
+    JOIN = "join"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedManifest:
+    """A manifest's text with the recorder's public key and signature over it (archive/manifest.py reads it)."""
+
+    text: Annotated[str, Text(MAX_MANIFEST_CHARS)]
+    recorder: Annotated[bytes, Hex(32)]
+    signature: Annotated[bytes, Hex(64)]
+
+
+@dataclass(frozen=True, slots=True)
+class BeginAsked:
+    """A person wants to prove who they are; with a code: wants to join."""
+
+    recipient: Annotated[str, RECIPIENT]
+    client_nonce: Annotated[bytes, Hex(32)]
+    code: Annotated[bytes, Hex(16)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    challenge: Annotated[bytes, Hex(16)]
+    """Names the challenge in the answer to it."""
+    sealed: Annotated[str, HEX_BLOB]
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    challenge: Annotated[bytes, Hex(16)]
+    answer: Annotated[bytes, Hex(32)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """`token` speaks for the person until `expires_at`."""
+
+    token: Annotated[bytes, TOKEN]
+    expires_at: Annotated[int, UNIX]
+    name: Annotated[str, NAME]
+    role: Role
+    purpose: Purpose
+    recorders: Annotated[tuple[Annotated[bytes, Hex(32)], ...], Many(64)]
+    """Public keys of this bridge's recorders, to check manifests with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One recording as the asker may know it."""
+
+    recording: Annotated[RecordingId, RECORDING]
+    state: Annotated[str, WORD]
+    """`open`, or the refusal's word."""
+    trainee: Annotated[str, NAME]
+    start: Annotated[int, UNIX]
+    duration_ms: Annotated[int, Whole(0, 1 << 32)]
+    not_after: Annotated[int, UNIX]
+    applications: Annotated[tuple[Annotated[str, Text(80)], ...], Many(16)]
+    until: Annotated[int, UNIX]
+    """When the trainee's first hours end; 0 when that is not what it waits for."""
+    reason: Annotated[str, Text(32, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    items: Annotated[tuple[Item, ...], Many(MAX_LISTED)]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAsked:
+    session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
+    """P21: the training session this opening serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What the keeper gives: the header wrapped for the asker's own key."""
+
+    header: Annotated[str, HEX_BLOB]
+    payload_at: Annotated[int, Whole(0, 1 << 20)]
+    """Where the payload starts in the file at rest."""
+    signed: SignedManifest
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the portal gives: the same, with leave to read the payload."""
+
+    grant: Annotated[bytes, Hex(16)]
+    header: Annotated[str, HEX_BLOB]
+    payload_bytes: Annotated[int, Whole(0, 1 << 40)]
+    signed: SignedManifest
+
+
+class KeeperUnreachable(Exception):
+    """No answer: not running, hung, or not the keeper. Nothing may be assumed about what was asked."""
+
+
+class Refused(Exception):
+    """A request was refused: `word` for programs, `text` for people."""
+
+    def __init__(self, word: str, text: str, until: int = 0) -> None:
+        super().__init__(word, text, until)
+        self.word, self.text, self.until = word, text, until
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class _No:
+    no: Annotated[str, WORD]
+    text: Annotated[str, Text(1_000)]
+    until: Annotated[int, UNIX]
+
+
+def write_refusal(refused: Refused) -> bytes:
+    return canonical(write_fields(_No(refused.word, refused.text, refused.until)))
+
+
+def read_refusal(value: dict[str, object]) -> Refused:
+    """Raises: Malformed."""
+    no = read_fields(_No, value)
+    return Refused(no.no, no.text, no.until)
+
+
+def write_body(value: Any) -> bytes:
+    return canonical(write_fields(value))
+
+
+def read_body(kind: type[T], text: bytes) -> T:
+    """Raises: Malformed."""
+    return read_fields(kind, read_object(text))

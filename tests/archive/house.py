@@ -1,0 +1,178 @@
+"""A whole house for tests: a real keeper in its own process, a real portal on TLS, real sealed files, real commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pbx_bridge.age import X25519Identity, X25519Recipient, read_header
+from pbx_bridge.archive.catalogue import Shelf
+from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
+from pbx_bridge.archive.rules import Keeping, not_after
+from pbx_bridge.archive.sealed import SealedFile
+from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
+from pbx_bridge.portal.api import PortalSettings
+from pbx_bridge.portal.server import make_portal
+from pbx_bridge.stations.ca import TlsPaths, ensure_ca
+from pbx_bridge.wire_portal import Role
+from pbx_bridge.wire_proof import InviteCode
+
+START_WITHIN_S = 20.0
+_KEEPER = """
+import os, sys
+from pathlib import Path
+from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
+from pbx_bridge.archive.rules import Keeping
+folder, socket = map(Path, sys.argv[1:3])
+me = frozenset({os.getuid()})
+run_keeper(KeeperSettings(folder, socket, Keeping(), me, me))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def manifest(
+    recording: RecordingId | None = None,
+    trainee: str = "alice",
+    trainer: str = "bruno",
+    start: int | None = None,
+) -> Manifest:
+    """A manifest of a recording that begins now, for one trainer."""
+    begun = int(time.time()) if start is None else start
+    return Manifest(
+        recording=recording or new_recording_id(),
+        trainee=TraineeId(trainee),
+        plan="5a" * 32,
+        trainers=(Assignment(trainer, begun - 86_400, begun + 86_400 * 30),),
+        applications=("orders",),
+        start=begun,
+        not_after=not_after(begun, Keeping()),
+    )
+
+
+class House:
+    """A site's server side."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.archive = folder / "sealed"
+        self.archive.mkdir()
+        self.socket = folder / "run" / "keeper.sock"
+        self.recorder = RecorderKey(os.urandom(32))
+        self.link = KeeperLink(self.socket)
+        self.url = ""
+        self.tls: TlsPaths = ensure_ca(folder / "tls", ["localhost", "127.0.0.1"])
+        self.keeper_recipient: X25519Recipient
+        self.keeper: subprocess.Popen[bytes] | None = None
+
+    async def start_keeper(self) -> None:
+        """Starts the keeper's process and introduces the recorder."""
+        self.keeper = self._started()
+        await self.link.wait_ready(START_WITHIN_S)
+        self.keeper_recipient = await self.link.introduce(self.recorder.public)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", _KEEPER, str(self.folder / "keeper"), str(self.socket)]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def end_keeper(self) -> None:
+        if self.keeper is not None:
+            self.keeper.kill()
+            self.keeper.wait()
+            self.keeper = None
+
+    async def begin(self, described: Manifest) -> SealedFile:
+        """A recording that begins: its file is open, its identity is with the keeper and nowhere else."""
+        identity = X25519Identity.generate()
+        await self.link.put(self.recorder.sign(described), identity, self.keeper_recipient)
+        return SealedFile(self.archive, described.recording, identity.recipient())
+
+    async def finish(self, file: SealedFile, described: Manifest) -> Manifest:
+        """The recording ends and is sealed."""
+        digest = file.finish()
+        header = self.header(described.recording)
+        payload = digest.payload_sha256.hex()
+        finished = described.sealed(payload, digest.sealed_size - len(header), 61_000)
+        await self.link.finish(self.recorder.sign(finished), header)
+        return finished
+
+    async def record(self, content: bytes, described: Manifest | None = None) -> Manifest:
+        """A whole recording with this content."""
+        described = described or manifest()
+        file = await self.begin(described)
+        file.write(content)
+        return await self.finish(file, described)
+
+    def header(self, recording: RecordingId) -> bytes:
+        with open(self.archive / f"{recording}.age", "rb") as file:
+            size = read_header(file).size
+            file.seek(0)
+            return file.read(size)
+
+    async def invite(self, name: str = "bruno", role: Role = Role.TRAINER) -> str:
+        """The code an administrator gets."""
+        invited = await self.link.invite(name, role)
+        return str(InviteCode(invited.code, self.tls.ca_sha256()))
+
+
+@asynccontextmanager
+async def house(folder: Path) -> AsyncIterator[House]:
+    """The house, ready; everything ended at the end."""
+    built = House(folder)
+    try:
+        await built.start_keeper()
+        tls = built.tls
+        settings = PortalSettings("127.0.0.1", 0, tls.ca_cert, tls.cert, tls.key)
+        portal = make_portal(settings, built.link, Shelf(built.archive))
+        port = await portal.start()
+        built.url = f"https://localhost:{port}"
+        try:
+            yield built
+        finally:
+            await portal.close()
+    finally:
+        await built.link.close()
+        built.end_keeper()
+
+
+class Machine:
+    """A person's own machine: the command line and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.identity = folder / "identity.txt"
+
+    def command(self, *words: str, env: Mapping[str, str] | None = None) -> list[str]:
+        return [sys.executable, "-m", "pbx_bridge.trainer", *words, "--profile", str(self.folder / "profile")]
+
+    def run(self, *words: str, env: Mapping[str, str] | None = None) -> Done:
+        """One command to its end. Blocks: call it in a thread beside a house."""
+        done = subprocess.run(
+            self.command(*words),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, **(env or {})},
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+def opened_by_age(file: Path, identity: Path) -> bytes:
+    """The file in clear, by Debian's `age`. Raises: CalledProcessError."""
+    return subprocess.run(["age", "-d", "-i", identity, file], capture_output=True, check=True).stdout
