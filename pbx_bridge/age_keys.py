@@ -220,7 +220,7 @@ class ScryptRecipient:
             raise KeyTextError(
                 f"scrypt's work factor is 1 to {MAX_SCRYPT_LOG_N} (a power of two), not {log_n}"
             )
-        self._passphrase, self._log_n = passphrase, log_n
+        self._passphrase, self._log_n = _bytes_of(passphrase), log_n
 
     def wrap(self, file_key: bytes) -> Stanza:
         """A scrypt stanza with a salt of its own; takes about half a second by design."""
@@ -236,7 +236,7 @@ class ScryptIdentity:
     """A passphrase to open with."""
 
     def __init__(self, passphrase: str, *, max_log_n: int = MAX_SCRYPT_LOG_N) -> None:
-        self._passphrase, self._max_log_n = passphrase, min(max_log_n, MAX_SCRYPT_LOG_N)
+        self._passphrase, self._max_log_n = _bytes_of(passphrase), min(max_log_n, MAX_SCRYPT_LOG_N)
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         """The file key when the passphrase is right, else None.
@@ -260,5 +260,15 @@ class ScryptIdentity:
         return "ScryptIdentity(...)"
 
 
-def _stretched(passphrase: str, salt: bytes, log_n: int) -> bytes:
+def _bytes_of(passphrase: str) -> bytes:
+    # The library itself would take text as Latin-1; everyone else's age files use UTF-8.
+    try:
+        return passphrase.encode()
+    except UnicodeEncodeError as wrong:
+        raise KeyTextError(
+            "the passphrase holds characters that are not valid text (check the terminal's encoding)"
+        ) from wrong
+
+
+def _stretched(passphrase: bytes, salt: bytes, log_n: int) -> bytes:
     return bytes(scrypt(passphrase, _SCRYPT_LABEL + salt, _KEY_SIZE, N=1 << log_n, r=8, p=1))

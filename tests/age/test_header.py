@@ -114,6 +114,13 @@ def test_an_empty_passphrase_seals_nothing() -> None:
         age.ScryptRecipient("")
 
 
+def test_a_passphrase_that_is_no_valid_text_is_refused_without_repeating_it() -> None:
+    for make in (age.ScryptRecipient, age.ScryptIdentity):
+        with pytest.raises(age.KeyTextError, match="not valid text") as refusal:
+            make("geheim\udc80")
+        assert "geheim" not in str(refusal.value)
+
+
 # The points of small order on Curve25519 (https://cr.yp.to/ecdh.html#validate), also with the ignored top bit set.
 LOW_ORDER = [
     bytes(32),
