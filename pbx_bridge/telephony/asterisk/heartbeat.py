@@ -1,0 +1,73 @@
+"""The heartbeat: how the dialplan knows, without asking, that a bridge is there to be asked.
+
+Globals refreshed by AMI: PBXB_ALIVE `<expiry>:<token>`, and where the bridge listens. It expires within two seconds by
+itself; while the watchdog that would end a hung bridge is missing, it is not refreshed. It decides nothing about calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from pbx_bridge.telephony.asterisk.ami import AmiLink
+from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
+from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+
+log = structlog.get_logger()
+
+EVERY_S = 0.5
+VALID_S = 2
+"""Whole seconds of the PBX's clock: valid for one to two seconds, so that one lost beat of a loaded machine costs
+nothing."""
+
+
+class Heartbeat:
+    """`addresses` are further globals, set with each beat: a PBX that restarted or reloaded gets them back."""
+
+    def __init__(
+        self, link: AmiLink, watchdog: Watchdog, addresses: Mapping[str, str], *, token: str = ""
+    ) -> None:
+        self._link, self._watchdog, self._addresses = link, watchdog, dict(addresses)
+        self.token = token or secrets.token_hex(16)
+        """32 hex digits, this bridge's run: what the notice server and the dialplan compare."""
+        self._task: asyncio.Task[None] | None = None
+        self._beaten = asyncio.Event()
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._beats(), name="heartbeat")
+
+    async def until_beating(self) -> None:
+        """Returns when the PBX has the heartbeat: from now on callers hear the notice."""
+        await self._beaten.wait()
+
+    async def close(self) -> None:
+        """Takes the heartbeat back, so that no caller enters a notice that is about to end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(ActionRefused, OSError, TimeoutError):  # it expires by itself
+            await self._link.setvar(None, "PBXB_ALIVE", "")
+
+    async def _beats(self) -> None:
+        while True:
+            await self._link.until_up()
+            try:
+                if self._watchdog.is_alive:
+                    await self._beat()
+            except (ActionRefused, OSError, TimeoutError) as fault:
+                log.warning("heartbeat missed", why=str(fault) or type(fault).__name__)
+            await asyncio.sleep(EVERY_S)
+
+    async def _beat(self) -> None:
+        pbx_ns = self._link.clock.pbx_now_ns(time.monotonic_ns())
+        if pbx_ns is None:
+            return
+        for name, value in self._addresses.items():
+            await self._link.setvar(None, name, value)
+        await self._link.setvar(None, "PBXB_ALIVE", f"{pbx_ns // 1_000_000_000 + VALID_S}:{self.token}")
+        self._beaten.set()
