@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from tests.rig.asterisk import Asterisk
 from tests.rig.business_app import WM_CLASS
@@ -29,6 +30,7 @@ from tests.rig.install import SYSTEM_PYTHON, Installed
 READY_DEADLINE_S = 30.0
 COMMAND_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0
+LEDGER_DEADLINE_S = 15.0
 TRAINEE, TRAINER, APPROVER, APPLICATION = "alice", "bruno", "carla", "orders"
 
 
@@ -159,6 +161,24 @@ class Bridge:
         """What `pbx-bridge --config … WORDS` prints. Raises: BridgeError when it does not exit with 0."""
         return await run_command(str(self._programs.bridge), "--config", str(self.config), *words)
 
+    async def ledger(self) -> list[dict[str, Any]]:
+        """One entry per call, oldest first."""
+        found = json.loads(await self.command("ledger", "--json"))
+        assert isinstance(found, list)
+        return found
+
+    async def ledger_line(self, number: int = 0, within_s: float = LEDGER_DEADLINE_S) -> dict[str, Any]:
+        """The call's answer in the ledger, the first call being 0, as soon as it is final. Raises: BridgeError."""
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    lines = await self.ledger()
+                    if len(lines) > number and lines[number]["outcome"] != "began":
+                        return lines[number]
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise BridgeError(f"the ledger says nothing about call {number}:\n{self.log[-4000:]}") from None
+
     async def invite_station(self, name: str) -> str:
         """A one-time code for a workstation."""
         return _code(await self.command("station", "invite", name))
@@ -236,15 +256,10 @@ end = {slot[1].isoformat()}
 {self._site.extra}"""
 
 
-async def run_command(*words: str, user: str = "", env: dict[str, str] | None = None) -> str:
+async def run_command(*words: str, env: dict[str, str] | None = None) -> str:
     """What a command prints on its standard output. Raises: BridgeError with both outputs when it does not exit with 0."""
-    whole = (
-        ["sudo", "-n", "-H", "-u", user, "--", "env", *(f"{k}={v}" for k, v in (env or {}).items())]
-        if user
-        else []
-    ) + [*words]
     process = await asyncio.create_subprocess_exec(
-        *whole, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         cwd="/", env=_environment() | (env or {}),
     )  # fmt: skip
     try:

@@ -1,0 +1,181 @@
+"""A trainee's workstation: X's desktop, the installed client, the order desk, and what the trainee does with them.
+
+Everything runs as the desktop's ordinary user, from root-owned program files, with a home of its own that is thrown
+away. It knows the client's commands, none of its Python.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from tests.rig.desktop import Desktop, RigError
+from tests.rig.install import SYSTEM_PYTHON, Installed
+
+COMMAND_DEADLINE_S = 30.0
+CONNECTED_DEADLINE_S = 20.0
+SHOWN_DEADLINE_S = 20.0
+
+
+class WorkstationError(Exception):
+    """A step at the desktop did not do what it should; carries what the program printed."""
+
+
+class Workstation:
+    """`async with Workstation(installed) as workstation:` a desktop with nothing open yet."""
+
+    def __init__(
+        self,
+        programs: Installed,
+        *,
+        compositor: bool = False,
+        size: tuple[int, int] = (1280, 800),
+        told: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._programs, self._told = programs, told
+        self._compositor, self._size = compositor, size
+        self.desktop: Desktop
+        self.client: subprocess.Popen[bytes] | None = None
+        self.app: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            self.desktop = Desktop(size=self._size, compositor=self._compositor)
+        except RigError as error:
+            raise WorkstationError(f"the desktop does not start: {error}") from error
+        self.home = self.desktop.runtime / "home"
+        self.home.mkdir(mode=0o700)
+        os.chown(self.home, self.desktop.user.pw_uid, self.desktop.user.pw_gid)
+        self._log_path = self.desktop.runtime.parent / "client.log"
+        self._log = self._log_path.open("ab")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, it: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._log.close()
+        await asyncio.to_thread(self.desktop.close)
+
+    @property
+    def login(self) -> str:
+        return self.desktop.user.pw_name
+
+    @property
+    def display(self) -> str:
+        return self.desktop.display
+
+    @property
+    def control(self) -> Path:
+        """The order desk's socket: see business_app.py."""
+        return self.desktop.runtime / "order-desk.sock"
+
+    @property
+    def log(self) -> str:
+        """What the client said."""
+        return self._log_path.read_text(errors="replace")
+
+    async def command(self, *words: str) -> str:
+        """What `workstation-client WORDS` prints, typed by the trainee. Raises: WorkstationError."""
+        process = self._spawn([self._programs.client, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = await asyncio.to_thread(process.communicate, timeout=COMMAND_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise WorkstationError(f"`workstation-client {words[0]}` does not end") from None
+        finally:
+            self.desktop.end(process)
+        if process.returncode != 0:
+            raise WorkstationError(
+                f"`workstation-client {' '.join(words[:2])}` ended with {process.returncode}:\n"
+                f"{out.decode()}{err.decode()}{self.log[-1500:]}"
+            )
+        return out.decode()
+
+    async def enrol(self, url: str, code: str) -> None:
+        await self.command("enrol", url, "--code", code)
+
+    async def start_client(self) -> None:
+        """`workstation-client run`, as autostart would, until it says it is connected."""
+        self.client = self._spawn([self._programs.client, "run"], stdout=self._log, stderr=self._log)
+        await self._until(self._connected, CONNECTED_DEADLINE_S, "the client is not connected to the bridge")
+
+    async def _connected(self) -> bool:
+        try:
+            return '"connected": true' in await self.command("status", "--json")
+        except WorkstationError:
+            if self.client is not None and self.client.poll() is not None:
+                raise
+            return False
+
+    async def accept_notice(self) -> str:
+        """Reads the notice, accepts it, and returns its text."""
+        text = await self.command("notice", "show")
+        await self.command("notice", "accept")
+        return text
+
+    async def hand_over(self, recording: str) -> None:
+        await self.command("hand-over", recording)
+
+    async def open_business_app(self, *options: str) -> None:
+        """The order desk, until its window is on the screen."""
+        self.app = await self._open(
+            "business_app.py", "order desk: ready", "--control", str(self.control), *options
+        )
+
+    async def open_mail(self, seconds: float, *options: str) -> subprocess.Popen[bytes]:
+        """The private mail in front of everything, until it is on the screen; it goes away by itself."""
+        return await self._open("mail_window.py", "mail: shown", "--seconds", str(seconds), *options)
+
+    async def order(self, line: str) -> int:
+        """Tells the order desk something; CLOCK_MONOTONIC (ns) when it was on the screen. Raises: WorkstationError."""
+        reader, writer = await asyncio.open_unix_connection(self.control)
+        try:
+            writer.write(line.encode() + b"\n")
+            answer = (await asyncio.wait_for(reader.readline(), SHOWN_DEADLINE_S)).decode().split()
+        finally:
+            writer.close()
+        if answer[:1] != ["ok"]:
+            raise WorkstationError(f"order desk: {' '.join(answer)}")
+        return int(answer[1])
+
+    def _spawn(
+        self, arguments: list[str | Path], *, stdout: int | IO[bytes], stderr: int | IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        return self.desktop.spawn(
+            arguments,
+            environment={"HOME": str(self.home), "PYTHONUNBUFFERED": "1"},
+            folder="/",
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+    async def _open(self, program: str, word: str, *options: str) -> subprocess.Popen[bytes]:
+        arguments: list[str | Path] = [SYSTEM_PYTHON, self._programs.program(program), *options]
+        process = self._spawn(arguments, stdout=subprocess.PIPE, stderr=self._log)
+        assert process.stdout is not None
+        said = b""
+        try:
+            async with asyncio.timeout(SHOWN_DEADLINE_S):
+                while word.encode() not in said:
+                    line = await asyncio.to_thread(process.stdout.readline)
+                    if not line:
+                        raise WorkstationError(f"{program} ended at once: {said.decode()}{self.log[-1500:]}")
+                    said += line
+        except TimeoutError:
+            self.desktop.end(process)
+            raise WorkstationError(f"{program} does not show its window") from None
+        return process
+
+    async def _until(self, holds: Callable[[], Awaitable[bool]], within_s: float, otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    if await holds():
+                        return
+                    await asyncio.sleep(0.1)  # another process's state: nothing to wait on
+        except TimeoutError:
+            raise WorkstationError(f"{otherwise}:\n{self.log[-3000:]}") from None
