@@ -135,8 +135,8 @@ class ApplicationRule:
     name: Name
     executable: Path
     """Resolved path of the program's file."""
-    main_program: Path | None
-    """For interpreters and runtimes: the resolved path of the program they run."""
+    main_program: Annotated[str, Text(1024, pattern=r"(/|https?://).*")] | None
+    """For interpreters, runtimes and terminals: the resolved path of the program they run; for a browser: its --app= address."""
     wm_class: Annotated[str, Text(128)]
     title: Annotated[str, Text(256)] | None
     """A regular expression that narrows further; never the whole match."""
@@ -320,7 +320,7 @@ class Enrolled:
 class Welcome:
     station: Name
     resumes: Annotated[tuple[Resume, ...], Many(MAX_SPOOLED)]
-    """Recordings still wanted; whatever else the workstation holds it erases."""
+    """Every recording the bridge knows of this station; whatever else the workstation holds or makes it erases."""
 
 
 @dataclass(frozen=True, slots=True)

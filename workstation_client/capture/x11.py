@@ -1,0 +1,364 @@
+"""Capture on X11: follows the allowed window and its own dialogs, and puts their trusted pixels on one canvas.
+
+Joins x11_windows (which windows, what facts), guard (may it be seen), x11_surface (trusted pixels) and x11_canvas (one
+picture). A picture counts only when, after its pixels were read, the window is still allowed and nothing about its windows
+changed in between: the server delivers events in order, so whatever happened before the pixels were read is known by then.
+
+It must never know a codec, a call or a lease.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import xcffib
+import xcffib.damage
+import xcffib.xproto
+
+from pbx_bridge.wire import ApplicationRule
+from workstation_client.capture.base import DisplayLost, Nothing, Shown
+from workstation_client.capture.x11_canvas import Canvas, Layer
+from workstation_client.capture.x11_display import LOST, Display
+from workstation_client.capture.x11_surface import Rectangle, Surface
+from workstation_client.capture.x11_windows import TopLevel, Windows
+from workstation_client.guard import Allowed, Refused, Verdict, Why, may_capture
+from workstation_client.programs import Kind, kind_of
+
+MAX_RETRIES = 3
+"""Readings in a row that may be thrown away because a window changed meanwhile; then the card is shown."""
+MAX_OWN_WINDOWS = 16
+"""Dialogs and menus shown over the main window at once."""
+_TELLING_PROPERTIES = (
+    "_NET_CURRENT_DESKTOP",
+    "_NET_WM_DESKTOP",
+    "WM_STATE",
+    "WM_CLASS",
+    "WM_NAME",
+    "_NET_WM_NAME",
+)
+"""Properties whose change can change the verdict; any may be forged, none can widen it (P3)."""
+_TREE_EVENTS = (
+    xcffib.xproto.CreateNotifyEvent,
+    xcffib.xproto.ReparentNotifyEvent,
+    xcffib.xproto.MapNotifyEvent,
+    xcffib.xproto.ConfigureNotifyEvent,
+)
+
+
+class X11Capture:
+    """See base.Capture. Raises: CaptureUnavailable when opened on an unfit display, DisplayLost from any call later."""
+
+    def __init__(self, display_name: str | None) -> None:
+        self.display = display = Display(display_name)
+        self._windows = Windows(display)
+        self._rules: tuple[ApplicationRule, ...] = ()
+        self._with_hash = False
+        self._main: Surface | None = None
+        self._own: dict[int, Surface] = {}
+        self._layers: list[Layer] = []
+        self._canvas: Canvas | None = None
+        self._stale_scene = True
+        self._everything = True
+        self._oldest_ns: int | None = None
+        self._why = Why.NO_WINDOW
+        self.locked = False
+        """Set from outside: the session is locked or disconnected as its manager tells."""
+        self._screen_locked = False
+        self.title_changes = 0
+        """Counts what the shown window said about itself anew, its title included."""
+        self.stack: list[TopLevel] = []
+        """Top-level windows at the last look, bottom to top; the indicator keeps itself above them."""
+        self._telling = {display.atom(name) for name in _TELLING_PROPERTIES}
+        mask = xcffib.xproto.EventMask.SubstructureNotify | xcffib.xproto.EventMask.PropertyChange
+        display.core.ChangeWindowAttributes(display.root, xcffib.xproto.CW.EventMask, [mask])
+        display.connection.flush()
+
+    def fileno(self) -> int:
+        return int(self.display.connection.get_file_descriptor())
+
+    @property
+    def screen_size(self) -> tuple[int, int]:
+        return self.display.size
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pixel of what is shown is trusted."""
+        return all(layer.surface.complete for layer in self._layers)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something new to take."""
+        return (
+            self._stale_scene or self._oldest_ns is not None or (self._everything and self._main is not None)
+        )
+
+    def aim(self, rules: tuple[ApplicationRule, ...]) -> tuple[int, int] | None:
+        self._rules = rules
+        self._with_hash = any(rule.sha256 is not None for rule in rules)
+        self._stale_scene = self._everything = True
+        with self._living():
+            self.pump()
+            self._look()
+            return (self._main.width, self._main.height) if self._main is not None else None
+
+    def open_canvas(self, width: int, height: int) -> memoryview:
+        with self._living():
+            if self._canvas is not None:
+                self._canvas.close()
+            self._canvas = Canvas(self.display, width, height)
+        self._everything = True
+        return self._canvas.memory
+
+    def look_again(self) -> None:
+        """Look for windows anew at the next taking, whatever the server told meanwhile."""
+        self._stale_scene = True
+
+    def settle(self, within_ns: int) -> None:
+        """Wait until every pixel is trusted, at most this long. Only before the first picture, which is read whole."""
+        deadline = time.monotonic_ns() + within_ns
+        with self._living():
+            while not self.complete and (left := deadline - time.monotonic_ns()) > 0:
+                for layer in self._layers:
+                    layer.surface.news(layer.surface.ask_news())
+                if not self.complete:
+                    select.select([self], [], [], left / 1e9)
+                    self.pump()
+
+    def forget_picture(self) -> None:
+        """The next picture is read whole: the one before it was not used."""
+        self._everything = True
+
+    def pump(self) -> list[Any]:
+        """Take in what the server told; events about other windows than the captured ones are returned."""
+        others = []
+        for event in self.display.events():
+            if not self._note(event):
+                others.append(event)
+        return others
+
+    def _note(self, event: Any) -> bool:
+        """Note one event. Whether it was about the stack or a captured window."""
+        surfaces = [surface for surface in (self._main, *self._own.values()) if surface is not None]
+        if isinstance(event, xcffib.damage.NotifyEvent):
+            if any(event.damage == surface.damage for surface in surfaces):
+                self._changed(self.display.monotonic_ns(event.timestamp))
+            return True
+        if isinstance(event, xcffib.xproto.PropertyNotifyEvent):
+            self._stale_scene |= event.atom in self._telling
+            self.title_changes += self._main is not None and event.window == self._main.window
+            return True
+        reported_by = getattr(event, "event", getattr(event, "parent", None))
+        subject = getattr(event, "window", None)
+        if reported_by == self.display.root:
+            self._windows.forget(subject or 0)
+            self._stale_scene = True
+        for surface in surfaces:
+            if subject == surface.window:
+                self._note_own(surface, event)
+            elif isinstance(event, _TREE_EVENTS) and subject is not None and reported_by in surface.tree:
+                surface.stale |= self.display.client_of(subject) != surface.client
+                surface.tree_changed |= subject not in surface.tree
+        return any(reported_by in surface.tree or subject in surface.tree for surface in surfaces)
+
+    def _note_own(self, surface: Surface, event: Any) -> None:
+        if isinstance(event, xcffib.xproto.ConfigureNotifyEvent):
+            surface.stale |= (event.width, event.height) != (surface.width, surface.height)
+            self._stale_scene = True
+        elif isinstance(
+            event,
+            xcffib.xproto.MapNotifyEvent
+            | xcffib.xproto.UnmapNotifyEvent
+            | xcffib.xproto.ReparentNotifyEvent
+            | xcffib.xproto.DestroyNotifyEvent,
+        ):
+            surface.stale = self._stale_scene = True
+
+    def _changed(self, at_ns: int) -> None:
+        self._oldest_ns = at_ns if self._oldest_ns is None else min(self._oldest_ns, at_ns)
+
+    def verdict(self) -> Verdict:
+        """P4: whether the window of the picture last taken may still be seen, asked anew from the window system."""
+        if self._main is None:
+            return Refused(self._why)
+        with self._living():
+            return self._judge(self._main.window)
+
+    def _judge(self, window: int) -> Verdict:
+        locked = self.locked or self._screen_locked
+        return may_capture(self._windows.facts(window, locked=locked, with_hash=self._with_hash), self._rules)
+
+    def take(self) -> Shown | Nothing | None:
+        with self._living():
+            for _ in range(MAX_RETRIES):
+                self.pump()
+                if self._stale_scene:
+                    self._look()
+                if self._main is None:
+                    return Nothing(self._why)
+                for surface in (self._main, *self._own.values()):
+                    if surface.tree_changed:
+                        surface.walk_again()
+                taken = self._read()
+                if taken is not None and not self._upset():
+                    return taken
+                if taken is None and not self._upset():
+                    return None
+                self._everything = True
+            return Nothing(Why.HIDDEN)
+
+    def _upset(self) -> bool:
+        """Whether something about the captured windows changed since they were read."""
+        self.pump()
+        if self._main is None:
+            return True
+        return any(surface.stale or surface.tree_changed for surface in (self._main, *self._own.values()))
+
+    def _read(self) -> Shown | None:
+        assert self._canvas is not None
+        assert self._main is not None
+        taken_ns = time.monotonic_ns()
+        oldest_ns, self._oldest_ns = self._oldest_ns, None
+        surfaces = [layer.surface for layer in self._layers]
+        asked = [surface.ask_news() for surface in surfaces]
+        news = [surface.news(answer) for surface, answer in zip(surfaces, asked, strict=True)]
+        self._everything |= self._canvas.fit(self._main.width, self._main.height)
+        if self._everything:
+            dirty: list[Rectangle] = [(0, 0, *self._canvas.stage_size)]
+        else:
+            dirty = [
+                (x + layer.x, y + layer.y, w, h)
+                for layer, pieces in zip(self._layers, news, strict=True)
+                for x, y, w, h in pieces
+            ]
+        touched = self._canvas.compose(self._layers, dirty)
+        if self._everything:
+            touched = [(0, 0, self._canvas.width, self._canvas.height)]
+        self._everything = False
+        if not touched:
+            return None
+        return Shown(oldest_ns if oldest_ns is not None else taken_ns, taken_ns, self._canvas.read(touched))
+
+    def _look(self) -> None:
+        """Find the window to show, the uppermost allowed one, and its own dialogs and menus above it."""
+        self._stale_scene = False
+        before = [(layer.surface, layer.x, layer.y) for layer in self._layers]
+        self.stack = self._windows.stacked()
+        main = self._find_main()
+        if main is None:
+            self._let_go()
+            return
+        if self._main is None or self._main.window != main.window:
+            self._let_go()
+            self._main = Surface(self.display, main.window)
+        if self._main.stale and not self._main.bind():
+            self._let_go()
+            self._why = Why.HIDDEN
+            return
+        self._follow_own(self._own_windows(main))
+        self._lay_out()
+        if [(layer.surface, layer.x, layer.y) for layer in self._layers] != before:
+            self._everything = True
+            self._changed(time.monotonic_ns())
+
+    def _find_main(self) -> TopLevel | None:
+        nearest = Why.NO_WINDOW if self._rules else Why.NO_RULE
+        order = list(Why)
+        for index in range(len(self.stack) - 1, -1, -1):
+            seen = self.stack[index]
+            if seen.unmanaged:
+                continue
+            self._screen_locked = self._windows.screen_locked(self.stack[index + 1 :])
+            verdict = self._judge(seen.window)
+            if isinstance(verdict, Allowed):
+                owner = self._windows.belongs_to(seen.window, 0)
+                if owner is None:
+                    self._kind = kind_of(verdict.rule.executable)
+                    return seen
+            else:
+                nearest = max(nearest, verdict.why, key=order.index)
+        self._why = nearest
+        return None
+
+    def _own_windows(self, main: TopLevel) -> list[TopLevel]:
+        """The application's own dialogs and menus above `main`: made by the same X connection, and transient for it.
+
+        A menu that is transient for nobody counts when that connection shows no other window it could belong to; a browser's
+        never does (P5).
+        """
+        assert self._main is not None
+        client = self._main.client
+        same = [seen for seen in self.stack if self.display.client_of(seen.window) == client]
+        others = [seen for seen in same if not seen.unmanaged and seen.window != main.window]
+        kin = {
+            seen.window: self._windows.belongs_to(seen.window, main.window)
+            for seen in same
+            if seen.window != main.window
+        }
+        alone = self._kind is not Kind.BROWSER and all(kin[seen.window] for seen in others)
+        above = same[same.index(main) + 1 :]
+        own = [
+            seen
+            for seen in above
+            if kin[seen.window] or (kin[seen.window] is None and seen.unmanaged and alone)
+        ]
+        return own[-MAX_OWN_WINDOWS:]
+
+    def _follow_own(self, seen: list[TopLevel]) -> None:
+        wanted = [one.window for one in seen]
+        for gone in self._own.keys() - set(wanted):
+            self._own.pop(gone).close()
+        held = {window: self._own.get(window) or Surface(self.display, window) for window in wanted}
+        self._own = {}
+        for window, surface in held.items():
+            if surface.stale and not surface.bind():
+                surface.close()
+            else:
+                self._own[window] = surface
+
+    def _lay_out(self) -> None:
+        """Main window in the upper left corner; its own windows beside it as on the screen, moved inside where cut off."""
+        assert self._main is not None
+        origin = self._windows.place_of(self._main.window)
+        self._layers = [Layer(self._main, 0, 0)]
+        width, height = self._main.width, self._main.height
+        if self._canvas is not None:
+            width, height = max(width, self._canvas.width), max(height, self._canvas.height)
+        for window, surface in self._own.items():
+            place = self._windows.place_of(window)
+            if origin is None or place is None:
+                continue
+            x, y = place[0] - origin[0], place[1] - origin[1]
+            x, y = min(x, width - surface.width), min(y, height - surface.height)
+            self._layers.append(Layer(surface, max(0, x), max(0, y)))
+
+    def _let_go(self) -> None:
+        for surface in (self._main, *self._own.values()):
+            if surface is not None:
+                surface.close()
+        self._main, self._own, self._layers = None, {}, []
+        self._everything = True
+
+    def release(self) -> None:
+        with self._living():
+            self._let_go()
+            if self._canvas is not None:
+                self._canvas.close()
+                self._canvas = None
+            self._rules = ()
+
+    def close(self) -> None:
+        with suppress(DisplayLost):
+            self.release()
+        self.display.close()
+
+    @contextmanager
+    def _living(self) -> Iterator[None]:
+        """Turns a lost connection into DisplayLost."""
+        try:
+            yield
+        except LOST as fault:
+            raise DisplayLost("the X server closed the connection") from fault

@@ -1,0 +1,146 @@
+"""Pictures to VP9 packets, one packet out for each picture in, at once. The client's only `import av`.
+
+Only the blocks of rows that changed are converted to the codec's colours (BT.709, said in the stream). It knows pixels and
+packets; it must never know windows, calls or the network, and has no way to write a picture (P1).
+
+Options were measured (facts on capture): VP9 realtime with screen content is a quarter of x264's size at the same text
+quality. `lag-in-frames=0` and a bare codec context hold nothing back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType, VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
+from workstation_client.capture.base import BYTES_PER_PIXEL, NEUTRAL, ROW_BLOCK
+
+MICROSECONDS = Fraction(1, 1_000_000)
+ALIGNMENT = 16
+"""Canvas widths are multiples of this, so that rows lie in memory as the codec library wants them."""
+MIN_SIDE, MAX_SIDE = 64, 4096
+"""Pixels: below, no window of a business application; above, no desktop encodes in time without a graphics card."""
+KEYFRAME_EVERY_NS = 20_000_000_000
+"""A player can jump to any place by decoding at most this much before it."""
+_OPTIONS = {
+    "deadline": "realtime",
+    "cpu-used": "8",
+    "tune-content": "screen",
+    "crf": "32",
+    "b": "0",
+    "lag-in-frames": "0",
+    "row-mt": "1",
+    "threads": "2",
+}
+_BT709 = 1
+
+
+class EncoderFailed(Exception):
+    """The codec refused; the recording cannot go on."""
+
+
+def canvas_size(width: int, height: int) -> tuple[int, int]:
+    """The canvas for a window of this size: as large, in steps the codec likes; a larger window is scaled down later."""
+    wide = min(max(width, MIN_SIDE), MAX_SIDE)
+    high = min(max(height, MIN_SIDE), MAX_SIDE)
+    return (wide + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT, (high + 1) // 2 * 2
+
+
+class Encoder:
+    """One VP9 stream of a fixed size."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        codec = av.CodecContext.create("libvpx-vp9", "w")
+        assert isinstance(codec, VideoCodecContext)
+        codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
+        codec.time_base, codec.bit_rate = MICROSECONDS, 0
+        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
+        codec.color_range = ColorRange.MPEG
+        codec.options = dict(_OPTIONS)
+        try:
+            codec.open()
+        except av.FFmpegError as fault:
+            raise EncoderFailed(f"VP9 at {width}x{height}: {fault}") from fault
+        self._codec = codec
+        self._blocks: dict[int, tuple[VideoFrame, VideoReformatter]] = {}
+        self.card = self._neutral()
+        self.picture = self._neutral()
+        self._started_ns: int | None = None
+        self._last_us = -1
+        self._last_key_ns = 0
+
+    def _neutral(self) -> VideoFrame:
+        red, green, blue = NEUTRAL
+        dot = VideoFrame(ALIGNMENT, ALIGNMENT, "bgr0")
+        pixels = memoryview(dot.planes[0]).cast("B")
+        pixels[:] = bytes((blue, green, red, 0)) * (len(pixels) // BYTES_PER_PIXEL)
+        colour = _to_codec(VideoReformatter(), dot)
+        frame = VideoFrame(self.width, self.height, "yuv420p")
+        for plane, source in zip(frame.planes, colour.planes, strict=True):
+            view = memoryview(plane).cast("B")
+            view[:] = memoryview(source).cast("B")[:1].tobytes() * len(view)
+        return frame
+
+    def load(self, memory: memoryview, blocks: Iterable[int]) -> None:
+        """Convert these blocks of the canvas's `memory` into `picture`."""
+        stride = self.width * BYTES_PER_PIXEL
+        targets = [
+            (memoryview(plane).cast("B"), plane.line_size, 1 if i == 0 else 2)
+            for i, plane in enumerate(self.picture.planes)
+        ]
+        for block in blocks:
+            top = block * ROW_BLOCK
+            rows = min(ROW_BLOCK, self.height - top)
+            if rows not in self._blocks:
+                self._blocks[rows] = (VideoFrame(self.width, rows, "bgr0"), VideoReformatter())
+            frame, reformatter = self._blocks[rows]
+            memoryview(frame.planes[0]).cast("B")[: rows * stride] = memory[
+                top * stride : (top + rows) * stride
+            ]
+            converted = _to_codec(reformatter, frame)
+            for plane, (target, line, halved) in zip(converted.planes, targets, strict=True):
+                start, size = top // halved * line, rows // halved * line
+                target[start : start + size] = memoryview(plane).cast("B")[:size]
+
+    def copy(self) -> VideoFrame:
+        """`picture` as it is now, for the quarantine."""
+        frame = VideoFrame(self.width, self.height, "yuv420p")
+        for plane, source in zip(frame.planes, self.picture.planes, strict=True):
+            memoryview(plane).cast("B")[:] = memoryview(source).cast("B")
+        return frame
+
+    def encode(self, frame: VideoFrame, at_ns: int, *, keyframe: bool) -> tuple[bytes, bool]:
+        """The packet that shows `frame` from `at_ns` on, and whether it is a keyframe. Raises: EncoderFailed."""
+        if self._started_ns is None:
+            self._started_ns = at_ns
+        due = at_ns - self._last_key_ns >= KEYFRAME_EVERY_NS
+        frame.pict_type = PictureType.I if keyframe or due else PictureType.NONE
+        frame.pts = self._last_us = max((at_ns - self._started_ns) // 1000, self._last_us + 1)
+        frame.time_base = MICROSECONDS
+        try:
+            packets = self._codec.encode(frame)
+        except av.FFmpegError as fault:
+            raise EncoderFailed(str(fault)) from fault
+        if len(packets) != 1:
+            raise EncoderFailed(f"{len(packets)} packets for one picture")
+        if packets[0].is_keyframe:
+            self._last_key_ns = at_ns
+        return bytes(packets[0]), packets[0].is_keyframe
+
+
+def _to_codec(reformatter: VideoReformatter, frame: VideoFrame) -> VideoFrame:
+    return reformatter.reformat(
+        frame,
+        format="yuv420p",
+        src_colorspace=Colorspace.ITU709,
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=Interpolation.AREA,
+        threads=1,
+    )

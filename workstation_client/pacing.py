@@ -1,0 +1,53 @@
+"""When to look for a new picture and when to repeat the last one.
+
+A pure core: times in, orders out. It knows the rate of one recording; it must never know a clock, a window or a codec.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+REPEAT_NS = 1_000_000_000
+"""P2: at least one picture in each second of call time, also when nothing changes."""
+_REPEAT_MARGIN_NS = 50_000_000
+"""The repeat is ordered this much early, so that waking late never leaves a second without a picture."""
+
+
+class Due(Enum):
+    """What is to be done now."""
+
+    TAKE = "take"
+    REPEAT = "repeat"
+
+
+class Pacing:
+    """P2: never more than `fps` pictures a second, never fewer than one; a change is shown at once when the rate allows."""
+
+    def __init__(self, fps: int) -> None:
+        self.interval_ns = 1_000_000_000 // fps
+        self._taken_ns: int | None = None
+        self._shown_ns: int | None = None
+
+    def due(self, now_ns: int, *, news: bool) -> Due | None:
+        """What to do now, given whether the window changed."""
+        if news and now_ns >= self._next_ns():
+            return Due.TAKE
+        if self._shown_ns is None or now_ns >= self._shown_ns + REPEAT_NS - _REPEAT_MARGIN_NS:
+            return Due.REPEAT
+        return None
+
+    def wait_ns(self, now_ns: int, *, news: bool) -> int:
+        """How long nothing will be due unless something changes."""
+        repeat = (self._shown_ns or 0) + REPEAT_NS - _REPEAT_MARGIN_NS
+        return max(0, (min(repeat, self._next_ns()) if news else repeat) - now_ns)
+
+    def taken(self, at_ns: int) -> None:
+        """A picture was read from the window."""
+        self._taken_ns = at_ns
+
+    def shown(self, at_ns: int) -> None:
+        """A picture, the card or a repeat went out."""
+        self._shown_ns = at_ns
+
+    def _next_ns(self) -> int:
+        return 0 if self._taken_ns is None else self._taken_ns + self.interval_ns

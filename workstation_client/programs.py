@@ -1,0 +1,121 @@
+"""Which program a process really runs, read from its executable's name and its arguments.
+
+It knows the programs that identify nothing by themselves (interpreters, runtimes, terminals, browsers) and how the command
+line of each names the file that does. It must never touch a file, a process or a window: it reads words only, and what it
+cannot read with certainty it answers with None, which refuses.
+
+What a command line is worth: the kernel writes it at exec, and the process itself may write over it afterwards. It therefore
+tells honest programs apart; a program that forges its own arguments to be recorded as the business application records
+itself, under the user's own account (docs/privacy.md, residual risks). It can never make another program's window pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+from urllib.parse import urlsplit
+
+
+class Kind(Enum):
+    """What the name of an executable says about it."""
+
+    APPLICATION = "application"
+    INTERPRETER = "interpreter"
+    BROWSER = "browser"
+
+
+_INTERPRETERS = re.compile(
+    r"""(python|pypy|perl|ruby|irb|node|nodejs|deno|bun|php|lua|luajit|R|Rscript|julia|guile|racket|gjs|cjs|seed
+    |java|javaw|jshell|mono|mono-sgen|dotnet|pwsh|electron|nw|wish|tclsh|expect|sh|bash|dash|zsh|ksh|mksh|fish|csh|tcsh
+    |busybox|env|wine|wine64|wine-preloader|wine64-preloader|qemu-\w+|ld-linux[\w.-]*|ld-\d[\w.-]*|flatpak|snap|bwrap
+    |xterm|uxterm|lxterm|rxvt|urxvt|urxvtd|st|alacritty|kitty|foot|mlterm|eterm|konsole|terminator|tilix|lxterminal
+    |xfce4-terminal|mate-terminal|gnome-terminal|gnome-terminal-server|kgx|ptyxis|wezterm|wezterm-gui)
+    [\d.]*\Z""",
+    re.VERBOSE,
+)
+_BROWSERS = re.compile(
+    r"(chromium|chromium-browser|chrome|google-chrome|brave|brave-browser|msedge|microsoft-edge|opera|vivaldi|vivaldi-bin"
+    r"|firefox|firefox-esr|firefox-bin|librewolf|epiphany|epiphany-browser|falkon|qutebrowser|konqueror)(-stable|-beta|-dev)?\Z"
+)
+_CHROMIUM = re.compile(r"(chrom|google-chrome|brave|msedge|microsoft-edge|vivaldi)")
+_TERMINALS_WITH_OWN_PROCESS = re.compile(r"(xterm|uxterm|lxterm|rxvt|urxvt|st|mlterm|alacritty)\Z")
+_NO_MAIN_FILE = re.compile(
+    r"(env|busybox|wine.*|qemu-.*|ld-.*|flatpak|snap|bwrap|jshell|irb|deno|konsole|terminator|tilix|lxterminal"
+    r"|xfce4-terminal|mate-terminal|gnome-terminal.*|kgx|ptyxis|wezterm.*|kitty|foot|eterm|urxvtd)\Z"
+)
+_PYTHON_FLAGS = re.compile(r"-[bBdEIOPqRsSuvx]+\Z")
+_SHELL_FLAGS = re.compile(r"-[aefhnuvxBCEHPT]+\Z")
+_JAVA_FLAGS = re.compile(
+    r"(-D.*|-X(?!bootclasspath).*|-server|-client|-ea|-esa|--add-(opens|exports|modules)=.*)\Z", re.DOTALL
+)
+
+
+def kind_of(executable: str) -> Kind:
+    """What the executable at this path is, by its name."""
+    name = executable.rsplit("/", 1)[-1]
+    if _BROWSERS.match(name):
+        return Kind.BROWSER
+    return Kind.INTERPRETER if _INTERPRETERS.match(name) else Kind.APPLICATION
+
+
+def main_argument(executable: str, arguments: Sequence[str]) -> str | None:
+    """The main program file an interpreter, runtime or terminal was started with, as written; None when not certain.
+
+    Options that run something else (python -c and -m, perl -e, java -javaagent, a shell's -c) are "not certain" too.
+    """
+    name = executable.rsplit("/", 1)[-1].rstrip("0123456789.")
+    rest = list(arguments[1:])
+    if _NO_MAIN_FILE.match(name):
+        return None
+    if _TERMINALS_WITH_OWN_PROCESS.match(name):
+        return _plain(rest[rest.index("-e") + 1 :]) if "-e" in rest else None
+    if name in ("java", "javaw"):
+        while rest and _JAVA_FLAGS.match(rest[0]):
+            del rest[0]
+        return _plain(rest[1:]) if rest[:1] == ["-jar"] else None
+    if name in ("python", "pypy"):
+        while rest and (_PYTHON_FLAGS.match(rest[0]) or rest[0] in ("-W", "-X")):
+            del rest[: 2 if rest[0] in ("-W", "-X") else 1]
+    elif name in ("sh", "bash", "dash", "zsh", "ksh", "mksh"):
+        while rest and _SHELL_FLAGS.match(rest[0]):
+            del rest[0]
+    return _plain(rest)
+
+
+def _plain(rest: Sequence[str]) -> str | None:
+    """The first of `rest` when it can only be a file's name."""
+    return rest[0] if rest and rest[0] and not rest[0].startswith(("-", "@")) else None
+
+
+def browser_app(executable: str, arguments: Sequence[str]) -> tuple[str, str] | None:
+    """P5: the address and the profile folder of a browser running as an application, None for an ordinary browser.
+
+    Only Chromium's family has such a mode: `--app=URL` and a `--user-data-dir=DIR` of its own, each exactly once.
+    """
+    if not _CHROMIUM.match(executable.rsplit("/", 1)[-1]):
+        return None
+    address = [word[6:] for word in arguments[1:] if word.startswith("--app=")]
+    profile = [word[16:] for word in arguments[1:] if word.startswith("--user-data-dir=")]
+    if len(address) != 1 or len(profile) != 1 or not profile[0].startswith("/"):
+        return None
+    return (address[0], profile[0]) if is_address(address[0]) else None
+
+
+def is_address(text: str) -> bool:
+    """Whether `text` can name the one site of a browser application: http(s), a host, nothing of a person in it."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and not parts.username
+        and not parts.password
+    )
+
+
+def app_instance(address: str) -> str:
+    """How the WM_CLASS instance of an app-mode window of `address` begins (Chromium: host, then `_`, then the path)."""
+    return f"{urlsplit(address).hostname}_"

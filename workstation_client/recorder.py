@@ -1,0 +1,215 @@
+"""Records the allowed window of one order at a time, in a thread of its own.
+
+Joins capture, quarantine, pacing, encoder and indicator. It knows what is being recorded and for how long nothing was
+shown; it must never know calls, leases or the network: the agent gives orders, this gives events, packets among them.
+`on_event` is called from the recorder's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import select
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pbx_bridge.wire import MAX_FPS, MIN_FPS, CaptureEnd
+from workstation_client.capture.base import CaptureUnavailable, DisplayLost
+from workstation_client.events import Picture, RecorderEvent, RecordOrder, Refused, Started, Stopped
+from workstation_client.guard import rule_fault
+from workstation_client.indicator import Indicator
+from workstation_client.run import Ended, Run
+
+if TYPE_CHECKING:
+    from workstation_client.capture.x11 import X11Capture
+    from workstation_client.encoder import Encoder
+
+__all__ = ["Picture", "RecordOrder", "Recorder", "RecorderEvent", "Refused", "Started", "Stopped"]
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """The workstation's recorder. Every method returns at once; what happens comes as events, in order."""
+
+    def __init__(self, on_event: Callable[[RecorderEvent], None], *, display: str | None = None) -> None:
+        self._on_event, self._display_name = on_event, display
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+        self._closed = False
+        self._capture: X11Capture | None = None
+        self._indicator: Indicator | None = None
+        self._spare: Encoder | None = None
+        self._locked = False
+        self._run: Run | None = None
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    def warm(self) -> None:
+        """Connect to the display and make an encoder ready (about 130 MB), so that the next start is quick."""
+        self._order(self._warm)
+
+    def cool(self) -> None:
+        """Give the ready encoder's memory back: no call is expected."""
+        self._order(self._cool)
+
+    def start(self, order: RecordOrder) -> None:
+        self._order(partial(self._start, order))
+
+    def pause(self) -> None:
+        """Show the neutral card from now on."""
+        self._order(partial(self._with_run, Run.pause))
+
+    def resume(self) -> None:
+        self._order(partial(self._with_run, Run.resume))
+
+    def stop(self, reason: CaptureEnd | str = CaptureEnd.ORDERED) -> None:
+        self._order(partial(self._end, CaptureEnd(reason)))
+
+    def lock(self, locked: bool) -> None:
+        """The session is locked or its owner disconnected: the card is shown until it is not (P4)."""
+        self._order(partial(self._lock, locked))
+
+    def close(self) -> None:
+        """End whatever runs and the thread with it."""
+        self._order(self._close)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _order(self, what: Callable[[], None]) -> None:
+        self._orders.put(what)
+        try:
+            self._waker.send(b"!")
+        except OSError:
+            return  # the thread has bytes enough to wake on, or has ended
+
+    # ---- the recorder's thread
+
+    def _work(self) -> None:
+        while not self._closed:
+            self._wait()
+            while not self._closed and not self._orders.empty():
+                self._guarded(self._orders.get())
+            if self._run is not None:
+                self._guarded(self._run.step)
+            elif self._capture is not None:
+                self._guarded(self._capture.pump)
+        self._let_display_go()
+
+    def _wait(self) -> None:
+        watched: list[socket.socket | X11Capture] = [self._woken]
+        if self._capture is not None:
+            watched.append(self._capture)
+        timeout = self._run.wait_s() if self._run is not None else None
+        select.select(watched, [], [], timeout)
+        try:
+            while self._woken.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _guarded(self, what: Callable[[], object]) -> None:
+        """Whatever fails ends this one recording, with its reason; the recorder stays ready for the next."""
+        try:
+            what()
+        except Ended as end:
+            self._end(end.reason)
+        except DisplayLost:
+            self._end(CaptureEnd.NO_DESKTOP)
+            self._let_display_go()
+        except CaptureUnavailable as fault:
+            log.error("cannot record here: %s", fault)
+            self._end(CaptureEnd.GUARD)
+            self._let_display_go()
+        except Exception:
+            log.exception("the recorder failed")
+            self._end(CaptureEnd.CAPTURE_FAILED)
+            self._let_display_go()
+
+    def _let_display_go(self) -> None:
+        if self._capture is not None:
+            self._capture.close()
+        self._capture = self._indicator = None
+
+    def _warm(self) -> None:
+        try:
+            width, height = self._open_display().screen_size
+        except CaptureUnavailable as fault:
+            log.warning("not ready to record: %s", fault)
+            return
+        self._take_encoder(width, height, keep=True)
+
+    def _cool(self) -> None:
+        self._spare = None
+
+    def _open_display(self) -> X11Capture:
+        if self._capture is None:
+            from workstation_client.capture.x11 import X11Capture
+
+            self._capture = X11Capture(self._display_name)
+            self._capture.locked = self._locked
+            self._indicator = Indicator(self._capture.display)
+        return self._capture
+
+    def _take_encoder(self, width: int, height: int, *, keep: bool = False) -> Encoder:
+        from workstation_client.encoder import Encoder, canvas_size
+
+        size = canvas_size(width, height)
+        spare, self._spare = self._spare, None
+        if spare is None or (spare.width, spare.height) != size:
+            spare = Encoder(*size)
+        if keep:
+            self._spare = spare
+        return spare
+
+    def _start(self, order: RecordOrder) -> None:
+        refusal = self._refusal(order)
+        if refusal is not None:
+            self._on_event(Refused(order.recording, refusal))
+            return
+        try:
+            capture = self._open_display()
+        except CaptureUnavailable as fault:
+            log.error("cannot record here: %s", fault)
+            self._on_event(Refused(order.recording, CaptureEnd.NO_DESKTOP))
+            return
+        assert self._indicator is not None
+        self._run = Run(order, capture, self._indicator, self._take_encoder, self._on_event)
+        self._run.begin()
+
+    def _refusal(self, order: RecordOrder) -> CaptureEnd | None:
+        """P2, P3: what makes an order impossible before anything is opened."""
+        if self._run is not None:
+            return CaptureEnd.BUSY
+        if not order.rules or not MIN_FPS <= order.fps <= MAX_FPS:
+            return CaptureEnd.NOT_ALLOWED
+        for rule in order.rules:
+            fault = rule_fault(rule)
+            if fault is not None:
+                log.error("application %s: %s", rule.name, fault)
+                return CaptureEnd.NOT_ALLOWED
+        return None
+
+    def _with_run(self, what: Callable[[Run], None]) -> None:
+        if self._run is not None:
+            what(self._run)
+
+    def _lock(self, locked: bool) -> None:
+        self._locked = locked
+        if self._capture is not None:
+            self._capture.locked = locked
+            self._capture.look_again()
+
+    def _end(self, reason: CaptureEnd) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            run.end(reason)
+
+    def _close(self) -> None:
+        self._end(CaptureEnd.CLIENT_STOPPED)
+        self._closed = True
