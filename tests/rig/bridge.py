@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from tests.rig.asterisk import Asterisk
+from tests.rig.asterisk_sounds import NOTICES
 from tests.rig.business_app import WM_CLASS
 from tests.rig.install import SYSTEM_PYTHON, Installed
 
@@ -36,6 +37,14 @@ TRAINEE, TRAINER, APPROVER, APPLICATION = "alice", "bruno", "carla", "orders"
 
 class BridgeError(Exception):
     """The bridge did not do what an administrator may expect; says which command and what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an administrator hands on: where to go and the one-time code."""
+
+    url: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,7 @@ class Bridge:
         return self._process.pid
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._pbx.speak, "pbxb/notice-en", "en", NOTICES["en"])
         self.folder = Path(tempfile.mkdtemp(prefix="pbxb-bridge-", dir=_memory()))
         self.folder.chmod(0o711)
         try:
@@ -179,13 +189,13 @@ class Bridge:
         except TimeoutError:
             raise BridgeError(f"the ledger says nothing about call {number}:\n{self.log[-4000:]}") from None
 
-    async def invite_station(self, name: str) -> str:
-        """A one-time code for a workstation."""
-        return _code(await self.command("station", "invite", name))
+    async def invite_station(self, name: str) -> Invitation:
+        """For a workstation to enrol with, once."""
+        return _invitation(await self.command("station", "invite", name))
 
-    async def invite_trainer(self, name: str) -> str:
-        """A one-time code for a trainer's own machine."""
-        return _code(await self.command("trainer", "invite", name))
+    async def invite_trainer(self, name: str) -> Invitation:
+        """For a trainer's own machine to join with, once."""
+        return _invitation(await self.command("trainer", "invite", name))
 
     def _write(self) -> None:
         for name, secret in (("ami.secret", self._pbx.ami_secret), ("ari.secret", self._pbx.ari_password)):
@@ -276,12 +286,11 @@ async def run_command(*words: str, env: dict[str, str] | None = None) -> str:
     return out.decode()
 
 
-def _code(printed: str) -> str:
-    """The one-time code in what an invite command printed: its longest word of code characters."""
-    words: list[str] = re.findall(r"[A-Za-z0-9_:.-]{26,}", printed)
-    if not words:
-        raise BridgeError(f"no code in what the invitation printed:\n{printed}")
-    return max(words, key=len)
+def _invitation(printed: str) -> Invitation:
+    found = re.search(r"(?:enrol|join) (\S+) --code (\S+)", printed)
+    if found is None:
+        raise BridgeError(f"no command to type in what the invitation printed:\n{printed}")
+    return Invitation(found.group(1), found.group(2))
 
 
 def _environment() -> dict[str, str]:

@@ -161,8 +161,8 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
 
 async def _enrol(bridge: Bridge, workstation: Workstation, told: Progress) -> None:
     told("the administrator invites the workstation; the trainee enrols it and starts the client")
-    code = await bridge.invite_station("desk-1")
-    await workstation.enrol(bridge.stations_url, code)
+    invitation = await bridge.invite_station("desk-1")
+    await workstation.enrol(invitation.url, invitation.code)
     await workstation.start_client()
     told("the trainee reads the notice and accepts it")
     await workstation.accept_notice()
@@ -201,7 +201,8 @@ async def _hand_over_and_fetch(
 ) -> Result:
     told("the trainer joins on a machine of their own, with a one-time code")
     machine = TrainerMachine(programs, out / "trainer", out / "trainer.key")
-    await machine.join(bridge.portal_url, await bridge.invite_trainer(TRAINER))
+    invitation = await bridge.invite_trainer(TRAINER)
+    await machine.join(invitation.url, invitation.code)
     told("for 24 h the recording is the trainee's alone; the trainee hands it over")
     await workstation.hand_over(recording)
     sealed = out / f"{recording}.age"
