@@ -21,7 +21,7 @@ from workstation_client.capture.base import CaptureUnavailable, DisplayLost
 from workstation_client.events import Picture, RecorderEvent, RecordOrder, Refused, Started, Stopped
 from workstation_client.guard import rule_fault
 from workstation_client.indicator import Indicator
-from workstation_client.run import Ended, Run
+from workstation_client.reel import Ended, Reel
 
 if TYPE_CHECKING:
     from workstation_client.capture.x11 import X11Capture
@@ -46,7 +46,7 @@ class Recorder:
         self._indicator: Indicator | None = None
         self._spare: Encoder | None = None
         self._locked = False
-        self._run: Run | None = None
+        self._reel: Reel | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
@@ -63,10 +63,10 @@ class Recorder:
 
     def pause(self) -> None:
         """Show the neutral card from now on."""
-        self._order(partial(self._with_run, Run.pause))
+        self._order(partial(self._with_reel, Reel.pause))
 
     def resume(self) -> None:
-        self._order(partial(self._with_run, Run.resume))
+        self._order(partial(self._with_reel, Reel.resume))
 
     def stop(self, reason: CaptureEnd | str = CaptureEnd.ORDERED) -> None:
         self._order(partial(self._end, CaptureEnd(reason)))
@@ -95,8 +95,8 @@ class Recorder:
             self._wait()
             while not self._closed and not self._orders.empty():
                 self._guarded(self._orders.get())
-            if self._run is not None:
-                self._guarded(self._run.step)
+            if self._reel is not None:
+                self._guarded(self._reel.step)
             elif self._capture is not None:
                 self._guarded(self._capture.pump)
         self._let_display_go()
@@ -105,7 +105,7 @@ class Recorder:
         watched: list[socket.socket | X11Capture] = [self._woken]
         if self._capture is not None:
             watched.append(self._capture)
-        timeout = self._run.wait_s() if self._run is not None else None
+        timeout = self._reel.wait_s() if self._reel is not None else None
         select.select(watched, [], [], timeout)
         try:
             while self._woken.recv(4096):
@@ -179,12 +179,12 @@ class Recorder:
             self._on_event(Refused(order.recording, CaptureEnd.NO_DESKTOP))
             return
         assert self._indicator is not None
-        self._run = Run(order, capture, self._indicator, self._take_encoder, self._on_event)
-        self._run.begin()
+        self._reel = Reel(order, capture, self._indicator, self._take_encoder, self._on_event)
+        self._reel.begin()
 
     def _refusal(self, order: RecordOrder) -> CaptureEnd | None:
         """P2, P3: what makes an order impossible before anything is opened."""
-        if self._run is not None:
+        if self._reel is not None:
             return CaptureEnd.BUSY
         if not order.rules or not MIN_FPS <= order.fps <= MAX_FPS:
             return CaptureEnd.NOT_ALLOWED
@@ -195,9 +195,9 @@ class Recorder:
                 return CaptureEnd.NOT_ALLOWED
         return None
 
-    def _with_run(self, what: Callable[[Run], None]) -> None:
-        if self._run is not None:
-            what(self._run)
+    def _with_reel(self, what: Callable[[Reel], None]) -> None:
+        if self._reel is not None:
+            what(self._reel)
 
     def _lock(self, locked: bool) -> None:
         self._locked = locked
@@ -206,9 +206,9 @@ class Recorder:
             self._capture.look_again()
 
     def _end(self, reason: CaptureEnd) -> None:
-        run, self._run = self._run, None
-        if run is not None:
-            run.end(reason)
+        reel, self._reel = self._reel, None
+        if reel is not None:
+            reel.end(reason)
 
     def _close(self) -> None:
         self._end(CaptureEnd.CLIENT_STOPPED)
