@@ -119,24 +119,25 @@ class Bridge:
         """Bytes [start, end) of the sealed payload. Raises: BridgeError also when fewer come."""
         if start >= end:
             return
+        path = words.PAYLOAD_PATH.format(grant=grant.hex())
+        left = end - start
         with _faults(self._url):
-            path = words.PAYLOAD_PATH.format(grant=grant.hex())
-            self._connection.request(
-                "GET", path, headers=self._headers() | {"Range": f"bytes={start}-{end - 1}"}
-            )
-            response = self._connection.getresponse()
-            if response.status != 206:
-                _refusal(response.read(words.MAX_ANSWER_BYTES), self._url)
-            left = end - start
-            while left:
-                part = response.read(min(READ_BYTES, left))
-                if not part:
-                    raise BridgeError(
-                        f"{self._url}: the bridge stopped sending: run the same command again to continue"
-                    )
-                left -= len(part)
-                yield part
-            response.read()
+            try:
+                response = self._response("GET", path, None, {"Range": f"bytes={start}-{end - 1}"})
+                if response.status != 206:
+                    _refusal(response.read(words.MAX_ANSWER_BYTES), self._url)
+                while left:
+                    part = response.read(min(READ_BYTES, left))
+                    if not part:
+                        raise BridgeError(
+                            f"{self._url}: the bridge stopped sending: run the same command again"
+                        )
+                    left -= len(part)
+                    yield part
+                response.read()
+            finally:
+                if left:
+                    self._connection.close()  # what is still to come must not be the next answer
 
     def _visiting(self, question: Callable[[], T]) -> T:
         """Asks as the person; proves anew, once, when the visit has ended."""
@@ -153,15 +154,29 @@ class Bridge:
     def _ask(self, method: str, path: str, body: Any, kind: type[T]) -> T:
         content = None if body is None else words.write_body(body)
         with _faults(self._url):
-            self._connection.request(method, path, content, self._headers())
-            response = self._connection.getresponse()
+            response = self._response(method, path, content)
             text = response.read(words.MAX_ANSWER_BYTES)
             if response.status != 200:
                 _refusal(text, self._url)
             return words.read_body(kind, text)
 
-    def _headers(self) -> dict[str, str]:
-        return {} if self._token is None else {"Authorization": f"Bearer {self._token.hex()}"}
+    def _response(
+        self, method: str, path: str, content: bytes | None, more: dict[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        """The answer's start. A kept connection the bridge has closed meanwhile is opened anew, once."""
+        headers = dict(more or {})
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.hex()}"
+        kept = self._connection.sock is not None
+        try:
+            self._connection.request(method, path, content, headers)
+            return self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            self._connection.close()
+            if not kept:
+                raise
+        self._connection.request(method, path, content, headers)
+        return self._connection.getresponse()
 
     def _certificate(self) -> bytes:
         """SHA-256 of the certificate this connection really shows."""

@@ -9,20 +9,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
+import webbrowser
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pbx_bridge.age import X25519Identity
+from pbx_bridge.age import AgeError, Reader, X25519Identity
 from pbx_bridge.archive.manifest import State
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.trainer import profile as profiles
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
-from pbx_bridge.trainer.fetch import fetch
+from pbx_bridge.trainer.fetch import fetch, vouched
+from pbx_bridge.trainer.play import Player
 from pbx_bridge.trainer.profile import Profile, Where
+from pbx_bridge.trainer.remote import RemotePayload
 from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused
 from pbx_bridge.wire_proof import parse_invite
@@ -40,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OperatorError as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
         return 2
-    except (BridgeError, Refused) as error:
+    except (BridgeError, Refused, AgeError) as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -124,7 +129,40 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _play(arguments: argparse.Namespace) -> int:
-    raise OperatorError("play is not there yet", do="Use fetch")
+    known = profiles.load(profiles.folder(arguments.profile))
+    path = Path(arguments.what)
+    if path.is_file():
+        with open(path, "rb") as file:
+            return _shown(Reader(file, [profiles.identity(known)]), path.name, arguments.no_browser)
+    if path.suffix or len(path.parts) > 1:
+        raise OperatorError("there is no such file", where=arguments.what[:200])
+    recording = _recording(arguments.what)
+    identity = profiles.identity(known)
+    with Bridge(known.url, known.ca_pem, identity) as bridge:
+        opened = bridge.open(recording, _session(arguments))
+        manifest = vouched(opened, recording, frozenset(known.recorders))
+        payload = RemotePayload(bridge, opened.grant, opened.payload_bytes)
+        began = datetime.fromtimestamp(manifest.start).astimezone().strftime("%Y-%m-%d %H:%M")
+        reader = Reader(payload, [identity], header=bytes.fromhex(opened.header))
+        return _shown(reader, f"{manifest.trainee}, {began}. For training only.", arguments.no_browser)
+
+
+def _shown(reader: Reader, text: str, no_browser: bool) -> int:
+    """Plays until Ctrl-C or SIGTERM."""
+    player = Player(reader, text)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    print(f"watch it at {player.start()}", flush=True)
+    print("Ctrl-C ends it", flush=True)
+    try:
+        if not no_browser and not webbrowser.open(player.url):
+            print("no browser could be started: open the address yourself", file=sys.stderr)
+        ended.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        player.close()
+    return 1 if player.fault else 0
 
 
 def _bridge(arguments: argparse.Namespace) -> Bridge:

@@ -1,0 +1,146 @@
+"""Playing on loopback: ranges, the secret path, nothing written, and a real Chromium that seeks."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pbx_bridge.age import CHUNK_SIZE, Reader, X25519Identity, seal_bytes
+from pbx_bridge.trainer.play import Player
+from tests.trainer.browser import Browser
+
+CONTENT = os.urandom(3 * CHUNK_SIZE + 77)
+IDENTITY = X25519Identity.generate()
+
+
+@contextmanager
+def playing(sealed: bytes) -> Iterator[Player]:
+    player = Player(Reader(io.BytesIO(sealed), [IDENTITY]), "alice, today & <now>")
+    player.start()
+    try:
+        yield player
+    finally:
+        player.close()
+
+
+def get(
+    player: Player, name: str, headers: dict[str, str] | None = None, *, method: str = "GET"
+) -> tuple[int, dict[str, str], bytes]:
+    where = urlsplit(player.url)
+    connection = http.client.HTTPConnection(where.netloc, timeout=10)
+    connection.request(method, where.path + name, headers=headers or {})
+    response = connection.getresponse()
+    try:
+        return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-", 0, len(CONTENT) - 1),
+        ("bytes=0-0", 0, 0),
+        (f"bytes={CHUNK_SIZE - 1}-{CHUNK_SIZE}", CHUNK_SIZE - 1, CHUNK_SIZE),
+        (f"bytes={len(CONTENT) - 1}-", len(CONTENT) - 1, len(CONTENT) - 1),
+        (f"bytes=5-{len(CONTENT) * 2}", 5, len(CONTENT) - 1),
+    ],
+)
+def test_any_range_is_served_exactly(asked: str, first: int, last: int) -> None:
+    with playing(seal_bytes(CONTENT, [IDENTITY.recipient()])) as player:
+        status, headers, body = get(player, "video", {"Range": asked})
+    assert status == 206
+    assert headers["content-range"] == f"bytes {first}-{last}/{len(CONTENT)}"
+    assert headers["cache-control"] == "no-store"
+    assert body == CONTENT[first : last + 1]
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=9-5", f"bytes={len(CONTENT)}-", "bytes=-5", "bytes=0-1,3-4", "rows=1-2"]
+)
+def test_a_range_that_is_none_is_refused(asked: str) -> None:
+    with playing(seal_bytes(CONTENT, [IDENTITY.recipient()])) as player:
+        assert get(player, "video", {"Range": asked})[0] == 416
+
+
+def test_only_the_secret_path_and_the_own_name_are_answered() -> None:
+    with playing(seal_bytes(CONTENT, [IDENTITY.recipient()])) as player:
+        assert get(player, "")[0] == 200
+        assert get(player, "", {"Host": "evil.example"})[0] == 404
+        assert get(player, "../video")[0] == 404
+        assert get(player, "poster")[0] == 404
+        connection = http.client.HTTPConnection(player.host, timeout=10)
+        for path in ("/", "/video", "/AAAA/video", "//video", "/" + "a" * 5_000):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (404, b"")
+        connection.close()
+
+
+def test_the_page_shows_no_still_and_escapes_its_text() -> None:
+    with playing(seal_bytes(CONTENT, [IDENTITY.recipient()])) as player:
+        _, headers, body = get(player, "")
+    assert b"poster" not in body
+    assert b"alice, today &amp; &lt;now&gt;" in body
+    assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_a_changed_chunk_breaks_off_and_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    sealed = bytearray(seal_bytes(CONTENT, [IDENTITY.recipient()]))
+    sealed[-2 * CHUNK_SIZE] ^= 1
+    with playing(bytes(sealed)) as player:
+        assert get(player, "state")[2] == b""
+        with pytest.raises((http.client.IncompleteRead, http.client.RemoteDisconnected)):
+            get(player, "video")
+        assert b"broke off" in get(player, "state")[2]
+    assert "broke off" in capsys.readouterr().err
+
+
+SEEK = """new Promise((done) => {
+  const video = document.getElementById("video");
+  const said = () => done([Math.round(video.currentTime), video.videoWidth, video.error && video.error.message]);
+  video.addEventListener("seeked", said);
+  video.addEventListener("error", said);
+  const go = () => { video.pause(); video.currentTime = 15; };
+  if (video.readyState > 0) go(); else video.addEventListener("loadedmetadata", go);
+})"""
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """20 s of VP9, about 1 MB."""
+    path = tmp_path_factory.mktemp("video") / "clear.webm"
+    pattern = "testsrc2=size=640x480:rate=10:duration=20"
+    encode = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M", "-g", "20"]
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", pattern, *encode, path], check=True)
+    return path.read_bytes()
+
+
+def test_chromium_plays_and_seeks_and_keeps_nothing(tmp_path: Path, video: bytes) -> None:
+    sealed = seal_bytes(video, [IDENTITY.recipient()])
+    with playing(sealed) as player, Browser(tmp_path / "chromium") as browser:
+        browser.open(player.url)
+        assert browser.evaluate(SEEK) == [15, 640, None]
+        assert browser.evaluate("document.getElementById('alarm').hidden") is True
+    marker = video[len(video) // 2 :][:32]
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and marker in path.read_bytes()]
+    assert kept == []
+
+
+def test_chromium_says_that_a_recording_broke_off(tmp_path: Path, video: bytes) -> None:
+    sealed = bytearray(seal_bytes(video, [IDENTITY.recipient()]))
+    sealed[len(sealed) * 3 // 4] ^= 1
+    asked = "new Promise((done) => setInterval(() => { const a = document.getElementById('alarm'); "
+    asked += "if (!a.hidden) done(a.textContent) }, 20))"
+    with playing(bytes(sealed)) as player, Browser(tmp_path / "chromium") as browser:
+        browser.open(player.url)
+        browser.evaluate("document.getElementById('video').currentTime = 15")
+        assert "broke off" in browser.evaluate(asked)
