@@ -45,6 +45,7 @@ class Drop(Enum):
     BEFORE = "before the talk"
     AFTER = "after the talk, or in doubt"
     PAUSE = "in a pause"
+    CLOCK = "at an unknown time"
     CHAIN = "waits for a keyframe"
     REPEATED = "sent twice"
 

@@ -40,6 +40,8 @@ from pbx_bridge.media.spans import Spans
 HOLD_NS = 300 * MS
 """How long everything waits for facts and samples that are late: a PBX event takes a few ms, a voice chunk
 one jitter more."""
+ERROR_NS = 500 * MS
+"""A clock known no better than this is unknown (P10); below P2's second, so that the edge covers every doubt."""
 SURE_PAUSE_NS = 2_000 * MS
 """Longer than an order can be on its way to a station that still holds its lease: after such a pause a
 picture that follows the card was taken after the order to resume, whatever the clocks say."""
@@ -129,6 +131,8 @@ class Timeline:
 
     def _decide(self, picture: Picture, known_ns: int) -> bool:
         """Show it or drop it; False: too early to say."""
+        if picture.error_ns > ERROR_NS:
+            return self._drop(picture, Drop.CLOCK)
         talk = self.spans.all[self._span]
         latest_ns = max(picture.at_ns + picture.error_ns, self._next_ns())
         if talk.end_ns is None or latest_ns < talk.end_ns:
@@ -179,7 +183,6 @@ class Timeline:
         self._chained = True
         self.tally.shown += 1
         self.tally.max_error_ns = max(self.tally.max_error_ns, picture.error_ns)
-        self.spans.released_ns = max(self.spans.released_ns, picture.at_ns + picture.error_ns + 1, at_ns + 1)
         self._show(picture, at_ns)
         return True
 

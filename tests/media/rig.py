@@ -1,4 +1,5 @@
-"""A station, a tap and a PBX in figures: packets of real VP9, chunks of real sound, and a clock turned by hand."""
+"""A station, a tap and a PBX in figures: packets of real VP9, chunks of real sound, and a clock turned by
+hand."""
 
 from __future__ import annotations
 
