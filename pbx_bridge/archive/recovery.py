@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from pbx_bridge import age
-from pbx_bridge.archive.sealed import RecordingFiles, SealedDigest, SealedFile
+from pbx_bridge.archive.files import RecordingFiles
+from pbx_bridge.archive.sealed import SealedDigest, SealedFile
 from pbx_bridge.archive.tail import MAX_TAIL_BYTES, Tail, unpack_tail
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
@@ -158,15 +159,20 @@ def recover(folder: Path, recording: str, identity: age.Identity) -> Recovered:
 def rebuild(folder: Path, recording: str, identity: age.Identity, recipient: age.Recipient) -> SealedDigest:
     """Write the recoverable prefix, byte for byte, as the finished file of `recording`, sealed to `recipient`.
 
-    The interrupted files are removed once the new one is durable. Raises: as `recover` and `SealedFile`.
+    The interrupted files are removed once the new one is durable, and stay as they are when it fails.
+    Raises: as `recover` and `SealedFile`.
     """
     with (
         recover(folder, recording, identity) as prefix,
         SealedFile(folder, recording, recipient, rebuild=True) as sealed,
     ):
-        while block := prefix.read(age.CHUNK_SIZE):
-            sealed.write(block)
-        return sealed.finish()
+        try:
+            while block := prefix.read(age.CHUNK_SIZE):
+                sealed.write(block)
+            return sealed.finish()
+        except BaseException:
+            sealed.discard()
+            raise
 
 
 def _refuse_if_running(part: BinaryIO, path: Path) -> None:

@@ -18,7 +18,6 @@ One thread at a time.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import io
@@ -31,25 +30,15 @@ from types import TracebackType
 from typing import Self
 
 from pbx_bridge import age
+from pbx_bridge.archive.files import RecordingFiles as RecordingFiles
+from pbx_bridge.archive.files import StorageFailed as StorageFailed
+from pbx_bridge.archive.files import sync_folder, write_durably
 from pbx_bridge.archive.manifest import payload_digest as payload_digest
 from pbx_bridge.archive.tail import Tail
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ids import RecordingId, parse_recording_id
+from pbx_bridge.ids import parse_recording_id
 
 Bytes = bytes | bytearray | memoryview
-
-
-class StorageFailed(OperatorError):
-    """The folder of recordings took no more. What the last checkpoint covered stays recoverable."""
-
-    def __init__(self, folder: Path, number: int | None, *, doing: str, kept: bool = True) -> None:
-        full = number in (errno.ENOSPC, errno.EDQUOT)
-        what = "the disk is full" if full else f"{doing} failed ({os.strerror(number or errno.EIO)})"
-        mend = "Free space there" if full else "Check that folder, its disk and its permissions"
-        rest = "; what was recorded up to the last checkpoint is sealed there and the keeper can recover it"
-        super().__init__(what, where=str(folder), do=mend + rest * kept)
-        self.errno = number
-        self.full = full
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,44 +51,6 @@ class SealedDigest:
     """Bytes of the recording in clear."""
     sealed_size: int
     """Bytes of the file, header included."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingFiles:
-    """The names one recording may have in its folder."""
-
-    folder: Path
-    recording: RecordingId
-
-    def _named(self, suffix: str) -> Path:
-        return self.folder / f"{self.recording}.{suffix}"
-
-    @property
-    def sealed(self) -> Path:
-        """The finished file."""
-        return self._named("age")
-
-    @property
-    def part(self) -> Path:
-        """The file in the making."""
-        return self._named("part")
-
-    @property
-    def tail(self) -> Path:
-        """What is in no sealed chunk yet."""
-        return self._named("tail")
-
-    def unfinished(self, rebuild: bool) -> tuple[Path, Path, Path]:
-        """The file in the making, its tail, and the tail's successor before it takes its place."""
-        if rebuild:
-            return self._named("rebuild"), self._named("rebuild-tail"), self._named("rebuild-tail.new")
-        return self.part, self.tail, self._named("tail.new")
-
-    def remove_unfinished(self) -> None:
-        """Remove all that is not the finished file, durably. It may be missing."""
-        for path in (*self.unfinished(rebuild=True), *self.unfinished(rebuild=False)):
-            path.unlink(missing_ok=True)
-        sync_folder(self.folder)
 
 
 class SealedFile:
@@ -242,7 +193,7 @@ class SealedFile:
             self._unsynced = False
         tail = Tail(self._nonce, self._number, bytes(self._first), bytes(self._unfinished))
         try:
-            _write_durably(self._next_tail, age.seal_bytes(tail.pack(), [self._recipient]))
+            write_durably(self._next_tail, age.seal_bytes(tail.pack(), [self._recipient]))
             self._next_tail.rename(self._tail)
             sync_folder(self._files.folder)
         except OSError as wrong:
@@ -315,21 +266,3 @@ class SealedFile:
         while view:
             done = os.pwrite(self._descriptor, view, place)
             view, place = view[done:], place + done
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and removals in `folder` survive a crash of the machine."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
-        os.fsync(file.fileno())
