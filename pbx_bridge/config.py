@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId, parse_name
+from pbx_bridge.training.notices import CALLER_NOTICES
 from pbx_bridge.training.plans import Application, Need, Plan, Slot, Trainee
 from pbx_bridge.training.rules import FPS_FLOOR, check_plan
 
@@ -53,6 +54,10 @@ class Bridge(_Section):
     run_dir: Path = Path("/run/pbx-bridge")
     language: Literal["fr", "en"] = "fr"
     demonstration: bool = False
+    user: str = "pbx-bridge"
+    """Whom `serve` becomes when root starts it."""
+    keeper_user: str = "pbx-bridge-keeper"
+    """Whom the keeper becomes: another user, so that the recording side cannot read its secret (P17)."""
 
 
 class Compliance(_Section):
@@ -115,6 +120,16 @@ class RecordingRules(_Section):
         return hours
 
 
+class NoticeEntry(_Section):
+    """The caller's notice in one language (P16)."""
+
+    language: Literal["fr", "en"]
+    sound: str
+    """As Playback() names it."""
+    text: str = Field(min_length=20, max_length=1000)
+    """What is spoken: its hash goes into every permit."""
+
+
 class ApplicationEntry(_Section):
     name: str
     executable: str
@@ -171,6 +186,10 @@ class Config(_Section):
     portal: Portal = Portal()
     asterisk: Asterisk
     recording: RecordingRules = RecordingRules()
+    notice: tuple[NoticeEntry, ...] = (
+        NoticeEntry(language="fr", sound="pbxb/notice-fr", text=CALLER_NOTICES["fr"]),
+        NoticeEntry(language="en", sound="pbxb/notice-en", text=CALLER_NOTICES["en"]),
+    )
     application: tuple[ApplicationEntry, ...] = ()
     trainee: tuple[TraineeEntry, ...] = ()
     trainer: tuple[TrainerEntry, ...] = ()

@@ -7,6 +7,7 @@ it returns. Randomness and the wall clock come in as functions, so a test turns 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from pbx_bridge.calls import commands as co
@@ -151,9 +152,7 @@ class Desk:
             and other.state in (State.RECORDING, State.PAUSED, State.CLOSING)
             for other in self._sessions.values()
         )
-        self._stations[seen.station] = StationSeen(
-            seen.station, seen.trainee, seen.active, seen.locked, seen.acknowledged, filming
-        )
+        self._stations[seen.station] = replace(seen, recording=filming)
 
     # -- stations -----------------------------------------------------------------------------------------------
 
@@ -163,6 +162,26 @@ class Desk:
         """A station is live, or something about its desktop or acknowledgement changed."""
         recording = self._stations[station].recording if station in self._stations else False
         self._stations[station] = StationSeen(station, trainee, active, locked, acknowledged, recording)
+
+    def desktop_changed(self, station: StationId, *, active: bool, locked: bool) -> None:
+        """The person locked, unlocked, left or came back."""
+        if (seen := self._stations.get(station)) is not None:
+            self._stations[station] = replace(seen, active=active, locked=locked)
+
+    def acknowledged(self, station: StationId, notice: str) -> None:
+        """P14: the person at this station acknowledged the notice with this hash."""
+        if (seen := self._stations.get(station)) is not None:
+            self._stations[station] = replace(seen, acknowledged=notice)
+
+    def private(self, station: StationId, at_ns: int) -> list[co.Command]:
+        """P16: the trainee says that the present call is private: what exists of it is destroyed."""
+        orders: list[co.Command] = []
+        trainee = self._stations[station].trainee if station in self._stations else None
+        for session in list(self._sessions.values()):
+            if session.trainee == trainee and session.state is not State.DONE:
+                forbidden = ev.CallForbidden(at_ns, session.leg, Reason.PRIVATE, erase=True)
+                orders += self._tell(session.leg, forbidden)
+        return orders
 
     def station_gone(self, station: StationId) -> None:
         """Its link is down; a recording there goes on until the lease is lost (P10)."""

@@ -80,6 +80,7 @@ class Session:
         self.reason: Reason = decision if isinstance(decision, Reason) else Reason.NO_ANSWER
         self._now = rules.Circumstances()
         self._paused_ns = 0
+        self._resumed_ns = offered.at_ns
         self._end_ns = 0
         self._erase = False
         self._captured = False
@@ -120,12 +121,17 @@ class Session:
         self._change(event.at_ns, held=True)
 
     def _resumed(self, event: ev.CallResumed) -> None:
+        self._resumed_ns = event.at_ns
         self._change(event.at_ns, held=False)
 
     def _agent_silent(self, event: ev.AgentSilent) -> None:
-        if event.for_ns >= rules.SILENT_END_NS and self.state is not State.WAITING:
+        """A phone on hold sends nothing either: only silence since the last hold counts."""
+        if self._now.held or self.state is State.WAITING:
+            return
+        for_ns = min(event.for_ns, event.at_ns - self._resumed_ns)
+        if for_ns >= rules.SILENT_END_NS:
             self._stop(event.at_ns, Reason.AGENT_UNREACHABLE)
-        elif event.for_ns >= rules.SILENT_PAUSE_NS:
+        elif for_ns >= rules.SILENT_PAUSE_NS:
             self._change(event.at_ns, silent=True)
 
     def _agent_heard(self, event: ev.AgentHeard) -> None:

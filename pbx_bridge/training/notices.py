@@ -14,6 +14,12 @@ from pbx_bridge.training.plans import Plan
 
 Language = Literal["fr", "en"]
 
+CALLER_NOTICES: dict[Language, str] = {
+    "fr": "Cet appel peut être enregistré pour la formation de nos conseillers. Pour vous y opposer, appuyez sur 9.",
+    "en": "This call may be recorded to train our staff. To object, press 9.",
+}
+"""P16: what the caller hears by default; the key is the dialplan's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

@@ -1,0 +1,445 @@
+"""The composition root: config in, a running bridge out. The only code that knows every part.
+
+Facts of the PBX, words of stations, voices, files and timers come in here, are told to the desk (calls/desk.py), and
+the desk's orders are obeyed here. Nothing is decided: a question that needs a rule belongs below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any, assert_never
+
+import structlog
+
+from pbx_bridge import wire
+from pbx_bridge.app_parts import Parts
+from pbx_bridge.app_recordings import LiveRecording, destroy, first_manifest, rebuild
+from pbx_bridge.calls import commands as co
+from pbx_bridge.calls.desk import Desk
+from pbx_bridge.calls.facts import Fact, VoiceChunk
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.config import Config
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_recording_id
+from pbx_bridge.ledger import Ledger
+from pbx_bridge.stations import events as se
+from pbx_bridge.telephony.asterisk.tap import Tap
+from pbx_bridge.training.notices import Terms, render
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused
+
+log = structlog.get_logger()
+
+SHUTDOWN_S = 10.0
+"""How long a stopping bridge waits for its files to be sealed; what is not ready then is rebuilt at the next start."""
+CEILING_S = 3600
+"""P10."""
+
+CAPTURE_REASONS = {
+    wire.CaptureEnd.LEASE_LOST: Reason.LEASE_LOST,
+    wire.CaptureEnd.CEILING: Reason.CEILING,
+    wire.CaptureEnd.CLOCK: Reason.CLOCK,
+    wire.CaptureEnd.NO_DESKTOP: Reason.STATION_LOCKED,
+    wire.CaptureEnd.WAYLAND: Reason.CAPTURE_REFUSED,
+    wire.CaptureEnd.NOT_ACKNOWLEDGED: Reason.NOT_ACKNOWLEDGED,
+    wire.CaptureEnd.NOT_ALLOWED: Reason.CAPTURE_REFUSED,
+    wire.CaptureEnd.BUSY: Reason.BUSY_STATION,
+    wire.CaptureEnd.INDICATOR_GONE: Reason.INDICATOR_GONE,
+    wire.CaptureEnd.TOO_SLOW: Reason.TOO_FEW_PICTURES,
+}
+
+
+def random_roll() -> float:
+    """P11: uniform in [0, 1) from the system's random source."""
+    return random.SystemRandom().random()
+
+
+class Directory:
+    """Which trainee an endpoint or a member's name is (DESIGN decision 1): contradiction is a reason, not a guess."""
+
+    def __init__(self, config: Config) -> None:
+        trainees = config.trainees
+        self._devices: dict[str, set[TraineeId]] = {}
+        for trainee in trainees:
+            for endpoint in trainee.endpoints:
+                self._devices.setdefault(endpoint, set()).add(trainee.id)
+        self._members = {trainee.member: trainee.id for trainee in trainees if trainee.member}
+        self.logins = {trainee.login: trainee.id for trainee in trainees}
+
+    def __call__(self, endpoint: str, named: str) -> TraineeId | Reason | None:
+        devices = self._devices.get(endpoint, set())
+        person = self._members.get(named) if named else None
+        if person is not None:
+            return Reason.PERSON_CONFLICT if devices and person not in devices else person
+        if len(devices) > 1:
+            return None  # a shared device nobody is named at: nobody's call
+        return next(iter(devices), None)
+
+
+class Bridge:
+    """Everything at work for one PBX. `run` returns when `stop` was called or a part cannot go on."""
+
+    def __init__(self, config: Config, parts: Parts) -> None:
+        self._config, self._parts = config, parts
+        self._directory = Directory(config)
+        self._ledger = Ledger(config.bridge.state_dir / "ledger")
+        terms = Terms(
+            config.recording.retention_days, config.recording.trainee_first_hours, config.recording.fps
+        )
+        self._notices = {
+            plan.trainee: wire.Notice(
+                language=config.bridge.language,
+                text=render(plan, terms, config.bridge.language),
+                applications=tuple(
+                    wire.ApplicationRule(a.name, a.executable, a.main_program, a.wm_class, a.title, a.sha256)
+                    for a in plan.applications
+                ),
+                fps=config.recording.fps,
+                ceiling_s=CEILING_S,
+            )
+            for plan in config.plans
+        }
+        self._hashes = {trainee: wire.notice_hash(notice) for trainee, notice in self._notices.items()}
+        self._desk = Desk(
+            directory=self._directory,
+            plans=config.plans,
+            notices=self._hashes,
+            used=self._ledger.used,
+            roll=random_roll,
+            now=lambda: datetime.now().astimezone(),
+            new_recording=new_recording_id,
+        )
+        self._live: dict[RecordingId, LiveRecording] = {}
+        self._taps: dict[ChannelId, Tap] = {}
+        self._heard: dict[ChannelId, set[str]] = {}
+        self._calls: dict[ChannelId, str] = {}
+        self._plans: dict[RecordingId, str] = {}
+        self._filming: dict[RecordingId, StationId] = {}
+        self._timers: dict[tuple[ChannelId, str], asyncio.TimerHandle] = {}
+        self._stations: dict[StationId, TraineeId] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop, self._settled = asyncio.Event(), asyncio.Event()
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until told to stop; every recording is ended properly then."""
+        await self._recover()
+        async with self._parts.running(self.on_fact, self.on_station):
+            log.info("listening", stations=str(self._config.stations.listen))
+            self._spawn(self._tell_ready())
+            await self._stop.wait()
+            await self._end_all()
+
+    async def _tell_ready(self) -> None:
+        await self._parts.until_beating()
+        print("pbx-bridge: ready", flush=True)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def _end_all(self) -> None:
+        self._obey(self._desk.shutdown(time.monotonic_ns()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_S):
+                while self._desk.open_recordings:
+                    self._settled.clear()
+                    await self._settled.wait()
+
+    async def _recover(self) -> None:
+        """What the last run did not survive is rebuilt by the keeper and gets its line (P24)."""
+        status = await self._parts.archive.keeper.status()
+        unfinished = set(status.unfinished)
+        for line in self._ledger.unfinished():
+            recording = RecordingId(line.recording)
+            trainee = TraineeId(line.trainee)
+            try:
+                if recording not in unfinished:
+                    raise OperatorError("the keeper never had its key")
+                milliseconds = await rebuild(self._parts.archive, recording)
+            except (OperatorError, Refused, KeeperUnreachable, OSError) as error:
+                log.warning("an interrupted recording is lost", recording=recording, why=str(error))
+                await destroy(self._parts.archive, recording, Reason.BRIDGE_FAULT)
+                self._ledger.write(line.call, trainee, Outcome.DISCARDED, Reason.BRIDGE_FAULT, plan=line.plan)
+            else:
+                self._ledger.write(
+                    line.call,
+                    trainee,
+                    Outcome.RECORDED,
+                    Reason.BRIDGE_FAULT,
+                    recording=recording,
+                    seconds=milliseconds / 1000,
+                    plan=line.plan,
+                )
+            unfinished.discard(recording)
+        for recording in unfinished:
+            await destroy(self._parts.archive, recording, Reason.BRIDGE_FAULT)
+
+    # -- what comes in ------------------------------------------------------------------------------------------
+
+    def on_fact(self, fact: Fact) -> None:
+        """One fact of the PBX, in order."""
+        self._obey(self._desk.fact(fact))
+
+    def on_station(self, event: se.StationEvent) -> None:
+        """One word of a station."""
+        now_ns = time.monotonic_ns()
+        match event:
+            case se.PictureArrived():
+                if (live := self._live.get(event.recording)) is not None:
+                    self._desk.picture_seen(event.recording, event.at_ns)
+                    live.picture(event)
+            case se.StationUp():
+                self._station_up(event)
+            case se.StationDown():
+                self._desk.station_gone(event.station)
+                self._stations.pop(event.station, None)
+            case se.DesktopChanged():
+                self._desktop_changed(event, now_ns)
+            case se.NoticeAcknowledged():
+                self._acknowledged(event)
+            case se.LeaseLost():
+                self._obey(self._desk.lease_lost(event.station, now_ns))
+            case se.CaptureStarted():
+                self._obey(self._desk.capture_started(event.recording, event.at_ns))
+            case se.CaptureStopped() | se.CaptureRefused():
+                reason = None
+                if event.reason is not wire.CaptureEnd.ORDERED:
+                    reason = CAPTURE_REASONS.get(event.reason, Reason.CAPTURE_FAILED)
+                self._obey(self._desk.capture_ended(event.recording, now_ns, reason))
+            case se.HandOverAsked():
+                self._spawn(self._hand_over(event))
+            case se.RecordingsAsked():
+                self._spawn(self._list_own(event))
+            case se.PrivateAsked():
+                done = self._obey(self._desk.private(event.station, now_ns))
+                detail = "" if done else "no call of yours is being recorded"
+                self._parts.stations.send(event.station, wire.PrivateResult(event.request, done, detail))
+            case se.KeyCloned():
+                log.error(
+                    "two machines used one station's key: both were closed, revoke it", station=event.station
+                )
+                self._obey(self._desk.lease_lost(event.station, now_ns, Reason.KEY_CLONED))
+            case _:
+                assert_never(event)
+
+    def _station_up(self, event: se.StationUp) -> None:
+        trainee = self._directory.logins.get(event.trainee_login)
+        if trainee is None:
+            log.warning("nobody with this station's login is enrolled", station=event.station)
+            return
+        self._stations[event.station] = trainee
+        usable = event.active and event.kind not in (wire.DesktopKind.WAYLAND, wire.DesktopKind.NONE)
+        self._desk.station_seen(
+            event.station, trainee, active=usable, locked=event.locked, acknowledged=event.acknowledged or ""
+        )
+        if (notice := self._notices.get(trainee)) is not None:
+            self._parts.stations.send(event.station, notice)
+
+    def _desktop_changed(self, event: se.DesktopChanged, now_ns: int) -> None:
+        self._desk.desktop_changed(event.station, active=event.active, locked=event.locked)
+        if event.locked or not event.active:
+            self._obey(self._desk.desktop_locked(event.station, now_ns))
+
+    def _acknowledged(self, event: se.NoticeAcknowledged) -> None:
+        trainee = self._stations.get(event.station)
+        if trainee is not None:
+            self._parts.acknowledgements.keep(trainee, event)
+            self._desk.acknowledged(event.station, event.notice_hash)
+
+    async def _hand_over(self, event: se.HandOverAsked) -> None:
+        trainee = self._stations.get(event.station, TraineeId(""))
+        done, detail = True, ""
+        try:
+            await self._parts.archive.keeper.hand_over(event.recording, trainee, event.signature)
+        except (Refused, KeeperUnreachable) as error:
+            done, detail = False, str(error)[:200]
+        self._parts.stations.send(event.station, wire.HandOverResult(event.request, done, detail))
+
+    async def _list_own(self, event: se.RecordingsAsked) -> None:
+        lines: tuple[wire.RecordingLine, ...] = ()
+        with contextlib.suppress(Refused, KeeperUnreachable):
+            items = await self._parts.archive.keeper.trainees_own(self._stations.get(event.station, ""))
+            lines = tuple(
+                wire.RecordingLine(item.recording, item.start, item.duration_ms // 1000, item.state)
+                for item in items[: wire.MAX_RECORDINGS_LISTED]
+            )
+        self._parts.stations.send(event.station, wire.RecordingsList(event.request, lines))
+
+    # -- Reports of recordings ----------------------------------------------------------------------------------
+
+    def sealed(self, recording: RecordingId, duration_ns: int) -> None:
+        self._obey(self._desk.sealed(recording, time.monotonic_ns(), duration_ns))
+        self._forget(recording)
+
+    def failed(self, recording: RecordingId, reason: Reason, *, kept: bool) -> None:
+        self._obey(self._desk.failed(recording, time.monotonic_ns(), reason, kept=kept))
+
+    def safe(self, recording: RecordingId, seq: int) -> None:
+        if (station := self._filming.get(recording)) is not None:
+            self._parts.stations.acknowledge(station, recording, seq)
+
+    def _forget(self, recording: RecordingId) -> None:
+        self._live.pop(recording, None)
+        self._filming.pop(recording, None)
+
+    # -- what goes out ------------------------------------------------------------------------------------------
+
+    def _obey(self, orders: list[co.Command]) -> bool:
+        """Obeys in order; a part that fails is reported, never raised. True when there was anything to do."""
+        for order in orders:
+            self._obey_one(order)
+        return bool(orders)
+
+    def _obey_one(self, order: co.Command) -> None:
+        match order:
+            case co.StartCapture():
+                self._start_capture(order)
+            case co.PauseCapture():
+                self._parts.stations.send(order.station, wire.PauseCapture(order.recording))
+            case co.ResumeCapture():
+                self._parts.stations.send(order.station, wire.ResumeCapture(order.recording))
+            case co.StopCapture():
+                erase = order.reason in (Reason.OBJECTION, Reason.PRIVATE, Reason.NEVER_RECORD)
+                self._parts.stations.send(
+                    order.station, wire.StopCapture(order.recording, order.reason.value, erase)
+                )
+            case co.StartAudio():
+                self._start_audio(order)
+            case co.StopAudio():
+                self._heard.pop(order.leg, None)
+                if (tap := self._taps.pop(order.leg, None)) is not None:
+                    self._spawn(tap.stop())
+            case co.WatchLeg():
+                self._parts.ami.watch_rtp(order.leg)
+            case co.UnwatchLeg():
+                self._parts.ami.unwatch_rtp(order.leg)
+            case co.PlayOutboundNotice():
+                self._spawn(self._parts.ask_outbound_notice(order.customer))
+            case co.OpenRecording():
+                self._open(order)
+            case co.MarkPause():
+                self._live[order.recording].pause(order.at_ns)
+            case co.MarkTalk():
+                self._live[order.recording].talk(order.at_ns)
+            case co.CloseRecording():
+                self._live[order.recording].close(order.end_ns)
+            case co.DiscardRecording():
+                self._discard(order)
+            case co.SetTimer():
+                self._set_timer(order)
+            case co.CancelTimer():
+                if (timer := self._timers.pop((order.leg, order.timer), None)) is not None:
+                    timer.cancel()
+            case co.WriteLedger():
+                self._write_ledger(order)
+            case _:
+                assert_never(order)
+
+    def _start_capture(self, order: co.StartCapture) -> None:
+        self._filming[order.recording] = order.station
+        self._parts.stations.send(
+            order.station,
+            wire.StartCapture(
+                recording=order.recording,
+                notice_hash=order.permit.acknowledgement,
+                applications=tuple(application.name for application in order.permit.plan.applications),
+                fps=self._config.recording.fps,
+                canvas=None,
+                ceiling_s=CEILING_S,
+            ),
+        )
+
+    def _open(self, order: co.OpenRecording) -> None:
+        plan = order.permit.plan
+        station = self._filming[order.recording]
+        manifest = first_manifest(
+            order.recording,
+            plan.trainee,
+            plan,
+            int(time.time()),
+            self._parts.archive.keeping,
+            self._parts.device_key(station),
+        )
+        self._live[order.recording] = LiveRecording(self._parts.archive, manifest, order.start_ns, self)
+        self._plans[order.recording] = plan.id
+        self._calls[order.leg] = secrets.token_hex(8)
+        self._ledger.began(self._calls[order.leg], plan.trainee, order.recording, plan.id)
+
+    def _discard(self, order: co.DiscardRecording) -> None:
+        live = self._live.pop(order.recording, None)
+        if live is not None:
+            live.discard(order.reason)
+            self._spawn(live.settled())
+        else:
+            self._spawn(destroy(self._parts.archive, order.recording, order.reason))
+        self._filming.pop(order.recording, None)
+
+    def _start_audio(self, order: co.StartAudio) -> None:
+        tap = self._parts.tap()
+        self._taps[order.leg] = tap
+        self._heard[order.leg] = set()
+        live = self._live[order.recording]
+
+        def on_voice(chunk: VoiceChunk) -> None:
+            live.voice(chunk)
+            heard = self._heard.get(order.leg)
+            if heard is not None and len(heard) < 2 and chunk.leg not in heard:
+                heard.add(chunk.leg)
+                if len(heard) == 2:
+                    self._obey(self._desk.audio_started(order.leg, chunk.arrived_ns))
+
+        def on_lost(why: str) -> None:
+            if self._taps.get(order.leg) is tap:
+                log.warning("a leg's voices are lost", why=why)
+                self._obey(self._desk.audio_lost(order.leg, time.monotonic_ns()))
+
+        self._spawn(tap.start(order.leg, on_voice, on_lost))
+
+    def _set_timer(self, order: co.SetTimer) -> None:
+        key = (order.leg, order.timer)
+        if (old := self._timers.pop(key, None)) is not None:
+            old.cancel()
+        loop = asyncio.get_running_loop()
+        delay_s = max(0.0, (order.at_ns - time.monotonic_ns()) / 1e9)
+        self._timers[key] = loop.call_later(delay_s, self._timer_fired, key)
+
+    def _timer_fired(self, key: tuple[ChannelId, str]) -> None:
+        self._timers.pop(key, None)
+        self._obey(self._desk.timer(*key, time.monotonic_ns()))
+
+    def _write_ledger(self, order: co.WriteLedger) -> None:
+        call = self._calls.pop(order.leg, None) or secrets.token_hex(8)
+        recording = order.recording if order.outcome is Outcome.RECORDED else None
+        plan = self._plans.pop(order.recording, "") if order.recording else ""
+        try:
+            self._ledger.write(
+                call,
+                order.trainee,
+                order.outcome,
+                order.reason,
+                recording=recording,
+                seconds=order.duration_ns / 1e9,
+                plan=plan,
+            )
+        except OperatorError as error:
+            log.error("nothing is recorded until the ledger can be written", why=str(error))
+            self._desk.freeze(Reason.DISK)
+        self._settled.set()
+        log.info("call", outcome=order.outcome.value, reason=order.reason.value, recording=order.recording)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("a part of one call failed; the others go on")

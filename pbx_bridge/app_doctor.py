@@ -1,0 +1,97 @@
+"""`pbx-bridge doctor`: asks every part the bridge depends on, and says what is wrong and what to do.
+
+It opens connections and reads folders; it changes nothing, and it repeats no secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pbx_bridge.app_parts import keeper_socket
+from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.config import Address, Config, read_secret
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_portal import KeeperUnreachable
+
+CONNECT_S = 2.0
+FREE_FLOOR_BYTES = 2 << 30
+"""A busy hour is about 500 MB; below this a full disk is near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    subject: str
+    good: bool
+    says: str
+
+
+async def examine(config: Config) -> list[Finding]:
+    """Every finding, good ones too."""
+    findings = [Finding("configuration", True, f"{len(config.plan)} plans, {len(config.trainee)} trainees")]
+    findings += [_secret(config, "ami"), _secret(config, "ari"), _space(config), _swap()]
+    ari = urlsplit(config.asterisk.ari)
+    findings.append(await _answers("Asterisk AMI", config.asterisk.ami, b"Asterisk Call Manager"))
+    findings.append(
+        await _answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b"")
+    )
+    findings.append(await _keeper(config))
+    return findings
+
+
+def _secret(config: Config, which: str) -> Finding:
+    path = config.asterisk.ami_secret_file if which == "ami" else config.asterisk.ari_secret_file
+    try:
+        read_secret(path)
+    except OperatorError as error:
+        return Finding(f"{which} secret", False, str(error))
+    return Finding(f"{which} secret", True, "readable by its owner only")
+
+
+def _space(config: Config) -> Finding:
+    folder = config.bridge.state_dir
+    if not folder.exists():
+        return Finding("disk", False, f"{folder} does not exist: start the bridge once, or check state_dir")
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free >= FREE_FLOOR_BYTES, f"{free / 2**30:.1f} GiB free at {folder}")
+
+
+def _swap() -> Finding:
+    with open("/proc/swaps", encoding="ascii") as file:
+        used = [line.split()[0] for line in file.readlines()[1:]]
+    plain = [name for name in used if not name.startswith(("/dev/dm-", "/dev/mapper/", "/dev/zram"))]
+    if plain:
+        return Finding(
+            "swap", False, f"{plain[0]} may be unencrypted: use dm-crypt swap, zram, or none (P17)"
+        )
+    return Finding("swap", True, "none, or encrypted")
+
+
+async def _answers(subject: str, address: Address, greeting: bytes) -> Finding:
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+            said = await reader.readline() if greeting else b""
+            writer.close()
+    except (OSError, TimeoutError) as error:
+        return Finding(
+            subject,
+            False,
+            f"{address} does not answer ({error or 'no answer in time'}): see docs/operations.md",
+        )
+    if not said.startswith(greeting):
+        return Finding(subject, False, f"{address} is something else: check the port")
+    return Finding(subject, True, f"{address} answers")
+
+
+async def _keeper(config: Config) -> Finding:
+    link = KeeperLink(keeper_socket(config))
+    try:
+        status = await link.status()
+    except (KeeperUnreachable, Exception) as error:
+        return Finding("keeper", False, f"{error}. Is the bridge running? Start it: pbx-bridge serve")
+    finally:
+        await link.close()
+    return Finding("keeper", True, f"{status.recordings} recordings, {status.audit_records} audit records")

@@ -1,0 +1,156 @@
+"""`serve` from the command line to a running bridge: secrets, users, folders, the keeper's process, signals.
+
+As root it starts the keeper under its own user and becomes the bridge's user itself, so that the recording side can
+never read the keeper's secret (DESIGN decision 10). Not as root, both run as whoever started them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from pbx_bridge.app import Bridge
+from pbx_bridge.app_parts import Parts, Secrets, keeper_socket, keeping_of, recorder_key
+from pbx_bridge.app_recordings import Archive
+from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
+from pbx_bridge.config import Config, read_secret
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_portal import KeeperUnreachable
+
+log = structlog.get_logger()
+
+KEEPER_START_S = 15.0
+KEEPER_STOP_S = 10.0
+
+
+def keeper_settings(config: Config) -> KeeperSettings:
+    """What the keeper's process needs, from the same file."""
+    root = os.geteuid() == 0
+    recorder = _user(config.bridge.user).pw_uid if root else os.geteuid()
+    return KeeperSettings(
+        folder=config.bridge.state_dir / "keeper",
+        socket_path=keeper_socket(config),
+        keeping=keeping_of(config),
+        recorder_uids=frozenset({recorder}),
+        administrator_uids=frozenset({0, os.geteuid()}),
+        user=config.bridge.keeper_user if root else None,
+    )
+
+
+def keep(config: Config) -> None:
+    """`pbx-bridge keeper`: serves until its parent ends.
+
+    The kernel's own signal for that (prctl PDEATHSIG) does not cross users, so the end of standard input says it.
+    """
+    threading.Thread(target=_end_with_input, name="parent", daemon=True).start()
+    run_keeper(keeper_settings(config))
+
+
+def _end_with_input() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def serve(config: Config, path: Path) -> None:
+    """`pbx-bridge serve`: runs until SIGTERM or Ctrl-C. Raises: OperatorError when it cannot start."""
+    read = Secrets(read_secret(config.asterisk.ami_secret_file), read_secret(config.asterisk.ari_secret_file))
+    _folders(config)
+    with _keeper(path):
+        _become_bridge(config)
+        asyncio.run(_serve(config, read))
+
+
+async def _serve(config: Config, read: Secrets) -> None:
+    link = KeeperLink(keeper_socket(config))
+    try:
+        await link.wait_ready(KEEPER_START_S)
+        recorder = recorder_key(config.bridge.state_dir / "recorder", secrets.token_bytes(32))
+        recipient = await link.introduce(recorder.public)
+    except KeeperUnreachable as error:
+        raise OperatorError(str(error), do="Look above for what the keeper said") from error
+    archive = Archive(config.bridge.state_dir / "sealed", link, recipient, recorder, keeping_of(config))
+    bridge = Bridge(config, Parts(config, read, archive))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, bridge.stop)
+    await bridge.run()
+    await link.close()
+
+
+@contextmanager
+def _keeper(path: Path) -> Iterator[None]:
+    """The keeper's process, alive while the block runs; it also ends by itself when this process dies."""
+    command = [sys.executable, "-m", "pbx_bridge", "--config", str(path), "keeper"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert child.stdin is not None
+    try:
+        yield
+    finally:
+        child.stdin.close()
+        try:
+            child.wait(KEEPER_STOP_S)
+        except subprocess.TimeoutExpired:
+            log.error("the keeper did not end", pid=child.pid)
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise OperatorError(
+            f"there is no user {name!r}",
+            where="bridge.user, bridge.keeper_user",
+            do=f"Run: useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin {name}",
+        ) from None
+
+
+def _folders(config: Config) -> None:
+    """State and run folders, each readable by the one user that needs it."""
+    state, run = config.bridge.state_dir, config.bridge.run_dir
+    try:
+        for folder, mode in ((state, 0o711), (run, 0o711), (run / "keeper", 0o711)):
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+            folder.chmod(mode)
+        for name in ("ledger", "sealed", "registry", "tls", "recorder", "acknowledgements"):
+            (state / name).mkdir(mode=0o700, exist_ok=True)
+        (state / "keeper").mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            _give(config)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot prepare the folder: {error.strerror}",
+            where=str(error.filename),
+            do="Check its owner and space",
+        ) from error
+
+
+def _give(config: Config) -> None:
+    bridge = _user(config.bridge.user)
+    _user(config.bridge.keeper_user)
+    state = config.bridge.state_dir
+    for name in ("ledger", "sealed", "registry", "tls", "recorder", "acknowledgements"):
+        for path in (state / name, *(state / name).rglob("*")):
+            os.chown(path, bridge.pw_uid, bridge.pw_gid, follow_symlinks=False)
+
+
+def _become_bridge(config: Config) -> None:
+    if os.geteuid() != 0:
+        return
+    user = _user(config.bridge.user)
+    os.setgroups([])
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    os.umask(0o077)
