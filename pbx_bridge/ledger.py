@@ -75,8 +75,11 @@ class Ledger:
     def _append(self, line: Line) -> None:
         path = self._file(datetime.now().astimezone().date())
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
+                size = os.fstat(descriptor).st_size
+                if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                    os.write(descriptor, b"\n")  # a line torn by a power cut must not take the next one with it
                 text = json.dumps(asdict(line), ensure_ascii=False, separators=(",", ":")) + "\n"
                 os.write(descriptor, text.encode())
                 os.fsync(descriptor)

@@ -1,0 +1,57 @@
+"""The ledger answers once for each call, survives torn lines, and forgets in time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId, TraineeId
+from pbx_bridge.ledger import Ledger
+
+ALICE, RECORDING = TraineeId("alice"), RecordingId("a" * 26)
+
+
+def test_the_last_line_of_a_call_counts(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.began("one", ALICE, RECORDING, "plan")
+    assert [line.call for line in ledger.unfinished()] == ["one"]
+    ledger.write("one", ALICE, Outcome.RECORDED, Reason.HUNG_UP, recording=RECORDING, seconds=60, plan="plan")
+    ledger.write("two", ALICE, Outcome.NOT_RECORDED, Reason.NOT_DRAWN)
+    assert [(line.call, line.outcome) for line in ledger.lines()] == [
+        ("one", "recorded"),
+        ("two", "not-recorded"),
+    ]
+    assert ledger.unfinished() == []
+    assert ledger.used(ALICE).recordings == 1
+    assert ledger.used(ALICE).minutes == 1.0
+
+
+def test_a_torn_line_costs_itself_only(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write("one", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+    (day,) = tmp_path.glob("*.jsonl")
+    with day.open("ab") as file:
+        file.write(b'{"call":"tw')
+    assert [line.call for line in ledger.lines()] == ["one"]
+    ledger.write("three", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+    assert [line.call for line in ledger.lines()] == ["one", "three"]
+
+
+def test_old_days_are_forgotten(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write("new", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+    old = (datetime.now(UTC).date() - timedelta(days=31)).isoformat()
+    (tmp_path / f"{old}.jsonl").write_text("{}\n")
+    assert ledger.forget_old() == 1
+    assert [line.call for line in ledger.lines()] == ["new"]
+
+
+def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger")
+    (tmp_path / "ledger").rmdir()
+    with pytest.raises(OperatorError, match="nothing is recorded"):
+        ledger.write("one", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
