@@ -5,7 +5,7 @@ It joins timeline and voices and knows how a packet is shown again; it has no th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -129,8 +129,10 @@ class Montage:
             voice_late_ms={name: leg.late * 1000 // self._voices.rate for name, leg in legs},
         )
 
-    def _woven(self, shows: Iterable[Show], frames: Iterator[Frame]) -> Iterator[Piece]:
+    def _woven(self, shows: list[Show], frames: Iterator[Frame]) -> Iterator[Piece]:
         """In the order of file time, as far as a picture is not late."""
+        if shows and self.canvas is None:  # voices before the first picture come first, and need it
+            self.canvas = shows[0].picture.width, shows[0].picture.height
         waiting = next(frames, None)
         for show in shows:
             while waiting is not None and waiting.place * 1000 < show.ms * self._voices.rate:
