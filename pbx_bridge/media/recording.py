@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
 from pbx_bridge.calls.facts import VoiceChunk
@@ -125,8 +127,10 @@ class Recording:
         except (OSError, OperatorError) as error:
             event = self._fail(Failure.STORAGE, str(error))
         except Exception as error:
-            # One call's file fails, the others go on; only the kind is told, a message may carry content.
-            event = self._fail(Failure.DEFECT, type(error).__name__)
+            # One call's file fails, the others go on; only kind and place are told, a message may carry content.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
+            event = self._fail(Failure.DEFECT, f"{type(error).__name__} at {where}")
         self._on_event(event)
 
     def _work(self) -> RecordingEvent:
