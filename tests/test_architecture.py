@@ -40,7 +40,9 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"workstation_client\.(guard|programs)", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),
     (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
-    (r"pbx_bridge\.media\.(timeline|spans|pictures)", Layer.CORE),
+    (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),
+    (r"workstation_client\.(agent|spool)", Layer.CORE),
+    (r"pbx_bridge\.media\.(timeline|spans|pictures|mend)", Layer.CORE),
     (
         r"pbx_bridge\.archive\.(manifest|release|sentences|keeper_wire)|pbx_bridge\.(access\.proof|portal\.words)",
         Layer.CORE,

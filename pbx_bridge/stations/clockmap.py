@@ -100,6 +100,11 @@ class ClockMap:
         self._now = both
         self._learn_drift(both)
 
+    def check(self, sent_ns: int, received_ns: int) -> None:
+        """A message sent by the workstation's clock arrived by the bridge's. Raises: ClockStepped when it cannot have."""
+        if self._now and received_ns - sent_ns + _GRAIN_NS < self._now.at(sent_ns).low_ns:
+            raise ClockStepped("the workstation's clock went ahead")
+
     def _learn_drift(self, now: _Offset) -> None:
         first = self._anchors[0]
         span = now.at_ns - first.at_ns

@@ -248,15 +248,12 @@ class StationLink:
     def _renew(self, now_ns: int, renew: wire.Renew) -> list[Out]:
         if renew.number != self._next_renew:
             raise PeerError(f"renewal {self._next_renew} is due, not {renew.number}")
-        if renew.heard is not None:
-            lease = self._leases.pop(renew.heard.number, None)
-            if lease is None:
-                raise PeerError("the arrival of a lease was told that was not given, or twice")
-            asked_ns, answered_ns = lease
-            try:
-                self._clock.add(Exchange(asked_ns, answered_ns, answered_ns, renew.heard.received_ns))
-            except ClockStepped as error:
-                return self.end(wire.FarewellReason.CLOCK, str(error))
+        try:
+            self._clock.check(renew.sent_ns, now_ns)
+            if renew.heard is not None:
+                self._compare(renew.heard)
+        except ClockStepped as error:
+            return self.end(wire.FarewellReason.CLOCK, str(error))
         self._next_renew += 1
         self._renewed_ns = now_ns
         self._leases[renew.number] = (renew.sent_ns, now_ns)
@@ -280,6 +277,14 @@ class StationLink:
                 )
             )
         return outs
+
+    def _compare(self, heard: wire.Heard) -> None:
+        """Raises: PeerError, ClockStepped."""
+        lease = self._leases.pop(heard.number, None)
+        if lease is None:
+            raise PeerError("the arrival of a lease was told that was not given, or twice")
+        asked_ns, answered_ns = lease
+        self._clock.add(Exchange(asked_ns, answered_ns, answered_ns, heard.received_ns))
 
     def _desktop_changed(self, desktop: wire.Desktop) -> list[Out]:
         if self._presence:
