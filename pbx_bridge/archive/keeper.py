@@ -11,7 +11,8 @@ one synchronous call, so two never interleave.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -24,16 +25,19 @@ from pbx_bridge.access.proof import seal
 from pbx_bridge.access.visits import Visits
 from pbx_bridge.age import (
     AgeError,
+    NoIdentityMatches,
     X25519Identity,
     X25519Recipient,
     open_bytes,
     read_header,
     rewrap_header,
+    seal_bytes,
     unwrap_file_key,
 )
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import ManifestError, State, verify
+from pbx_bridge.archive.rebuilding import Remade
 from pbx_bridge.archive.release import (
     Answer,
     Asker,
@@ -88,6 +92,16 @@ class Parts:
     """P22: a new key waits for its confirmation."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What rebuilding needs; it stays in this process."""
+
+    signed: words.SignedManifest
+    known: tuple[X25519Identity, ...]
+    """The recording's identity, and the one of an earlier attempt to rebuild it."""
+    fresh: X25519Identity
+
+
 class Keeper:
     """One method per request of keeper_wire. Raises: words.Refused from every one of them."""
 
@@ -114,18 +128,8 @@ class Keeper:
 
     def handle(self, request: Any) -> Any:
         """The answer to one request whose sender may say it. Raises: words.Refused."""
-        try:
+        with _refusals():
             return self._handlers[type(request)](request)
-        except AuditUnwritable as error:
-            raise words.Refused("audit-unwritable", f"the audit log cannot be written: {error}") from error
-        except ManifestError as error:
-            raise words.Refused("manifest", f"manifest: {error}") from error
-        except PeopleError as error:
-            raise words.Refused("person", str(error)) from error
-        except AgeError as error:
-            raise words.Refused("key", f"a key or header cannot be used: {error}") from error
-        except OSError as error:
-            raise words.Refused("disk", f"the keeper's disk: {error.strerror}") from error
 
     # the recorder's side
 
@@ -169,15 +173,51 @@ class Keeper:
         wanted = State.RECOVERED if rebuilt else State.SEALED
         if manifest.state is not wanted:
             raise words.Refused("manifest", f"state: {wanted.value} is expected here")
-        key = self._.store.new_key(manifest.recording) if rebuilt else self._.store.key(manifest.recording)
+        store = self._.store
+        renewed = rebuilt and store.has_new_key(manifest.recording)
+        key = store.new_key(manifest.recording) if renewed else store.key(manifest.recording)
         header = bytes.fromhex(request.header)
         unwrap_file_key(read_header(io.BytesIO(header)), [self._opened_key(key)])
         self._record(Access(BRIDGE, "finish", manifest.recording, reason=manifest.state.value))
-        if rebuilt:
-            self._.store.take_new_key(manifest.recording)
+        if renewed:
+            store.take_new_key(manifest.recording)
+        else:
+            store.drop_new_key(manifest.recording)
         finished = replace(entry, signed=request.signed, header=request.header, rebuilt=None)
-        self._.store.replace(manifest.recording, finished)
+        store.replace(manifest.recording, finished)
         return wire.Done()
+
+    def begin_recovery(self, request: wire.Recover) -> Recovery:
+        """The keys for rebuilding a recording. Raises: words.Refused when there is none to rebuild."""
+        with _refusals():
+            entry = self._entry(request.recording)
+            if entry.destroyed is not None:
+                raise words.Refused("destroyed", "this recording was destroyed")
+            if entry.manifest().state is not State.RECORDING:
+                raise words.Refused("finished", "this recording is finished")
+            self._record(Access(BRIDGE, "recover", request.recording, reason=request.left.value))
+            keys = [self._opened_key(self._.store.key(request.recording))]
+            if self._.store.has_new_key(request.recording):
+                keys.append(self._opened_key(self._.store.new_key(request.recording)))
+            return Recovery(entry.signed, tuple(keys), X25519Identity.generate())
+
+    def end_recovery(self, request: wire.Recover, made: Remade, key: X25519Identity | None) -> bool:
+        """Keeps the key of the file that was made (None: one that is kept already); whether it is a rebuilt one."""
+        with _refusals():
+            entry = self._entry(request.recording)
+            if entry.destroyed is not None:
+                raise words.Refused("destroyed", "this recording was destroyed")
+            if key is not None:
+                sealed = seal_bytes(str(key).encode(), [self._.identity.recipient()])
+                self._.store.put_new_key(request.recording, sealed)
+            header = read_header(io.BytesIO(made.header))
+            if entry.rebuilt == bytes.fromhex(made.payload):
+                return True  # rebuilt before, and cut between that and its registration
+            with suppress(NoIdentityMatches):
+                unwrap_file_key(header, [self._opened_key(self._.store.key(request.recording))])
+                return False
+            self._.store.replace(request.recording, replace(entry, rebuilt=bytes.fromhex(made.payload)))
+            return True
 
     def _destroy(self, request: wire.Destroy) -> wire.Done:
         """P16, P20: the key first. Destroying never waits for a log that cannot be written; an access does."""
@@ -399,3 +439,20 @@ class Keeper:
 
 def _visit_ended() -> words.Refused:
     return words.Refused("visit-ended", "this visit has ended: prove who you are again")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Every fault as the refusal that is told."""
+    try:
+        yield
+    except AuditUnwritable as error:
+        raise words.Refused("audit-unwritable", f"the audit log cannot be written: {error}") from error
+    except ManifestError as error:
+        raise words.Refused("manifest", f"manifest: {error}") from error
+    except PeopleError as error:
+        raise words.Refused("person", str(error)) from error
+    except AgeError as error:
+        raise words.Refused("key", f"a key or header cannot be used: {error}") from error
+    except OSError as error:
+        raise words.Refused("disk", f"the keeper's disk: {error.strerror}") from error

@@ -7,6 +7,8 @@ question is never asked twice by itself.
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,6 +25,8 @@ T = TypeVar("T")
 
 ANSWER_WITHIN_S: Final = 10.0
 """The slowest answer waits for two fsyncs on a busy disk."""
+RECOVER_WITHIN_S: Final = 600.0
+"""A recording of an hour is read once and sealed once: some 10 s on a slow disk."""
 _RETRY_S: Final = 0.02
 
 
@@ -74,6 +78,24 @@ class KeeperLink:
     async def destroy(self, recording: RecordingId, reason: str) -> None:
         """Destroys the key, first thing; `reason` is a word of the ledger's closed list."""
         await self._ask(wire.Destroy(recording, reason), wire.Done)
+
+    async def recover(self, recording: RecordingId, left: wire.Left, files: Sequence[int]) -> wire.Rebuilt:
+        """The keeper makes a whole file of the open `files` (see `wire.Left`). On a connection of its own: it takes time."""
+        return await asyncio.to_thread(self._recover, wire.Recover(recording, left), files)
+
+    def _recover(self, request: wire.Recover, files: Sequence[int]) -> wire.Rebuilt:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(RECOVER_WITHIN_S)
+                connection.connect(str(self._path))
+                self._check(connection)
+                line = wire.write_request(request)
+                sent = socket.send_fds(connection, [line], list(files))
+                connection.sendall(line[sent:])
+                with connection.makefile("rb") as answers:
+                    return wire.read_answer(answers.readline(words.MAX_ANSWER_BYTES), wire.Rebuilt)
+        except (OSError, Malformed) as error:
+            raise KeeperUnreachable(f"{self._path}: the keeper cannot be asked: {error}") from error
 
     async def hand_over(self, recording: RecordingId, trainee: str, signature: bytes | None = None) -> None:
         await self._ask(wire.HandOver(recording, trainee, signature), wire.Done)
@@ -139,11 +161,16 @@ class KeeperLink:
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._streams is None:
             streams = await asyncio.open_unix_connection(str(self._path), limit=words.MAX_ANSWER_BYTES)
-            found = peer_uid(streams[1].get_extra_info("socket"))
-            if self._uid is not None and found != self._uid:
+            try:
+                self._check(streams[1].get_extra_info("socket"))
+            except KeeperUnreachable:
                 streams[1].close()
-                raise KeeperUnreachable(
-                    f"{self._path}: user {found} answers there, not the keeper's user {self._uid}"
-                )
+                raise
             self._streams = streams
         return self._streams
+
+    def _check(self, connection: socket.socket) -> None:
+        found = peer_uid(connection)
+        if self._uid is not None and found != self._uid:
+            what = f"user {found} answers there, not the keeper's user {self._uid}"
+            raise KeeperUnreachable(f"{self._path}: {what}")

@@ -22,14 +22,17 @@ import structlog
 
 from pbx_bridge.access.audit import AuditLog
 from pbx_bridge.access.people import People
-from pbx_bridge.age import KeyTextError, X25519Identity
+from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
 from pbx_bridge.archive.keeper import Keeper, Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
+from pbx_bridge.archive.keeper_wire import Left, Rebuilt, Recover
 from pbx_bridge.archive.keystore import KeyStore
+from pbx_bridge.archive.rebuilding import examine, open_files, remake
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.durable import write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Hex, Malformed, Many, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_portal import Refused
 
 log = structlog.get_logger()
 
@@ -90,6 +93,8 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
     turn = threading.Lock()
 
     def handle(request: Any, files: list[int]) -> Any:
+        if isinstance(request, Recover):
+            return _recover(keeper, turn, request, files)
         with turn:
             return keeper.handle(request)
 
@@ -101,6 +106,31 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
         raise OperatorError(
             f"the keeper cannot listen: {error.strerror}", where=str(settings.socket_path)
         ) from None
+
+
+def _recover(keeper: Keeper, turn: threading.Lock, request: Recover, files: list[int]) -> Rebuilt:
+    """Rebuilding takes seconds and reads no store: other requests are answered meanwhile."""
+    opened = open_files(request.left, files)
+    try:
+        with turn:
+            recovery = keeper.begin_recovery(request)
+        fresh = None
+        if request.left is Left.SEALED:
+            made = examine(opened[0], recovery.known)
+        else:
+            fresh = recovery.fresh
+            made = remake(opened, recovery.known[0], fresh.recipient())
+        with turn:
+            rebuilt = keeper.end_recovery(request, made, fresh)
+    except AgeError as error:
+        raise Refused("nothing-left", f"what is left of this recording is not authentic: {error}") from None
+    except OSError as error:
+        raise Refused("disk", f"rebuilding failed: {error.strerror}") from None
+    finally:
+        for file in opened:
+            file.close()
+    header = made.header.hex()
+    return Rebuilt(recovery.signed, rebuilt, made.payload, made.payload_bytes, made.duration_ms, header)
 
 
 class Recorders:

@@ -7,6 +7,7 @@ forms and limits, and which user of the machine may say which word; what they do
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, Final, TypeVar
 
 from pbx_bridge.ids import RecordingId
@@ -80,18 +81,36 @@ class Destroy:
     reason: Annotated[str, WORD]
 
 
+class Left(Enum):
+    """What a crash left of a recording: which open files come with the request, in this order."""
+
+    PART = "part"
+    """The part; the new file."""
+    PART_AND_TAIL = "part-and-tail"
+    """The part; its tail; the new file."""
+    SEALED = "sealed"
+    """The finished file, which was never registered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """Rebuild what a crash left of it."""
+    """Make a whole file of what is left, under a new key."""
 
     recording: Annotated[RecordingId, RECORDING]
+    left: Left
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
+    """What the recorder is to sign and to finish with."""
+
+    signed: SignedManifest
+    """The manifest as it was put."""
+    recovered: bool
+    """False for a finished file: it is complete."""
     payload: Annotated[str, DIGEST]
     payload_bytes: Annotated[int, Whole(0, 1 << 40)]
-    plain_bytes: Annotated[int, Whole(0, 1 << 40)]
+    duration_ms: Annotated[int, Whole(0, 1 << 32)]
     header: Annotated[str, HEX_BLOB]
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Final
 
 from pbx_bridge.archive.manifest import Manifest, decode
 from pbx_bridge.archive.release import Holding
-from pbx_bridge.durable import overwrite_and_remove, write_once, write_whole
+from pbx_bridge.durable import overwrite_and_remove, sync_folder, write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Hex, Text, canonical, read_fields, read_object, write_fields
@@ -105,11 +105,18 @@ class KeyStore:
         with open(self._new_key(recording), "rb") as file:
             return file.read(MAX_KEY_BYTES)
 
+    def has_new_key(self, recording: RecordingId) -> bool:
+        return self._new_key(recording).exists()
+
     def take_new_key(self, recording: RecordingId) -> None:
-        """The rebuilt file's key becomes the recording's; the old one is overwritten. Safe to repeat after a crash."""
-        if self._new_key(recording).exists():
-            overwrite_and_remove(self._key(recording))
-            os.rename(self._new_key(recording), self._key(recording))
+        """The rebuilt file's key becomes the recording's; the old one's blocks are overwritten."""
+        overwrite_and_remove(self._key(recording))
+        os.rename(self._new_key(recording), self._key(recording))
+        sync_folder(self._folder)
+
+    def drop_new_key(self, recording: RecordingId) -> None:
+        """Overwrites what an attempt to rebuild left beside."""
+        overwrite_and_remove(self._new_key(recording))
 
     def destroy(self, recording: RecordingId) -> bool:
         """P20: overwrites and removes the key; from here the recording is gone from every backup of its file."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -139,18 +140,27 @@ def recover(folder: Path, recording: str, identity: age.Identity) -> Recovered:
     written; FileNotFoundError.
     """
     files = RecordingFiles(folder, parse_recording_id(recording))
-    part = _open(files.part)
+    with suppress(FileNotFoundError), _open(files.tail) as tail:
+        return recovered(_open(files.part), tail, identity, name=str(files.part))
+    return recovered(_open(files.part), None, identity, name=str(files.part))
+
+
+def recovered(part: BinaryIO, tail: BinaryIO | None, identity: age.Identity, *, name: str) -> Recovered:
+    """The same from open files, for a keeper that has no right on the folder. It closes `part`, also when it raises.
+
+    `name` is how a message calls it.
+    """
     try:
-        _refuse_if_running(part, files.part)
+        _refuse_if_running(part, name)
         try:
             header = age.read_header(part)
         except age.HeaderError as wrong:
             raise NothingToRecover("this recording was interrupted before its header was written") from wrong
         file_key = age.unwrap_file_key(header, [identity])
         nonce = age.read_exactly(part, age.NONCE_SIZE)
-        tail = _read_tail(files.tail, [identity], nonce)
+        last = None if tail is None else _read_tail(tail, [identity], nonce)
         start = header.size + age.NONCE_SIZE
-        return Recovered(part, age.PayloadKey(file_key, nonce), start, tail)
+        return Recovered(part, age.PayloadKey(file_key, nonce), start, last)
     except BaseException:
         part.close()
         raise
@@ -175,22 +185,21 @@ def rebuild(folder: Path, recording: str, identity: age.Identity, recipient: age
             raise
 
 
-def _refuse_if_running(part: BinaryIO, path: Path) -> None:
+def _refuse_if_running(part: BinaryIO, name: str) -> None:
     """The writer holds a lock as long as it lives, even if it is stopped; a killed one's is gone."""
     try:
         fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OperatorError(
-            "this recording is still being written or recovered", where=str(path), do="Wait for its end"
+            "this recording is still being written or recovered", where=name, do="Wait for its end"
         ) from None
 
 
-def _read_tail(path: Path, identities: Sequence[age.Identity], nonce: bytes) -> Tail | None:
+def _read_tail(file: BinaryIO, identities: Sequence[age.Identity], nonce: bytes) -> Tail | None:
     try:
-        with _open(path) as file:
-            sealed = file.read(age.MAX_HEADER_BYTES + 2 * MAX_TAIL_BYTES)
+        sealed = file.read(age.MAX_HEADER_BYTES + 2 * MAX_TAIL_BYTES)
         tail = unpack_tail(age.open_bytes(sealed, identities))
-    except (FileNotFoundError, age.AgeError):
+    except age.AgeError:
         return None
     return tail if tail is not None and tail.nonce == nonce else None
 

@@ -85,6 +85,12 @@ class House:
         await self.link.wait_ready(START_WITHIN_S)
         self.keeper_recipient = await self.link.introduce(self.recorder.public)
 
+    async def restart_keeper(self) -> None:
+        """As after a crash of the keeper itself."""
+        self.end_keeper()
+        await self.link.close()
+        await self.start_keeper()
+
     def _started(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", _KEEPER, str(self.folder / "keeper"), str(self.socket)]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL)
