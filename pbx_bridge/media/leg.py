@@ -24,6 +24,8 @@ SLACK_NS = 5_000_000
 noise."""
 JUMP_NS = 60_000_000
 """An offset this large is no drift but a gap: taken at once."""
+LOST_NS = 250_000_000
+"""Where for a whole second nothing came by less than this late, it is no delay: the tap lost time."""
 WAITING_S = 10
 """Samples that may wait for their turn; more is a tap gone wild."""
 
@@ -34,6 +36,8 @@ class Leg:
     def __init__(self, start_ns: int, rate: int) -> None:
         self._start_ns, self._rate = start_ns, rate
         self._chunks: deque[tuple[int, array[int]]] = deque()
+        self._base = 0
+        """Added to the numbers of a tap that began anew, so that ours go on."""
         self._next = 0
         """Number after the last sample that came."""
         self._least: deque[tuple[int, int]] = deque()
@@ -42,67 +46,77 @@ class Leg:
         """Place on the grid of sample number 0."""
         self.came = self.late = self.stretched = 0
 
+    @property
+    def waiting(self) -> int:
+        """Samples kept for later."""
+        return self._next - self._chunks[0][0] if self._chunks else 0
+
     def feed(self, index: int, samples: array[int], arrived_ns: int) -> None:
-        """Samples `index`.. arrived. Those that came before are ignored."""
+        """Samples `index`.. arrived. Number 0 again is a new tap; others that came before are ignored."""
+        if index == 0 and self._next > 0:
+            spoken_ns = arrived_ns - TAP_LAG_NS - self._origin_ns()
+            self._base = max(self._next, spoken_ns * self._rate // S)
+        index += self._base
         if index < self._next:
             samples, index = samples[self._next - index :], self._next
         if not samples:
             return
-        origin_ns = arrived_ns - index * S // self._rate - TAP_LAG_NS
-        second = arrived_ns // S
-        if self._least and self._least[-1][0] >= second:
-            self._least[-1] = (self._least[-1][0], min(self._least[-1][1], origin_ns))
-        else:
-            self._least.append((second, origin_ns))
-        while self._least[0][0] <= second - WINDOW_S:
-            self._least.popleft()
+        self._observe(arrived_ns // S, arrived_ns - index * S // self._rate - TAP_LAG_NS)
         self._next = index + len(samples)
         self.came += len(samples)
         self._chunks.append((index, samples))
-        while self._next - self._chunks[0][0] > WAITING_S * self._rate:
+        while self.waiting > WAITING_S * self._rate:
             self.late += len(self._chunks.popleft()[1])
+
+    def _observe(self, second: int, origin_ns: int) -> None:
+        if self._least and self._least[-1][0] >= second:
+            self._least[-1] = (self._least[-1][0], min(self._least[-1][1], origin_ns))
+            return
+        if self._least and self._least[-1][1] - self._origin_ns() > LOST_NS:
+            self._least = deque([self._least[-1]])
+        self._least.append((second, origin_ns))
+        while self._least[0][0] <= second - WINDOW_S:
+            self._least.popleft()
+
+    def number_at(self, place: int) -> int:
+        """The number of the sample that is at `place`, as far as is known now."""
+        return place - (self._shift or 0)
 
     def read(self, place: int, count: int, *, heard: bool) -> array[int]:
         """The `count` samples from `place` on; zeros where none came. `heard`: they go into the file, so no
-        jump may be made."""
-        shift = self._settle(heard)
-        if shift is None:
+        jump may be made while there are any."""
+        if not self._least:
             return array("h", bytes(2 * count))
-        wanted = self._target()
-        index = place - shift
-        if not heard or abs(wanted - shift) * S <= SLACK_NS * self._rate:
-            return self._samples(index, count)
-        step = 1 if wanted > shift else -1
+        target = self._target()
+        shift = target if self._may_jump(target, place + count, heard) else self._shift
+        assert shift is not None
+        if abs(target - shift) * S <= SLACK_NS * self._rate:
+            self._shift = shift
+            return self._samples(place - shift, count)
+        step = 1 if target > shift else -1
         self._shift = shift + step
         self.stretched += 1
-        return _resampled(self._samples(index, count - step), count)
+        return _resampled(self._samples(place - shift, count - step), count)
+
+    def _may_jump(self, target: int, end_place: int, heard: bool) -> bool:
+        if self._shift is None or not heard or abs(target - self._shift) * S > JUMP_NS * self._rate:
+            return True
+        return not self._chunks or self._chunks[0][0] + self._shift >= end_place
 
     def forget(self, place: int) -> None:
         """Nothing before `place` is wanted any more."""
-        shift = self._settle(heard=False)
-        while (
-            shift is not None
-            and self._chunks
-            and self._chunks[0][0] + len(self._chunks[0][1]) + shift <= place
-        ):
+        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) + self._target() <= place:
             self._chunks.popleft()
 
     def passed(self, place: int) -> bool:
         """The sample before `place` came."""
         return bool(self._least) and self._next + self._target() >= place
 
-    def _settle(self, heard: bool) -> int | None:
-        if self._least and (self._shift is None or not heard or self._off() > JUMP_NS):
-            self._shift = self._target()
-        return self._shift
-
-    def _off(self) -> int:
-        assert self._shift is not None
-        return abs(self._target() - self._shift) * S // self._rate
-
     def _target(self) -> int:
-        origin_ns = min(origin for _, origin in self._least)
-        return (origin_ns - self._start_ns) * self._rate // S
+        return (self._origin_ns() - self._start_ns) * self._rate // S
+
+    def _origin_ns(self) -> int:
+        return min(origin for _, origin in self._least)
 
     def _samples(self, index: int, count: int) -> array[int]:
         out = array("h", bytes(2 * count))

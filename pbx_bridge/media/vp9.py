@@ -66,10 +66,12 @@ def _repeat(profile: int, slot: int) -> bytes:
 
 class _Bits:
     def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data[:4].ljust(4, b"\0")), 32 if data else 0
+        self._value = int.from_bytes(data[:4].ljust(4, b"\0"))
+        self._left, self._taken = 8 * min(len(data), 4), 0
 
     def take(self, count: int) -> int:
         if count > self._left:
             raise NotVp9
         self._left -= count
-        return self._value >> self._left & (1 << count) - 1
+        self._taken += count
+        return self._value >> 32 - self._taken & (1 << count) - 1
