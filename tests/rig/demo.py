@@ -24,13 +24,13 @@ from pathlib import Path
 from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import TRAINER, Bridge, BridgeError, Site
 from tests.rig.call import Plan, hold_a_call
-from tests.rig.install import Installed, install, install_base
+from tests.rig.install import install, install_base
 from tests.rig.proof import Truth, decode, judge, open_sealed, table
 from tests.rig.speech import SpeechError
 from tests.rig.trainer import TrainerMachine
 from tests.rig.workstation import Workstation, WorkstationError
 
-SHORTEST_S, LONGEST_S = 12, 900
+SHORTEST_S, LONGEST_S = 10, 900
 """Shorter leaves no room for a hold and the mail; the trainee's plan allows 20 minutes a week (P15)."""
 MAIL_S = 4.0
 SESSION = "demonstration"
@@ -135,8 +135,10 @@ async def _until_told(args: argparse.Namespace, out: Path) -> int:
 async def _demo(args: argparse.Namespace, out: Path) -> int:
     told = Progress()
     async with contextlib.AsyncExitStack() as stack:
-        told("installing the product for this demo: server and workstation, and a trainer's machine")
-        programs, trainer_programs = await asyncio.to_thread(install), await asyncio.to_thread(install_base)
+        told("installing the product from this clone, as a site would")
+        programs = await asyncio.to_thread(install)
+        trainer_programs = asyncio.create_task(asyncio.to_thread(install_base))
+        stack.callback(trainer_programs.cancel)
         told("starting a real Asterisk 22 (the first time it is fetched from Debian)")
         pbx = await stack.enter_async_context(Asterisk(told=told))
         told("starting a desktop with a window manager, as an ordinary user")
@@ -148,11 +150,10 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
         await _enrol(bridge, workstation, told)
         truth = await _call(pbx, workstation, args.seconds, told)
         recording = await _recorded(bridge, told)
-        result = await _hand_over_and_fetch(
-            bridge, workstation, trainer_programs, recording, truth, out, told
-        )
+        machine = TrainerMachine(await trainer_programs, out / "trainer", out / "trainer.key")
+        result = await _hand_over_and_fetch(bridge, workstation, machine, recording, truth, out, told)
         if args.keep:
-            await _keep(stack, pbx, bridge, workstation, trainer_programs, result, told)
+            await _keep(stack, pbx, bridge, workstation, machine, result, told)
         _print_end(result)
         if args.keep:
             await asyncio.Event().wait()
@@ -175,7 +176,8 @@ async def _call(pbx: Asterisk, workstation: Workstation, seconds: int, told: Pro
         await workstation.open_mail(MAIL_S)
         told("a private mail jumps in front of the order desk")
 
-    plan = Plan(seconds, hold_s=(0.25 * seconds, 0.25 * seconds + 3), moments=((0.25 * seconds + 4.5, mail),))
+    held_s = 0.25 * seconds, 0.25 * seconds + min(3.0, max(2.0, seconds / 8))
+    plan = Plan(seconds, hold_s=held_s, moments=((held_s[1] + 1.0, mail),))
     with tempfile.TemporaryDirectory(prefix="pbx-bridge-speech-") as folder:
         return await hold_a_call(pbx.ports.sip, plan, Path(folder), told)
 
@@ -193,14 +195,13 @@ async def _recorded(bridge: Bridge, told: Progress) -> str:
 async def _hand_over_and_fetch(
     bridge: Bridge,
     workstation: Workstation,
-    programs: Installed,
+    machine: TrainerMachine,
     recording: str,
     truth: Truth,
     out: Path,
     told: Progress,
 ) -> Result:
     told("the trainer joins on a machine of their own, with a one-time code")
-    machine = TrainerMachine(programs, out / "trainer", out / "trainer.key")
     invitation = await bridge.invite_trainer(TRAINER)
     await machine.join(invitation.url, invitation.code)
     told("for 24 h the recording is the trainee's alone; the trainee hands it over")
@@ -222,11 +223,10 @@ async def _keep(
     pbx: Asterisk,
     bridge: Bridge,
     workstation: Workstation,
-    programs: Installed,
+    machine: TrainerMachine,
     result: Result,
     told: Progress,
 ) -> None:
-    machine = TrainerMachine(programs, result.recording.parent / "trainer", result.identity)
     process, url = await machine.play(str(result.recording), SESSION)
 
     async def end() -> None:

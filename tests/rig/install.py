@@ -99,7 +99,7 @@ def _closure(names: tuple[str, ...]) -> Iterator[str]:
 
 def _install(kind: str, add_libraries: Callable[[Path], None]) -> Installed:
     CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "program.lock").open("w") as lock:
+    with (CACHE / f"{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = CACHE / f"{kind}-{_fingerprint()}"
         if not (folder / ".complete").exists():

@@ -18,9 +18,9 @@ import numpy.typing as npt
 Samples = npt.NDArray[np.float32]
 RATE = 8000
 """Samples per second."""
-TURN_S = 1.6
+TURN_S = 1.4
 """Length of one turn; a phrase and the pause after it fit in."""
-LONGEST_S = 1.35
+LONGEST_S = 1.2
 LEVEL = 0.1
 """Root mean square of a spoken phrase, full scale being 1: loud, and never clipped."""
 AGENT_VOICE, CUSTOMER_VOICE = "en-gb+m3", "fr+f2"
