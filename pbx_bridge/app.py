@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import random
-import secrets
 import time
 from collections.abc import Coroutine
 from datetime import datetime
@@ -19,7 +19,9 @@ import structlog
 
 from pbx_bridge import wire
 from pbx_bridge.app_parts import Parts
-from pbx_bridge.app_recordings import LiveRecording, destroy, first_manifest, rebuild
+from pbx_bridge.app_recordings import LiveRecording, destroy, first_manifest
+from pbx_bridge.archive.manifest import ManifestError
+from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.facts import Fact, VoiceChunk
@@ -117,7 +119,7 @@ class Bridge:
         self._live: dict[RecordingId, LiveRecording] = {}
         self._taps: dict[ChannelId, Tap] = {}
         self._heard: dict[ChannelId, set[str]] = {}
-        self._calls: dict[ChannelId, str] = {}
+        self._call_key = parts.call_key
         self._plans: dict[RecordingId, str] = {}
         self._filming: dict[RecordingId, StationId] = {}
         self._timers: dict[tuple[ChannelId, str], asyncio.TimerHandle] = {}
@@ -159,10 +161,9 @@ class Bridge:
             recording = RecordingId(line.recording)
             trainee = TraineeId(line.trainee)
             try:
-                if recording not in unfinished:
-                    raise OperatorError("the keeper never had its key")
-                milliseconds = await rebuild(self._parts.archive, recording)
-            except (OperatorError, Refused, KeeperUnreachable, OSError) as error:
+                archive = self._parts.archive
+                milliseconds = await rebuild(archive.keeper, archive.recorder, archive.folder, recording)
+            except (Refused, KeeperUnreachable, ManifestError, OSError) as error:
                 log.warning("an interrupted recording is lost", recording=recording, why=str(error))
                 await destroy(self._parts.archive, recording, Reason.BRIDGE_FAULT)
                 self._ledger.write(line.call, trainee, Outcome.DISCARDED, Reason.BRIDGE_FAULT, plan=line.plan)
@@ -368,8 +369,7 @@ class Bridge:
         )
         self._live[order.recording] = LiveRecording(self._parts.archive, manifest, order.start_ns, self)
         self._plans[order.recording] = plan.id
-        self._calls[order.leg] = secrets.token_hex(8)
-        self._ledger.began(self._calls[order.leg], plan.trainee, order.recording, plan.id)
+        self._ledger.began(self._call(order.leg, plan.trainee), plan.trainee, order.recording, plan.id)
 
     def _discard(self, order: co.DiscardRecording) -> None:
         live = self._live.pop(order.recording, None)
@@ -414,7 +414,9 @@ class Bridge:
         self._obey(self._desk.timer(*key, time.monotonic_ns()))
 
     def _write_ledger(self, order: co.WriteLedger) -> None:
-        call = self._calls.pop(order.leg, None) or secrets.token_hex(8)
+        call = self._call(order.leg, order.trainee)
+        if order.reason is Reason.LINK_LOST and order.recording is None and self._ledger.has(call):
+            return  # found again after a restart or a cut: it has its answer
         recording = order.recording if order.outcome is Outcome.RECORDED else None
         plan = self._plans.pop(order.recording, "") if order.recording else ""
         try:
@@ -432,6 +434,10 @@ class Bridge:
             self._desk.freeze(Reason.DISK)
         self._settled.set()
         log.info("call", outcome=order.outcome.value, reason=order.reason.value, recording=order.recording)
+
+    def _call(self, leg: ChannelId, trainee: TraineeId) -> str:
+        """The ledger's name for a call: keyed, so that it joins nothing, and the same after a restart."""
+        return hashlib.blake2b(f"{trainee} {leg}".encode(), key=self._call_key, digest_size=8).hexdigest()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(self._guarded(work))

@@ -87,6 +87,14 @@ def recorder_key(folder: Path, random_seed: bytes) -> RecorderKey:
     return RecorderKey(seed)
 
 
+def call_key(folder: Path) -> bytes:
+    """With which the ledger names calls; made at the first start."""
+    path = folder / "call.key"
+    with contextlib.suppress(FileExistsError):
+        write_once(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
 class Parts:
     """Everything a Bridge gives orders to. Built inside the event loop; `running` brings it up."""
 
@@ -94,6 +102,7 @@ class Parts:
         self._config = config
         self.archive = archive
         self.acknowledgements = Acknowledgements(config.bridge.state_dir / "acknowledgements")
+        self.call_key = call_key(config.bridge.state_dir / "recorder")
         self._tls = tls_of(config)
         self._registry = registry_of(config, self._tls)
         self._secrets = read

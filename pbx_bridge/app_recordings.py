@@ -20,12 +20,12 @@ import structlog
 
 from pbx_bridge.age import X25519Identity, X25519Recipient, read_header
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
+from pbx_bridge.archive.manifest import Assignment, Manifest, ManifestError, RecorderKey
+from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import RecordingFiles, SealedDigest, SealedFile
 from pbx_bridge.calls.facts import VoiceChunk
 from pbx_bridge.calls.reasons import Reason
-from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId
 from pbx_bridge.media.outcome import Discarded, Failed, Failure, RecordingEvent, Safe, Sealed
 from pbx_bridge.media.recording import Recording
@@ -74,6 +74,11 @@ class _Late:
         self._create = create
         self._file: SealedFile | None = None
 
+    def let_go(self) -> None:
+        """What its last checkpoint covered stays for the keeper."""
+        if self._file is not None:
+            self._file.close()
+
     def __getattr__(self, name: str) -> Any:
         if self._file is None:
             self._file = self._create()
@@ -117,8 +122,8 @@ class LiveRecording:
         self._broken: Failed | None = None
         identity = X25519Identity.generate()
         recipient = identity.recipient()
-        sink = _Late(lambda: SealedFile(archive.folder, self.recording, recipient))
-        self._media = Recording(sink, start_ns, self._on_event)
+        self._sink = _Late(lambda: SealedFile(archive.folder, self.recording, recipient))
+        self._media = Recording(self._sink, start_ns, self._on_event)
         self._put = asyncio.ensure_future(self._register(identity))
 
     # -- orders -------------------------------------------------------------------------------------------------
@@ -185,8 +190,10 @@ class LiveRecording:
         """What was written before the failure is rebuilt by the keeper."""
         await self._put
         try:
-            duration_ms = await rebuild(self._archive, self.recording)
-        except (Refused, KeeperUnreachable, OSError, OperatorError) as error:
+            await asyncio.to_thread(self._sink.let_go)
+            archive = self._archive
+            duration_ms = await rebuild(archive.keeper, archive.recorder, archive.folder, self.recording)
+        except (Refused, KeeperUnreachable, ManifestError, OSError) as error:
             log.error("nothing could be rebuilt", recording=self.recording, why=str(error))
             self._reports.failed(self.recording, FAILURES[broken.failure], kept=False)
             return
@@ -260,8 +267,3 @@ async def destroy(archive: Archive, recording: RecordingId, reason: Reason) -> N
         await asyncio.to_thread(files.sealed.unlink, True)
     except OSError as error:
         log.error("a recording's bytes could not be removed", recording=recording, why=error.strerror)
-
-
-async def rebuild(archive: Archive, recording: RecordingId) -> int:
-    """Let the keeper rebuild what a crash left, and register it. Returns milliseconds of recording."""
-    raise OperatorError("not wired yet")

@@ -27,7 +27,7 @@ BEGAN = "began"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One ledger line. `call` is a random id of the call; no PBX id, so that lines join nothing."""
+    """One ledger line. `call` is a keyed hash of the call's leg: the same after a restart, joined with nothing."""
 
     call: str
     at: str
@@ -107,6 +107,10 @@ class Ledger:
                     last.pop(line.call, None)
                     last[line.call] = line
         yield from last.values()
+
+    def has(self, call: str) -> bool:
+        """Whether this call has its answer already."""
+        return any(line.call == call and line.outcome != BEGAN for line in self.lines())
 
     def unfinished(self) -> list[Line]:
         """Recordings that began and never got their answer: the bridge did not survive them."""
