@@ -63,11 +63,13 @@ class _Connection:
         self._writing = asyncio.create_task(self._write())
         self.closing: asyncio.Task[None] | None = None
 
-    def say(self, message: wire.ToStation) -> None:
+    def say(self, message: wire.ToStation) -> bool:
+        """False when too much waits already."""
         try:
             self._outgoing.put_nowait(message)
         except asyncio.QueueFull:
-            self.cut(wire.FarewellReason.CROWDED, "the station does not read what it is sent")
+            return False
+        return True
 
     def cut(self, reason: wire.FarewellReason, text: str) -> None:
         """Says why and closes; a peer that does not answer is dropped after a second."""
@@ -317,8 +319,10 @@ class StationServer:
         for out in outs:
             match out:
                 case Say(message):
-                    if connection := self._connections.get(link):
-                        connection.say(message)
+                    connection = self._connections.get(link)
+                    if connection and not connection.say(message):
+                        text = "the station does not read what it is sent"
+                        self._carry_out(link, link.end(wire.FarewellReason.CROWDED, text))
                 case Tell(event):
                     self._on_event(event)
                 case Cut(reason, text):

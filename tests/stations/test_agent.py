@@ -1,0 +1,323 @@
+"""The workstation's decisions, told as conversations; the clock is turned by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pbx_bridge import wire
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire import CaptureEnd, DesktopKind
+from workstation_client import agent as core
+from workstation_client import notice
+from workstation_client.agent import Agent, Order, Say
+
+MS = 1_000_000
+S = 1_000_000_000
+ONE, TWO = RecordingId("a" * 26), RecordingId("e" * 26)
+CRM = wire.ApplicationRule("crm", "/usr/bin/crm", None, "Crm", None, None)
+MAIL = wire.ApplicationRule("mail", "/usr/bin/mail", None, "Mail", None, None)
+NOTICE = wire.Notice("fr", "Texte", (CRM, MAIL), 10, 600)
+SEED = bytes(range(32))
+KNOWN = notice.acknowledge(NOTICE, SEED, 1_764_000_000)
+AWAKE = wire.Desktop(active=True, locked=False, kind=DesktopKind.X11)
+
+
+def start(recording: RecordingId = ONE, **changes: Any) -> wire.StartCapture:
+    order = wire.StartCapture(recording, KNOWN.notice_hash, ("crm",), 10, None, 600)
+    return replace(order, **changes)
+
+
+class Story:
+    def __init__(
+        self, *, acknowledged: core.Acknowledged | None = KNOWN, desktop: wire.Desktop = AWAKE
+    ) -> None:
+        self.now = 50 * S
+        self.agent = Agent("eva", desktop, acknowledged)
+        self.orders: Sequence[Order] = []
+
+    def linked(self, *resumes: wire.Resume) -> Story:
+        self.orders = self.agent.linked(self.now, wire.Welcome("desk-1", resumes))
+        return self
+
+    def answer(self) -> Story:
+        """The bridge answers the renewal just sent."""
+        (renew,) = [
+            o.message for o in self.orders if isinstance(o, Say) and isinstance(o.message, wire.Renew)
+        ]
+        return self.told(wire.Lease(renew.number, renew.sent_ns, 1, 1))
+
+    def leased(self) -> Story:
+        return self.linked().answer()
+
+    def told(self, message: wire.ToStation) -> Story:
+        self.orders = self.agent.told(self.now, message)
+        return self
+
+    def wait(self, ns: int) -> Story:
+        self.now += ns
+        self.orders = self.agent.tick(self.now)
+        return self
+
+    def started(self, recording: RecordingId = ONE) -> Story:
+        self.orders = self.agent.started(self.now, recording, self.now)
+        return self
+
+    def running(self) -> Story:
+        return self.leased().told(start()).started()
+
+    def picture(self, recording: RecordingId = ONE, *, size: int = 10, pts: int | None = None) -> Story:
+        self.orders = self.agent.picture(
+            self.now,
+            recording,
+            self.now if pts is None else pts,
+            bytes(size),
+            keyframe=False,
+            card=False,
+            width=64,
+            height=64,
+        )
+        return self
+
+    def stopped(self, reason: CaptureEnd, recording: RecordingId = ONE) -> Story:
+        self.orders = self.agent.stopped(self.now, recording, self.now, reason)
+        return self
+
+    def entries(self) -> list[object]:
+        found: list[object] = []
+        while entry := self.agent.spool.to_send():
+            found.append(entry)
+        return found
+
+
+def refused(reason: CaptureEnd, recording: RecordingId = ONE) -> list[Order]:
+    return [Say(wire.CaptureRefused(recording, reason))]
+
+
+def test_a_lease_begins_with_two_renewals() -> None:
+    story = Story().linked()
+    assert story.orders == [
+        Say(wire.Renew(0, story.now, None)),
+        Say(wire.NoticeAccepted(KNOWN.notice_hash, KNOWN.accepted_at, KNOWN.signature)),
+        core.SendEntries(),
+    ]
+    assert not story.agent.has_lease(story.now)
+    story.answer()
+    assert story.orders == [Say(wire.Renew(1, story.now, wire.Heard(0, story.now)))]
+    assert story.agent.has_lease(story.now + 2 * S - 1)
+    assert not story.agent.has_lease(story.now + 2 * S)
+    assert story.agent.wake_ns(story.now) == story.now + S // 2
+    assert story.wait(S // 2).orders == [Say(wire.Renew(2, story.now, None))]
+
+
+def test_a_lease_counts_from_the_moment_of_asking() -> None:
+    """A delayed answer lengthens nothing; an answer never asked for gives nothing."""
+    story = Story().linked()
+    asked = story.now
+    answer = wire.Lease(0, asked, 1, 1)
+    story.now += 1900 * MS
+    story.told(answer)
+    assert story.agent.has_lease(asked + 2 * S - 1)
+    assert not story.agent.has_lease(asked + 2 * S)
+    story.told(wire.Lease(0, asked + 10 * S, 1, 1)).told(wire.Lease(77, story.now, 1, 1)).told(answer)
+    assert not story.agent.has_lease(asked + 2 * S)
+
+
+def test_one_recording() -> None:
+    story = Story().leased().told(start())
+    assert story.orders == [core.Record(ONE, (CRM,), 10, None)]
+    story.started().picture().picture()
+    assert story.told(wire.PauseCapture(ONE)).orders == [core.Pause(ONE)]
+    assert story.told(wire.PauseCapture(ONE)).orders == []
+    assert story.told(wire.ResumeCapture(ONE)).orders == [core.Unpause(ONE)]
+    assert story.told(wire.StopCapture(ONE, "call-ended")).orders == [core.Cease(ONE, CaptureEnd.ORDERED)]
+    assert story.told(wire.StopCapture(ONE, "call-ended")).orders == []
+    story.stopped(CaptureEnd.ORDERED)
+    assert [type(e).__name__ for e in story.entries()] == [
+        "CaptureStarted",
+        "Picture",
+        "Picture",
+        "CaptureStopped",
+    ]
+    assert story.agent.recording is None
+    story.told(wire.Received(ONE, 3))
+    assert story.agent.spool.held() == ()
+
+
+def test_no_lease_no_capture() -> None:
+    """P10."""
+    story = Story().running().picture()
+    story.wait(2 * S - 1)
+    assert not [o for o in story.orders if isinstance(o, core.Cease)]
+    assert core.Cease(ONE, CaptureEnd.LEASE_LOST) in story.wait(1).orders
+    assert Story().linked().told(start()).orders == refused(CaptureEnd.LEASE_LOST)
+
+
+def test_no_picture_is_kept_that_was_taken_without_a_lease() -> None:
+    """P10: whatever order the timer and the recorder's thread come in."""
+    story = Story().running().picture(pts=50 * S + 2 * S)
+    assert story.orders == [core.Cease(ONE, CaptureEnd.LEASE_LOST)]
+    assert [type(e).__name__ for e in story.entries()] == ["CaptureStarted"]
+
+
+def test_the_ceiling_is_the_workstations_own() -> None:
+    """P10, P14: 60 min at most, or what the notice says."""
+    story = Story().running()
+    ends = story.now + 600 * S
+    while story.now < ends - S:
+        story.wait(S // 2).answer()
+    assert story.agent.recording == ONE
+    assert core.Cease(ONE, CaptureEnd.CEILING) in story.wait(S).orders
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"notice_hash": "1" * 64}, CaptureEnd.NOT_ACKNOWLEDGED),
+        ({"applications": ()}, CaptureEnd.NOT_ALLOWED),
+        ({"applications": ("crm", "browser")}, CaptureEnd.NOT_ALLOWED),
+        ({"fps": 11}, CaptureEnd.NOT_ALLOWED),
+        ({"ceiling_s": 601}, CaptureEnd.NOT_ALLOWED),
+    ],
+)
+def test_nothing_beyond_what_was_acknowledged(change: dict[str, Any], reason: CaptureEnd) -> None:
+    """P14: a compromised bridge cannot widen it."""
+    story = Story().leased().told(start(**change))
+    assert story.orders == refused(reason)
+    assert story.told(start()).orders == [core.Record(ONE, (CRM,), 10, None)]
+
+
+def test_without_an_acknowledgement_nothing_is_recorded() -> None:
+    """P14."""
+    assert Story(acknowledged=None).leased().told(start()).orders == refused(CaptureEnd.NOT_ACKNOWLEDGED)
+
+
+def test_a_changed_notice_suspends_recording_until_it_is_acknowledged() -> None:
+    """P14."""
+    story = Story().leased()
+    assert story.told(NOTICE).orders == []
+    wider = replace(NOTICE, fps=12)
+    assert story.told(wider).orders == [core.Show(wider)]
+    assert story.told(start()).orders == refused(CaptureEnd.NOT_ACKNOWLEDGED)
+    story.orders = story.agent.accepted(notice.acknowledge(wider, SEED, 1))
+    assert story.told(start(notice_hash=wire.notice_hash(wider), fps=12)).orders == [
+        core.Record(ONE, (CRM,), 12, None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("desktop", "reason"),
+    [
+        (replace(AWAKE, active=False), CaptureEnd.NO_DESKTOP),
+        (replace(AWAKE, locked=True), CaptureEnd.NO_DESKTOP),
+        (replace(AWAKE, kind=DesktopKind.WAYLAND), CaptureEnd.WAYLAND),
+        (replace(AWAKE, kind=DesktopKind.NONE), CaptureEnd.NO_DESKTOP),
+        (replace(AWAKE, kind=DesktopKind.REMOTE_X11), None),
+    ],
+)
+def test_only_an_active_unlocked_x_session_records(desktop: wire.Desktop, reason: CaptureEnd | None) -> None:
+    orders = Story(desktop=desktop).leased().told(start()).orders
+    assert orders == (refused(reason) if reason else [core.Record(ONE, (CRM,), 10, None)])
+
+
+def test_a_lock_shows_the_card_and_is_told() -> None:
+    """P4."""
+    story = Story().running()
+    locked = replace(AWAKE, locked=True)
+    assert story.agent.desktop_changed(locked) == [core.Lock(True), Say(wire.DesktopNow(locked))]
+    assert story.agent.desktop_changed(locked) == []
+    assert story.agent.desktop_changed(AWAKE) == [core.Lock(False), Say(wire.DesktopNow(AWAKE))]
+
+
+def test_one_at_a_time() -> None:
+    assert Story().running().told(start(TWO)).orders == refused(CaptureEnd.BUSY, TWO)
+
+
+def test_a_start_said_again_starts_nothing_twice() -> None:
+    story = Story().running()
+    assert story.told(start()).orders == []
+    story.told(wire.StopCapture(ONE, "x")).stopped(CaptureEnd.ORDERED)
+    assert story.told(start()).orders == []
+
+
+def test_a_full_spool_ends_the_capture() -> None:
+    story = Story().running()
+    while story.picture(size=4 * 1024 * 1024 - 100).orders == [core.SendEntries()]:
+        pass
+    assert story.orders == [core.Cease(ONE, CaptureEnd.SPOOL_FULL)]
+    assert story.agent.spool.size_bytes <= 32 * 1024 * 1024
+    story.stopped(CaptureEnd.SPOOL_FULL)
+    assert isinstance(story.entries()[-1], wire.CaptureStopped)
+
+
+def test_an_objection_erases_at_once() -> None:
+    """P16."""
+    story = Story().running().picture().picture()
+    assert story.told(wire.StopCapture(ONE, "objection", discard=True)).orders == [
+        core.Cease(ONE, CaptureEnd.ORDERED)
+    ]
+    assert story.agent.spool.size_bytes == 0
+    assert story.picture().orders == []
+    story.stopped(CaptureEnd.ORDERED)
+    assert story.entries() == [wire.CaptureStopped(ONE, 3, story.now, CaptureEnd.ORDERED)]
+
+
+def test_an_objection_after_the_end_leaves_only_the_stop() -> None:
+    story = Story().running().picture().told(wire.StopCapture(ONE, "x")).stopped(CaptureEnd.ORDERED)
+    story.told(wire.StopCapture(ONE, "objection", discard=True))
+    assert story.entries() == [wire.CaptureStopped(ONE, 2, story.now, CaptureEnd.ORDERED)]
+
+
+def test_a_link_that_does_not_answer_is_made_anew_while_the_lease_runs() -> None:
+    story = Story().leased()
+    answered = story.now
+    while core.Reconnect() not in story.wait(100 * MS).orders:
+        assert story.now - answered < 2 * S
+    assert story.now - answered == 1300 * MS
+    assert story.agent.has_lease(story.now)
+
+
+def test_a_cut_shorter_than_the_lease_changes_nothing_for_the_recorder() -> None:
+    story = Story().running().picture()
+    assert story.agent.unlinked(story.now) == []
+    story.wait(S).picture()
+    assert story.agent.presence().spooled == (wire.Spooled(ONE, 0, 3),)
+    story.linked(wire.Resume(ONE, 2))
+    assert not [o for o in story.orders if isinstance(o, core.Cease)]
+    assert [getattr(e, "seq", None) for e in story.entries()] == [2]
+
+
+def test_a_bridge_that_forgot_the_recording_ends_it_in_silence() -> None:
+    story = Story().running().picture().linked()
+    assert core.Cease(ONE, CaptureEnd.LEASE_LOST) in story.orders
+    assert story.agent.spool.held() == ()
+    assert story.stopped(CaptureEnd.LEASE_LOST).orders == []
+    assert story.entries() == []
+
+
+def test_a_capture_forgotten_while_it_started_is_not_mentioned() -> None:
+    story = Story().leased().told(start()).linked()
+    assert core.Cease(ONE, CaptureEnd.LEASE_LOST) in story.orders
+    assert story.agent.refused(ONE, CaptureEnd.CAPTURE_FAILED) == []
+
+
+def test_a_machine_that_slept_records_no_more() -> None:
+    """P10: clock."""
+    story = Story().running()
+    assert story.agent.clock_stepped() == [core.Cease(ONE, CaptureEnd.CLOCK), core.Reconnect()]
+    assert not story.agent.has_lease(story.now)
+
+
+def test_a_stop_for_something_unknown_is_answered() -> None:
+    assert Story().leased().told(wire.StopCapture(ONE, "x")).orders == refused(CaptureEnd.ORDERED)
+
+
+def test_a_minute_without_a_bridge_erases_what_is_left() -> None:
+    story = Story().running().picture()
+    story.agent.unlinked(story.now)
+    story.wait(2 * S).stopped(CaptureEnd.LEASE_LOST)
+    assert story.wait(59 * S).agent.spool.held()
+    assert not story.wait(2 * S).agent.spool.held()
