@@ -15,11 +15,13 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pbx_bridge.durable import sync_folder
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import canonical
 
@@ -27,6 +29,8 @@ GENESIS: Final = "0" * 64
 """What the first record calls the line before it."""
 MAX_LINE_BYTES: Final = 4_096
 """A record with the longest names and session has under 1 KiB."""
+LOCK_WITHIN_S: Final = 5.0
+"""A keeper ends within milliseconds of its bridge."""
 
 
 class AuditUnwritable(Exception):
@@ -124,12 +128,10 @@ class AuditLog:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(self._file):
             os.close(self._file)
-            raise OperatorError("another keeper holds the audit log", where=str(path)) from None
-        _sync_folder(path.parent)
+            raise OperatorError("another keeper holds the audit log", where=str(path), do="End it first")
+        sync_folder(path.parent)
         self._size = os.fstat(self._file).st_size
         self.head = self._last()
 
@@ -185,9 +187,15 @@ class AuditLog:
             ) from None
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _locked(handle: int) -> bool:
+    """Whether the lock could be had; the keeper of a bridge that was just killed may still be ending."""
+    ends_at = time.monotonic() + LOCK_WITHIN_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= ends_at:
+                return False
+            time.sleep(0.02)
+        else:
+            return True

@@ -36,7 +36,7 @@ from pbx_bridge.age import (
 )
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keystore import Entry, KeyStore
-from pbx_bridge.archive.manifest import ManifestError, State, verify
+from pbx_bridge.archive.manifest import Manifest, ManifestError, State, verify
 from pbx_bridge.archive.rebuilding import Remade
 from pbx_bridge.archive.release import (
     Answer,
@@ -46,6 +46,7 @@ from pbx_bridge.archive.release import (
     Refusal,
     may_hand_over,
     may_know,
+    may_list,
     may_open,
     visible_reason,
 )
@@ -159,10 +160,9 @@ class Keeper:
 
     def _finish(self, request: wire.Finish) -> wire.Done:
         manifest = verify(request.signed, self._.recorders.keys)
-        entry = self._entry(manifest.recording)
+        entry, before = self._entry(manifest.recording)
         if entry.signed == request.signed and entry.header == request.header:
             return wire.Done()
-        before = entry.manifest()
         if entry.destroyed is not None:
             raise words.Refused("destroyed", "this recording was destroyed")
         if before.state is not State.RECORDING or manifest.begun() != before:
@@ -190,10 +190,10 @@ class Keeper:
     def begin_recovery(self, request: wire.Recover) -> Recovery:
         """The keys for rebuilding a recording. Raises: words.Refused when there is none to rebuild."""
         with _refusals():
-            entry = self._entry(request.recording)
+            entry, manifest = self._entry(request.recording)
             if entry.destroyed is not None:
                 raise words.Refused("destroyed", "this recording was destroyed")
-            if entry.manifest().state is not State.RECORDING:
+            if manifest.state is not State.RECORDING:
                 raise words.Refused("finished", "this recording is finished")
             self._record(Access(BRIDGE, "recover", request.recording, reason=request.left.value))
             keys = [self._opened_key(self._.store.key(request.recording))]
@@ -204,7 +204,7 @@ class Keeper:
     def end_recovery(self, request: wire.Recover, made: Remade, key: X25519Identity | None) -> bool:
         """Keeps the key of the file that was made (None: one that is kept already); whether it is a rebuilt one."""
         with _refusals():
-            entry = self._entry(request.recording)
+            entry, _ = self._entry(request.recording)
             if entry.destroyed is not None:
                 raise words.Refused("destroyed", "this recording was destroyed")
             if key is not None:
@@ -222,31 +222,35 @@ class Keeper:
     def _destroy(self, request: wire.Destroy) -> wire.Done:
         """P16, P20: the key first. Destroying never waits for a log that cannot be written; an access does."""
         self._.store.destroy(request.recording)
-        entry = self._.store.entry(request.recording)
-        if entry is not None and entry.destroyed is None:
-            gone = replace(entry, header="", destroyed=request.reason, destroyed_at=self._.clock())
+        found = self._.store.find(request.recording)
+        if found is not None and found[0].destroyed is None:
+            gone = replace(found[0], header="", destroyed=request.reason, destroyed_at=self._.clock())
             self._.store.replace(request.recording, gone)
             self._record(Access(BRIDGE, "destroy", request.recording, reason=request.reason))
         return wire.Done()
 
     def _hand_over(self, request: wire.HandOver) -> wire.Done:
-        entry = self._.store.entry(request.recording)
         now = self._.clock()
         answer = may_hand_over(request.trainee, self._holding(request.recording), now)
-        if isinstance(answer, Granted) and entry is not None:
-            device = entry.manifest().device_key
-            text = hand_over_statement(request.recording)
-            if device and not (
-                request.signature and is_signed(bytes.fromhex(device), text, request.signature)
-            ):
-                self._record(Access(request.trainee, "hand-over", request.recording, "refused", "signature"))
-                raise words.Refused(
-                    "signature", "only the workstation that filmed it can hand this recording over"
-                )
+        if isinstance(answer, Granted) and not self._signed_by_device(request):
+            self._record(Access(request.trainee, "hand-over", request.recording, "refused", "signature"))
+            raise words.Refused(
+                "signature", "only the workstation that filmed it can hand this recording over"
+            )
         self._answered(request.trainee, "hand-over", request.recording, answer)
-        if entry is not None and entry.handed_over_at is None:
+        entry, _ = self._entry(request.recording)
+        if entry.handed_over_at is None:
             self._.store.replace(request.recording, replace(entry, handed_over_at=now))
         return wire.Done()
+
+    def _signed_by_device(self, request: wire.HandOver) -> bool:
+        """P18: whether the workstation that filmed signed the handing over, where its key is known."""
+        _, manifest = self._entry(request.recording)
+        if not manifest.device_key:
+            return True
+        statement = hand_over_statement(request.recording)
+        signature = request.signature
+        return signature is not None and is_signed(bytes.fromhex(manifest.device_key), statement, signature)
 
     def _trainees_own(self, request: wire.TraineesOwn) -> words.Items:
         return self._items(Asker(request.trainee, Role.TRAINEE, confirmed=True))
@@ -308,7 +312,7 @@ class Keeper:
             asker, self._holding(request.recording), self._.clock(), self._.keeping.trainee_first_h
         )
         self._answered(asker.name, "open", request.recording, answer, session)
-        entry = self._entry(request.recording)
+        entry, _ = self._entry(request.recording)
         identity = self._opened_key(self._.store.key(request.recording))
         visit = self._visits.visit(request.token, self._.clock())
         if visit is None:
@@ -342,21 +346,20 @@ class Keeper:
 
     def _reassign(self, request: wire.Reassign) -> wire.Done:
         manifest = verify(request.signed, self._.recorders.keys)
-        entry = self._entry(manifest.recording)
-        if replace(entry.manifest(), trainers=manifest.trainers) != manifest:
+        entry, before = self._entry(manifest.recording)
+        if replace(before, trainers=manifest.trainers) != manifest:
             raise words.Refused("manifest", "reassigning changes the trainers and nothing else")
         self._record(Access(ADMINISTRATOR, "reassign", manifest.recording))
         self._.store.replace(manifest.recording, replace(entry, signed=request.signed))
         return wire.Done()
 
     def _status(self, request: wire.Status) -> wire.KeeperStatus:
-        entries = [(entry, entry.manifest()) for entry in self._.store]
         unfinished = tuple(
-            m.recording for e, m in entries if m.state is State.RECORDING and e.destroyed is None
+            m.recording for entry, m in self._.store if m.state is State.RECORDING and entry.destroyed is None
         )
         head = self._.audit.head
         recipient = str(self._.identity.recipient())
-        return wire.KeeperStatus(recipient, len(entries), unfinished[:10_000], head.number, head.digest)
+        return wire.KeeperStatus(recipient, len(self._.store), unfinished[:10_000], head.number, head.digest)
 
     # common
 
@@ -386,35 +389,36 @@ class Keeper:
             raise words.Refused("not-joined", "this key is no longer known here: ask for an invitation")
         return person
 
-    def _entry(self, recording: RecordingId) -> Entry:
-        entry = self._.store.entry(recording)
-        if entry is None:
+    def _entry(self, recording: RecordingId) -> tuple[Entry, Manifest]:
+        found = self._.store.find(recording)
+        if found is None:
             raise words.Refused("unknown", "there is no such recording")
-        return entry
+        return found
 
     def _holding(self, recording: RecordingId) -> Holding | None:
         """What the rule sees: the manifest as the recorder signed it, checked now. An edited one is no manifest."""
-        entry = self._.store.entry(recording)
-        if entry is None:
+        found = self._.store.find(recording)
+        if found is None:
             return None
+        entry = found[0]
         try:
-            verify(entry.signed, self._.recorders.keys)
+            manifest = verify(entry.signed, self._.recorders.keys)
         except ManifestError as error:
             log.error("manifest not as signed", recording=recording, fault=str(error))
             return None
-        if entry.destroyed is None and not self._.store.has_key(recording):
-            entry = replace(entry, destroyed="key-missing")
-        return entry.holding()
+        gone = "key-missing" if not self._.store.has_key(recording) else None
+        return Holding(manifest, entry.handed_over_at, entry.destroyed or gone)
 
     def _opened_key(self, sealed: bytes) -> X25519Identity:
         return X25519Identity.parse(open_bytes(sealed, [self._.identity]).decode("ascii"))
 
     def _items(self, asker: Asker) -> words.Items:
         now = self._.clock()
-        found = [entry for entry in self._.store if may_know(asker, entry.manifest(), now)]
-        found.sort(key=lambda entry: entry.manifest().start, reverse=True)
-        held = (self._holding(entry.manifest().recording) for entry in found[: words.MAX_LISTED])
-        return words.Items(tuple(self._item(asker, holding, now) for holding in held if holding is not None))
+        known = [manifest for _, manifest in self._.store if may_know(asker, manifest, now)]
+        known.sort(key=lambda manifest: manifest.start, reverse=True)
+        held = (self._holding(manifest.recording) for manifest in known[: words.MAX_LISTED])
+        shown = (holding for holding in held if holding is not None and may_list(asker, holding))
+        return words.Items(tuple(self._item(asker, holding, now) for holding in shown))
 
     def _item(self, asker: Asker, holding: Holding, now: int) -> words.Item:
         manifest = holding.manifest

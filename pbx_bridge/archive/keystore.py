@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from pbx_bridge.archive.manifest import Manifest, decode
-from pbx_bridge.archive.release import Holding
 from pbx_bridge.durable import overwrite_and_remove, sync_folder, write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
@@ -39,14 +38,6 @@ class Entry:
     rebuilt: Annotated[bytes, Hex(32)] | None = None
     """Payload digest of the file the keeper rebuilt and whose manifest it awaits."""
 
-    def manifest(self) -> Manifest:
-        """Raises: ManifestError. The signature is not looked at here."""
-        return decode(self.signed.text)
-
-    def holding(self) -> Holding:
-        """The entry as the release rule sees it."""
-        return Holding(self.manifest(), self.handed_over_at, self.destroyed)
-
 
 class KeyStore:
     """The folder, read whole at start: an entry has about 1 KiB."""
@@ -55,23 +46,28 @@ class KeyStore:
         """Raises: OperatorError naming an entry that cannot be read."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
-        self._entries: dict[RecordingId, Entry] = {}
+        self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
         for path in sorted(folder.glob("*.json")):
             try:
                 entry = read_fields(Entry, read_object(path.read_bytes()))
-                found = entry.manifest().recording
+                manifest = decode(entry.signed.text)
             except ValueError as error:
                 raise OperatorError(
                     str(error), where=str(path), do="Restore it from the key store's backup"
                 ) from None
-            if path.stem != found:
+            if path.stem != manifest.recording:
                 raise OperatorError("it holds another recording's entry", where=str(path))
-            self._entries[found] = entry
+            self._entries[manifest.recording] = (entry, manifest)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[tuple[Entry, Manifest]]:
+        """Entries with their manifests, read but not verified."""
         return iter(self._entries.values())
 
-    def entry(self, recording: RecordingId) -> Entry | None:
+    def find(self, recording: RecordingId) -> tuple[Entry, Manifest] | None:
+        """The entry with its manifest, read but not verified."""
         return self._entries.get(recording)
 
     def has_key(self, recording: RecordingId) -> bool:
@@ -88,7 +84,7 @@ class KeyStore:
 
     def replace(self, recording: RecordingId, entry: Entry) -> None:
         write_whole(self._folder / f"{recording}.json", canonical(write_fields(entry)))
-        self._entries[recording] = entry
+        self._entries[recording] = (entry, decode(entry.signed.text))
 
     def key(self, recording: RecordingId) -> bytes:
         """The sealed identity. Raises: FileNotFoundError when it was destroyed."""

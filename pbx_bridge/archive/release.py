@@ -132,6 +132,15 @@ def may_open(asker: Asker, holding: Holding | None, now: int, trainee_first_h: i
     return Granted()
 
 
+def may_list(asker: Asker, holding: Holding) -> bool:
+    """P24: whether a recording the asker may know of stands in their list.
+
+    One that was destroyed for a person's reason does not stand in a trainer's: among recordings alone, "not recorded"
+    without a technical reason would say that somebody objected.
+    """
+    return holding.destroyed is None or bool(visible_reason(asker, holding.destroyed))
+
+
 def may_hand_over(trainee: str, holding: Holding | None, now: int) -> Answer:
     """P18: whether this trainee may end their first hours of this recording. Doing it twice is no harm."""
     asker = Asker(trainee, Role.TRAINEE, confirmed=True)

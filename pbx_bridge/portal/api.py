@@ -31,7 +31,7 @@ from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
-from pbx_bridge.portal.limits import RateLimit
+from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
@@ -140,7 +140,7 @@ class Api:
         """Rate first; every refusal and fault becomes one answer."""
 
         async def guarded(request: Request) -> Response:
-            address = request.client.host if request.client else ""
+            address = network(request.client.host if request.client else "")
             wait_s = limit.wait_s(address, self._now_s())
             if wait_s:
                 no = words.Refused("too-often", f"too many requests: try again in {wait_s:.0f} s")
