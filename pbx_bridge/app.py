@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Coroutine
 from datetime import datetime
+from functools import partial
 from typing import Any, assert_never
 
 import structlog
@@ -115,6 +116,7 @@ class Bridge:
             roll=random_roll,
             now=lambda: datetime.now().astimezone(),
             new_recording=new_recording_id,
+            foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
         )
         self._live: dict[RecordingId, LiveRecording] = {}
         self._taps: dict[ChannelId, Tap] = {}
@@ -292,9 +294,16 @@ class Bridge:
     # -- what goes out ------------------------------------------------------------------------------------------
 
     def _obey(self, orders: list[co.Command]) -> bool:
-        """Obeys in order; a part that fails is reported, never raised. True when there was anything to do."""
+        """Obeys in order; an order that fails ends its own recording, nothing else. True when there was any."""
         for order in orders:
-            self._obey_one(order)
+            try:
+                self._obey_one(order)
+            except Exception:
+                log.exception("an order failed", order=type(order).__name__)
+                recording = getattr(order, "recording", None)
+                if recording is not None and not isinstance(order, co.WriteLedger | co.DiscardRecording):
+                    later = partial(self.failed, recording, Reason.BRIDGE_FAULT, kept=False)
+                    asyncio.get_running_loop().call_soon(later)
         return bool(orders)
 
     def _obey_one(self, order: co.Command) -> None:

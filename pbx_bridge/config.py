@@ -80,10 +80,10 @@ class Portal(_Section):
 
 class Asterisk(_Section):
     ami: Address = Address(host="127.0.0.1", port=5038)
-    ami_user: str = "pbx-bridge"
+    ami_user: str = "pbxb"
     ami_secret_file: Path
     ari: str = "http://127.0.0.1:8088"
-    ari_user: str = "pbx-bridge"
+    ari_user: str = "pbxb"
     ari_secret_file: Path
     fastagi_listen: Address = Address(host="127.0.0.1", port=4573)
     audiosocket_listen: Address = Address(host="127.0.0.1", port=9092)

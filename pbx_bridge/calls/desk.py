@@ -38,8 +38,9 @@ class Desk:
         roll: Callable[[], float],
         now: Callable[[], datetime],
         new_recording: Callable[[], RecordingId],
+        foreign_recorders_allowed: bool = False,
     ) -> None:
-        self._switchboard = Switchboard(directory)
+        self._switchboard = Switchboard(directory, foreign_recorders_allowed=foreign_recorders_allowed)
         self._plans, self._notices, self._used = plans, notices, used
         self._roll, self._wall, self.new_recording = roll, now, new_recording
         self._sessions: dict[ChannelId, Session] = {}

@@ -56,8 +56,9 @@ class _Leg:
 class Switchboard:
     """Feed it every fact in order with `learn`; it answers with the events of enrolled agents' legs."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, *, foreign_recorders_allowed: bool = False) -> None:
         self._directory = directory
+        self._foreign_recorders_allowed = foreign_recorders_allowed
         self._channels: dict[ChannelId, _Channel] = {}
         self._legs: dict[ChannelId, _Leg] = {}
         self._bridges: dict[str, set[ChannelId]] = {}
@@ -116,7 +117,8 @@ class Switchboard:
             case facts.NeverRecord():
                 self._mark(fact.channel, Reason.NEVER_RECORD, True, fact.at_ns, out)
             case facts.ForeignRecorder():
-                self._mark(fact.channel, Reason.FOREIGN_RECORDER, False, fact.at_ns, out)
+                if not self._foreign_recorders_allowed:
+                    self._mark(fact.channel, Reason.FOREIGN_RECORDER, False, fact.at_ns, out)
             case facts.Unreadable():
                 self._unreadable(fact, out)
             case facts.LegSilent():

@@ -47,7 +47,9 @@ def directory(endpoint: str, named: str) -> TraineeId | Reason | None:
 class Story:
     """One desk, two trainees with a plan, Alice's station live, every draw won unless told otherwise."""
 
-    def __init__(self, roll: float = 0.0, station: bool = True) -> None:
+    def __init__(
+        self, roll: float = 0.0, station: bool = True, foreign_recorders_allowed: bool = False
+    ) -> None:
         self.rolls = 0
         self.roll = roll
         self.orders: list[co.Command] = []
@@ -60,6 +62,7 @@ class Story:
             roll=self._roll,
             now=lambda: datetime(2026, 11, 23, 10, tzinfo=UTC),
             new_recording=lambda: next(self._ids),
+            foreign_recorders_allowed=foreign_recorders_allowed,
         )
         self >> fa.LinkUp(0, ())
         if station:

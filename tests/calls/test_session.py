@@ -281,3 +281,21 @@ def test_a_drawn_outbound_call_plays_the_notice_and_is_filmed_from_the_bridge() 
     story << []
     story >> answers(3)
     assert story.kinds()[0] == "StartCapture"
+
+
+def test_a_sites_own_recorder_on_the_leg_refuses_unless_it_is_allowed() -> None:
+    story = Story() >> rings() >> fa.ForeignRecorder(0, AGENT) >> answers(1) >> agent_hangs_up(2)
+    assert [line.reason for line in story.ledger()] == [Reason.FOREIGN_RECORDER]
+    story = Story(foreign_recorders_allowed=True) >> rings() >> fa.ForeignRecorder(0, AGENT) >> answers(1)
+    assert story.kinds()[0] == "StartCapture"
+
+
+def test_silence_on_hold_is_not_a_vanished_phone() -> None:
+    story = recording() >> fa.Held(3 * SECOND_NS, AGENT)
+    story.orders.clear()
+    story >> fa.LegSilent(40 * SECOND_NS, AGENT, 37 * SECOND_NS)
+    story << []
+    story >> fa.Unheld(41 * SECOND_NS, AGENT)
+    assert story.kinds() == ["CancelTimer", "MarkTalk", "ResumeCapture"]
+    story >> fa.LegSilent(42 * SECOND_NS, AGENT, 39 * SECOND_NS)
+    story << []
