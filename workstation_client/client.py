@@ -340,9 +340,15 @@ def _asleep_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
 
 
-async def run(identity: Identity, folder: Path, make_recorder: MakeRecorder) -> None:
-    """Runs the client until SIGTERM or SIGINT."""
-    client = Client(identity, folder, make_recorder)
+async def run(
+    identity: Identity,
+    folder: Path,
+    make_recorder: MakeRecorder,
+    *,
+    read_desktop: Callable[[], wire.Desktop] = desktop_session.read,
+) -> None:
+    """Runs the client until SIGTERM, SIGINT or SIGHUP."""
+    client = Client(identity, folder, make_recorder, read_desktop=read_desktop)
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(client.run())
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
