@@ -242,6 +242,8 @@ class ChunkedPlaintext(io.RawIOBase):
         while done < wanted:
             number, within = divmod(self._position, CHUNK_SIZE)
             part = memoryview(self._chunk(number))[within : within + wanted - done]
+            if not part:
+                raise PayloadError(f"chunk {number} is shorter than the file's size says")
             view[done : done + len(part)] = part
             done += len(part)
             self._position += len(part)

@@ -37,7 +37,8 @@ def small_disk(where: Path, mebibytes: int) -> Iterator[SmallDisk]:
     try:
         yield SmallDisk(folder, image)
     finally:
-        _run("umount", str(folder))
+        # Lazily: a failed test may still hold a file open, and its own message is the one to see.
+        _run("umount", "--lazy", str(folder))
 
 
 def found_on(image: Path, plain: Iterable[bytes]) -> int:
