@@ -4,8 +4,9 @@ hand."""
 from __future__ import annotations
 
 import math
-import queue
+import threading
 from array import array
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -14,9 +15,11 @@ from io import BytesIO
 import av
 
 from pbx_bridge.calls.facts import LegName, VoiceChunk
-from pbx_bridge.media.merge import HEAD_BYTES
+from pbx_bridge.media.leg import TAP_LAG_NS
+from pbx_bridge.media.merge import HEAD_BYTES, Film
+from pbx_bridge.media.montage import Mark, Montage, Packet, Piece, Stamp
 from pbx_bridge.media.outcome import RecordingEvent, Safe
-from pbx_bridge.media.recording import Recording
+from pbx_bridge.media.recording import Recording, SealSink
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -116,38 +119,105 @@ def tone(rate: int, start: int, count: int, hz: float = 440.0, level: int = 8000
 class Call:
     """A recording under a clock turned by hand; everything is handed over at `now_ns`."""
 
-    def __init__(self, *, rate: int = 8000, sink: MemorySink | None = None) -> None:
+    def __init__(self, *, rate: int = 8000, sink: SealSink | None = None) -> None:
         self.now_ns = T0
         self.rate = rate
-        self.sink = sink or MemorySink()
-        self.events: queue.SimpleQueue[RecordingEvent] = queue.SimpleQueue()
+        self.memory = MemorySink()
         self.safe = -1
-        self.recording = Recording(self.sink, T0, self.events.put, rate=rate, clock=lambda: self.now_ns)
+        """The number up to which pictures were told to be safe."""
+        self.recording = Recording(
+            sink or self.memory, T0, self._on_event, rate=rate, clock=lambda: self.now_ns
+        )
+        self.on_safe: Callable[[int], None] = lambda seq: None
+        """Called from the recording's thread."""
+        self._end: RecordingEvent | None = None
+        self._told = threading.Condition()
         self._seq = 0
         self._index = {"agent": 0, "customer": 0}
 
-    def picture(
-        self, data: bytes, *, keyframe: bool, card: bool = False, at_ns: int | None = None, error_ns: int = 0
-    ) -> int:
+    def picture(self, data: bytes, *, keyframe: bool, card: bool = False, width: int = WIDTH) -> None:
         """The station's next picture."""
         self._seq += 1
-        at_ns = self.now_ns if at_ns is None else at_ns
-        self.recording.picture(Sent(self._seq, at_ns, error_ns, keyframe, card, data))
-        return self._seq
+        self.recording.picture(Sent(self._seq, self.now_ns, 0, keyframe, card, data, width))
 
-    def chunk(self, leg: LegName, pcm: bytes, *, arrived_ns: int | None = None) -> None:
+    def chunk(self, leg: LegName, pcm: bytes) -> None:
+        """The tap's next samples, spoken now."""
         index, self._index[leg] = self._index[leg], self._index[leg] + len(pcm) // 2
-        arrived_ns = self.now_ns if arrived_ns is None else arrived_ns
-        self.recording.voice(VoiceChunk(leg, arrived_ns, index, pcm, self.rate))
+        self.recording.voice(VoiceChunk(leg, self.now_ns + TAP_LAG_NS, index, pcm, self.rate))
+
+    def until_safe(self, seq: int, timeout_s: float = 20) -> None:
+        """Wait until pictures up to `seq` are safe."""
+        with self._told:
+            assert self._told.wait_for(lambda: self.safe >= seq, timeout_s), f"safe only up to {self.safe}"
 
     def end(self, timeout_s: float = 20) -> RecordingEvent:
         """The recording's last event."""
-        while True:
-            event = self.events.get(timeout=timeout_s)
-            if not isinstance(event, Safe):
-                self.recording.join(timeout_s)
-                return event
-            self.safe = event.seq
+        with self._told:
+            assert self._told.wait_for(lambda: self._end is not None, timeout_s), "the recording does not end"
+        assert self.recording.join(timeout_s)
+        assert self._end is not None
+        return self._end
+
+    def _on_event(self, event: RecordingEvent) -> None:
+        with self._told:
+            assert self._end is None, "something was told after the end"
+            if isinstance(event, Safe):
+                assert event.seq > self.safe
+                self.safe = event.seq
+                self.on_safe(event.seq)
+            else:
+                self._end = event
+            self._told.notify_all()
+
+
+class Cutter:
+    """Montage and film without a thread: what `Recording` does, one step at a time."""
+
+    def __init__(self, *, rate: int = 8000) -> None:
+        self.now_ns, self.rate = T0, rate
+        self.sink = MemorySink()
+        self.montage = Montage(T0, rate)
+        self.film: Film | None = None
+        self.pieces: list[Piece] = []
+        self._seq = 0
+        self._index = {"agent": 0, "customer": 0}
+
+    def mark(self, mark: Mark, at_ns: int | None = None) -> None:
+        self.montage.take(Stamp(mark, self.now_ns if at_ns is None else at_ns), self.now_ns)
+
+    def picture(self, data: bytes, *, keyframe: bool, card: bool = False, error_ns: int = 0) -> int:
+        self._seq += 1
+        self.montage.take(Sent(self._seq, self.now_ns, error_ns, keyframe, card, data), self.now_ns)
+        return self._seq
+
+    def chunk(self, leg: LegName, pcm: bytes) -> None:
+        index, self._index[leg] = self._index[leg], self._index[leg] + len(pcm) // 2
+        self.montage.take(VoiceChunk(leg, self.now_ns + TAP_LAG_NS, index, pcm, self.rate), self.now_ns)
+
+    def step(self, by_ns: int = 20 * MS) -> None:
+        """Write what is due and turn the clock."""
+        self._write(self.montage.due(self.now_ns))
+        self.now_ns += by_ns
+
+    def finish(self) -> bytes:
+        """The whole file."""
+        self._write(self.montage.finish())
+        assert self.film is not None
+        self.film.finish()
+        return bytes(self.sink.data)
+
+    def _write(self, pieces: Iterable[Piece]) -> None:
+        for piece in pieces:
+            if self.film is None:
+                assert self.montage.canvas is not None
+                self.film = Film(self.sink, *self.montage.canvas, self.rate)
+            self.pieces.append(piece)
+            if isinstance(piece, Packet):
+                self.film.picture(
+                    piece.ms, piece.data, keyframe=piece.keyframe, duration_ms=piece.duration_ms
+                )
+            else:
+                self.film.voice(piece)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Two voices on one grid: true length, exact silence outside the talk, in time in spite of jitter, gaps and drift."""
+"""Two voices on one grid: true length, exact silence outside the talk, in time in spite of jitter, gaps and
+drift."""
 
 from __future__ import annotations
 
