@@ -220,13 +220,16 @@ class Keeper:
             return True
 
     def _destroy(self, request: wire.Destroy) -> wire.Done:
-        """P16, P20: the key first. Destroying never waits for a log that cannot be written; an access does."""
+        """P16, P20: the key first. Destroying never waits for a disk that is full or a log that cannot be written."""
         self._.store.destroy(request.recording)
         found = self._.store.find(request.recording)
         if found is not None and found[0].destroyed is None:
             gone = replace(found[0], header="", destroyed=request.reason, destroyed_at=self._.clock())
-            self._.store.replace(request.recording, gone)
-            self._record(Access(BRIDGE, "destroy", request.recording, reason=request.reason))
+            try:
+                self._.store.replace(request.recording, gone)
+                self._record(Access(BRIDGE, "destroy", request.recording, reason=request.reason))
+            except (AuditUnwritable, OSError) as error:
+                log.error("destroyed, but not recorded", recording=request.recording, fault=str(error))
         return wire.Done()
 
     def _hand_over(self, request: wire.HandOver) -> wire.Done:
