@@ -32,7 +32,7 @@ class Layer(IntEnum):
 LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.(ids|errors|durable|wire\w*|age\w*)", Layer.WORDS),
     (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
-    (r"pbx_bridge\.training\.(plans|notice)", Layer.WORDS),
+    (r"pbx_bridge\.training\.(plans|notices)", Layer.WORDS),
     (r"pbx_bridge\.stations\.events", Layer.WORDS),
     (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
     (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
