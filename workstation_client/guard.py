@@ -17,7 +17,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from pbx_bridge.wire import ApplicationRule
-from workstation_client.programs import Kind, app_instance, browser_app, is_address, kind_of
+from workstation_client.programs import Kind, browser_app, is_address, is_app_instance, kind_of
 
 MAX_TITLE_PATTERN = 256
 """Characters of a title pattern; a longer one is no narrowing but a program of its own."""
@@ -148,7 +148,7 @@ def _is_other_app(window: WindowFacts, process: ProcessFacts, rule: ApplicationR
     app = browser_app(process.executable.path, process.arguments)
     if app is None or app[0] != rule.main_program:
         return True
-    return not window.instance.startswith(app_instance(app[0]))
+    return not is_app_instance(window.instance, app[0])
 
 
 def rule_fault(rule: ApplicationRule) -> str | None:

@@ -116,6 +116,10 @@ def is_address(text: str) -> bool:
     )
 
 
-def app_instance(address: str) -> str:
-    """How the WM_CLASS instance of an app-mode window of `address` begins (Chromium: host, then `_`, then the path)."""
-    return f"{urlsplit(address).hostname}_"
+def is_app_instance(instance: str, address: str) -> bool:
+    """Whether a WM_CLASS instance is that of an app-mode window of `address`: its host, or host, `_` and the path.
+
+    Chromium's ordinary windows carry the browser's name instead.
+    """
+    host = urlsplit(address).hostname or ""
+    return bool(host) and (instance == host or instance.startswith(f"{host}_"))

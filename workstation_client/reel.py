@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from workstation_client.encoder import Encoder
     from workstation_client.indicator import Indicator
 
-FIRST_PICTURE_WAIT_NS = 40_000_000
-"""How long the first picture waits for the application to repaint itself whole; then it goes out as it is."""
 _NOTHING_MORE_TO_SHOW = {
     CaptureEnd.NO_DESKTOP,
     CaptureEnd.ENCODER_FAILED,
@@ -77,7 +75,6 @@ class Reel:
         width, height = self._order.canvas or window or self._capture.screen_size
         self._encoder = self._encoder_of(width, height)
         self._memory = self._capture.open_canvas(self._encoder.width, self._encoder.height)
-        self._capture.settle(FIRST_PICTURE_WAIT_NS)
         self._titles = self._capture.title_changes
         self.step()
 

@@ -154,6 +154,12 @@ class WindowHand:
         self._core.GetInputFocus().reply()
         return int(window)
 
+    def put_inside(self, window: int, parent: int, x: int, y: int) -> None:
+        """Make one's own window a child of somebody else's, as embedding does."""
+        self._core.ReparentWindow(window, parent, x, y)
+        self._core.MapWindow(window)
+        self._core.GetInputFocus().reply()
+
     def destroy(self, window: int) -> None:
         self._core.DestroyWindow(window)
         self._core.GetInputFocus().reply()

@@ -30,6 +30,8 @@ from workstation_client.programs import Kind, kind_of
 
 MAX_RETRIES = 3
 """Readings in a row that may be thrown away because a window changed meanwhile; then the card is shown."""
+SETTLE_NS = 40_000_000
+"""Longest wait for an application to repaint itself after a binding; xterm, Tk and Chromium took 1 to 4 ms."""
 MAX_OWN_WINDOWS = 16
 """Dialogs and menus shown over the main window at once."""
 _TELLING_PROPERTIES = (
@@ -63,6 +65,8 @@ class X11Capture:
         self._canvas: Canvas | None = None
         self._stale_scene = True
         self._everything = True
+        self._bound = False
+        """A surface was bound since the last picture: its application is repainting."""
         self._oldest_ns: int | None = None
         self._why = Why.NO_WINDOW
         self.locked = False
@@ -83,11 +87,6 @@ class X11Capture:
     @property
     def screen_size(self) -> tuple[int, int]:
         return self.display.size
-
-    @property
-    def complete(self) -> bool:
-        """Whether every pixel of what is shown is trusted."""
-        return all(layer.surface.complete for layer in self._layers)
 
     @property
     def waiting(self) -> bool:
@@ -117,16 +116,19 @@ class X11Capture:
         """Look for windows anew at the next taking, whatever the server told meanwhile."""
         self._stale_scene = True
 
-    def settle(self, within_ns: int) -> None:
-        """Wait until every pixel is trusted, at most this long. Only before the first picture, which is read whole."""
-        deadline = time.monotonic_ns() + within_ns
-        with self._living():
-            while not self.complete and (left := deadline - time.monotonic_ns()) > 0:
-                for layer in self._layers:
-                    layer.surface.news(layer.surface.ask_news())
-                if not self.complete:
-                    select.select([self], [], [], left / 1e9)
-                    self.pump()
+    def _settle(self) -> None:
+        """After a binding, give the application a moment to repaint itself; what it has not painted by then stays neutral.
+
+        Everything is read anew after a binding, so what changed meanwhile need not be kept.
+        """
+        self._bound = False
+        deadline = time.monotonic_ns() + SETTLE_NS
+        while not self._upset() and (left := deadline - time.monotonic_ns()) > 0:
+            for layer in self._layers:
+                layer.surface.news(layer.surface.ask_news())
+            if all(layer.surface.complete for layer in self._layers):
+                return
+            select.select([self], [], [], left / 1e9)
 
     def forget_picture(self) -> None:
         """The next picture is read whole: the one before it was not used."""
@@ -202,6 +204,8 @@ class X11Capture:
                 for surface in (self._main, *self._own.values()):
                     if surface.tree_changed:
                         surface.walk_again()
+                if self._bound:
+                    self._settle()
                 taken = self._read()
                 if taken is not None and not self._upset():
                     return taken
@@ -254,7 +258,7 @@ class X11Capture:
         if self._main is None or self._main.window != main.window:
             self._let_go()
             self._main = Surface(self.display, main.window)
-        if self._main.stale and not self._main.bind():
+        if self._main.stale and not self._bind(self._main):
             self._let_go()
             self._why = Why.HIDDEN
             return
@@ -307,6 +311,10 @@ class X11Capture:
         ]
         return own[-MAX_OWN_WINDOWS:]
 
+    def _bind(self, surface: Surface) -> bool:
+        self._bound = self._everything = True
+        return surface.bind()
+
     def _follow_own(self, seen: list[TopLevel]) -> None:
         wanted = [one.window for one in seen]
         for gone in self._own.keys() - set(wanted):
@@ -314,7 +322,7 @@ class X11Capture:
         held = {window: self._own.get(window) or Surface(self.display, window) for window in wanted}
         self._own = {}
         for window, surface in held.items():
-            if surface.stale and not surface.bind():
+            if surface.stale and not self._bind(surface):
                 surface.close()
             else:
                 self._own[window] = surface
