@@ -209,8 +209,11 @@ class Bridge:
             case se.LeaseLost():
                 self._obey(self._desk.lease_lost(event.station, now_ns))
             case se.CaptureStarted():
+                log.info("filming", recording=event.recording, since_ns=event.at_ns, error_ns=event.error_ns)
                 self._obey(self._desk.capture_started(event.recording, event.at_ns))
             case se.CaptureStopped() | se.CaptureRefused():
+                stopped_ns = event.at_ns if isinstance(event, se.CaptureStopped) else 0
+                log.info("film ended", recording=event.recording, at_ns=stopped_ns, reason=event.reason.value)
                 reason = None
                 if event.reason is not wire.CaptureEnd.ORDERED:
                     reason = CAPTURE_REASONS.get(event.reason, Reason.CAPTURE_FAILED)
