@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -29,13 +28,25 @@ def text_hash(language: str) -> str:
     return hashlib.sha256(NOTICES[language].encode()).hexdigest()
 
 
+class _Losses(list[str]):
+    """Reasons as `on_lost` gave them, and an event for the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+
+    def append(self, reason: str) -> None:
+        super().append(reason)
+        self.told.set()
+
+
 class Voices:
     """What one tap delivered."""
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
         self.chunks: list[VoiceChunk] = []
-        self.lost: list[str] = []
+        self.lost = _Losses()
         self._awaited: tuple[float, asyncio.Event] | None = None
 
     def chunk(self, chunk: VoiceChunk) -> None:
@@ -54,6 +65,9 @@ class Voices:
         ends = {chunk.leg: (chunk.index + len(chunk.pcm) // 2) / chunk.rate for chunk in self.chunks}
         return min(ends.get("agent", 0.0), ends.get("customer", 0.0))
 
+    async def until_lost(self, deadline_s: float = DEADLINE_S) -> None:
+        await asyncio.wait_for(self.lost.told.wait(), deadline_s)
+
     def of(self, leg: str) -> list[VoiceChunk]:
         return [chunk for chunk in self.chunks if chunk.leg == leg]
 
@@ -64,12 +78,12 @@ class Voices:
 class Line:
     """`async with Line(pbx) as line:` is a bridge's telephone side without any decision in it."""
 
-    def __init__(self, pbx: Asterisk, *, with_notice: bool = True) -> None:
+    def __init__(self, pbx: Asterisk, *, with_notice: bool = True, ami_port: int = 0) -> None:
         self.pbx, self.with_notice = pbx, with_notice
         self.facts: list[Fact] = []
         self._news = asyncio.Condition()
         self.link = AmiLink(
-            AmiSettings(port=pbx.ports.ami, user=pbx.ami_user, secret=pbx.ami_secret),
+            AmiSettings(port=ami_port or pbx.ports.ami, user=pbx.ami_user, secret=pbx.ami_secret),
             self._fact,
             digest_key=b"test",
         )
@@ -86,7 +100,7 @@ class Line:
 
     async def __aenter__(self) -> Self:
         self.notice_s = {
-            language: self.pbx.speak(f"pbxb/notice-{language}", language, text)
+            language: self.pbx.speak(f"pbxb/notice-{language}", language, text, words_per_minute=400)
             for language, text in NOTICES.items()
         }
         await self.notice.start()
@@ -140,6 +154,10 @@ class Line:
         assert fact is not None
         return fact
 
+    async def until_quiet(self) -> None:
+        """Returns when the PBX has said all that it had to say so far: its answers come after its events."""
+        await self.link.getvar(None, "PBXB_ALIVE")
+
     def all(self, kind: type[F]) -> list[F]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
@@ -160,42 +178,43 @@ class Line:
     async def gone(self, channel: ChannelId) -> facts.ChannelGone:
         return await self.until(facts.ChannelGone, lambda fact: fact.channel == channel)
 
-    def story(self, *names: tuple[ChannelId, str]) -> list[str]:
-        """The facts as short words, channels by the names given: what a scenario's test compares whole."""
-        called = dict(names)
-        return [words for fact in self.facts if (words := _words(fact, called))]
+    def about(self, channel: ChannelId) -> list[str]:
+        """What was told of one channel, in short words: what a scenario's test compares whole."""
+        return [word for fact in self.facts if (word := _word(fact, channel))]
+
+    def bridges(self, channel: ChannelId) -> list[str]:
+        """The bridges it entered, in order."""
+        return [fact.bridge for fact in self.all(facts.BridgeEntered) if fact.channel == channel]
+
+    def together(self, one: ChannelId, other: ChannelId) -> bool:
+        """Whether the two were ever in one bridge at the same time."""
+        inside: dict[str, set[ChannelId]] = {}
+        for fact in self.facts:
+            if isinstance(fact, facts.BridgeEntered):
+                inside.setdefault(fact.bridge, set()).add(fact.channel)
+            elif isinstance(fact, facts.BridgeLeft):
+                inside.setdefault(fact.bridge, set()).discard(fact.channel)
+            if any({one, other} <= members for members in inside.values()):
+                return True
+        return False
 
 
-def _words(fact: Fact, called: dict[ChannelId, str]) -> str:
-    def name(channel: ChannelId) -> str:
-        return called.get(channel, "?")
-
-    match fact:
-        case facts.BridgeEntered():
-            return f"{name(fact.channel)} enters"
-        case facts.BridgeLeft():
-            return f"{name(fact.channel)} leaves"
-        case facts.ChannelBorn():
-            return f"{name(fact.channel)} born"
-        case facts.ChannelRinging():
-            return f"{name(fact.channel)} rings"
-        case facts.ChannelUp():
-            return f"{name(fact.channel)} up"
-        case facts.ChannelGone():
-            return f"{name(fact.channel)} gone {fact.cause}"
-        case facts.Dialled():
-            return f"{name(fact.caller)} dials {name(fact.callee)}"
-        case facts.Held():
-            return f"{name(fact.channel)} holds"
-        case facts.Unheld():
-            return f"{name(fact.channel)} resumes"
-        case facts.Transferred():
-            return f"{'+'.join(map(name, fact.by))} transfers"
-        case facts.LinkUp() | facts.LegSilent():
-            return ""
-        case _:
-            return f"{type(fact).__name__}"
+_WORDS: dict[type[Fact], str] = {
+    facts.ChannelBorn: "born",
+    facts.ChannelRinging: "rings",
+    facts.ChannelUp: "up",
+    facts.BridgeEntered: "enters",
+    facts.BridgeLeft: "leaves",
+    facts.Held: "holds",
+    facts.Unheld: "resumes",
+}
 
 
-def now_ns() -> int:
-    return time.monotonic_ns()
+def _word(fact: Fact, channel: ChannelId) -> str:
+    if isinstance(fact, facts.Transferred):
+        return "transfers" if channel in fact.by else ""
+    if getattr(fact, "channel", None) != channel:
+        return ""
+    if isinstance(fact, facts.ChannelGone):
+        return f"gone {fact.cause}"
+    return _WORDS.get(type(fact), type(fact).__name__)

@@ -25,6 +25,7 @@ from tests.rig.asterisk_root import AsteriskRoot, asterisk_root
 
 PRODUCT_DIALPLAN = Path(__file__).parents[2] / "dialplan/asterisk"
 SITE = Path(__file__).parent / "asterisk_site"
+MEMORY = Path("/dev/shm")
 BOOT_DEADLINE_S = 60.0
 """It boots in one second; a machine that compiles beside it takes longer."""
 STOP_DEADLINE_S = 10.0
@@ -48,13 +49,16 @@ class Ports:
 class Asterisk:
     """`async with Asterisk() as pbx:` boots it and ends it. After `kill()`, `start()` boots it again on the same ports."""
 
-    def __init__(self, *, extra_dialplan: str = "", told: Callable[[str], None] = lambda _: None) -> None:
-        self._extra_dialplan, self._told = extra_dialplan, told
+    def __init__(
+        self, *, extra_dialplan: str = "", where: Path = MEMORY, told: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`where`: below which its directory is made; nothing of it lies anywhere else."""
+        self._extra_dialplan, self._where, self._told = extra_dialplan, where, told
         self._process: asyncio.subprocess.Process | None = None
         self._slot_lock: IO[str] | None = None
         self._root: AsteriskRoot | None = None
         self.work = Path()
-        """Its directory, on tmpfs: etc, log, spool, data/sounds."""
+        """Its directory: etc, log, spool, data/sounds."""
         self.ports = Ports(0, 0, 0, 0, 0)
         self.ami_user, self.ami_secret = "pbx-bridge", secrets.token_hex(16)
         self.ari_user, self.ari_password = "pbx-bridge", secrets.token_hex(16)
@@ -63,7 +67,7 @@ class Asterisk:
 
     async def __aenter__(self) -> Self:
         self._root = await asterisk_root(self._told)
-        self.work = Path(tempfile.mkdtemp(prefix="pbxb-asterisk-", dir="/dev/shm"))
+        self.work = Path(tempfile.mkdtemp(prefix="pbxb-asterisk-", dir=self._where))
         self._take_slot()
         self._write()
         try:
@@ -93,9 +97,9 @@ class Asterisk:
         """Where a notice sound goes: `sounds/pbxb/notice-en.wav` plays as `pbxb/notice-en`."""
         return self.work / "data/sounds"
 
-    def speak(self, name: str, language: str, text: str) -> float:
+    def speak(self, name: str, language: str, text: str, *, words_per_minute: int = 200) -> float:
         """Makes `text` the sound `name` (as Playback() names it); returns its length in seconds."""
-        pcm = asterisk_sounds.spoken(language, text)
+        pcm = asterisk_sounds.spoken(language, text, words_per_minute)
         asterisk_sounds.write_wav(self.sounds / f"{name}.wav", pcm)
         return len(pcm) / 2 / asterisk_sounds.RATE
 
@@ -167,6 +171,24 @@ class Asterisk:
         said, _ = await asyncio.wait_for(process.communicate(), BOOT_DEADLINE_S)
         return said.decode(errors="replace")
 
+    async def act(self, **fields: str) -> str:
+        """One AMI action as the site's own application would send it (user `rig`); returns the answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports.ami)
+        try:
+            async with asyncio.timeout(BOOT_DEADLINE_S):
+                await reader.readline()
+                login = {"Action": "Login", "Username": "rig", "Secret": self.rig_secret, "Events": "off"}
+                for action in (login, fields):
+                    writer.write(
+                        "".join(f"{name}: {value}\r\n" for name, value in action.items()).encode() + b"\r\n"
+                    )
+                    answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+                    if "Response: Success" not in answer:
+                        raise RuntimeError(f"AMI refused {action['Action']}: {answer.strip()}")
+                return answer
+        finally:
+            writer.close()
+
     async def channels(self) -> list[str]:
         """Names of the channels that live now."""
         said = await self.cli("core show channels concise")
@@ -216,6 +238,8 @@ class Asterisk:
             (self.work / name).mkdir(parents=True)
         for name in ("documentation", "rest-api"):
             (self.work / "data" / name).symlink_to(self._root.data / name)
+        # the prompts of transfers and parking
+        (self.work / "data/sounds/en").symlink_to(next((self._root.data / "sounds").glob("en_*")))
         values = {
             "WORK": str(self.work), "MODULES": str(self._root.modules), "SYSTEM": f"pbx{self.ports.sip}",
             "SIP": str(self.ports.sip), "AMI": str(self.ports.ami), "HTTP": str(self.ports.http),

@@ -18,10 +18,12 @@ NOTICES = {
 }
 
 
-def spoken(language: str, text: str) -> bytes:
+def spoken(language: str, text: str, words_per_minute: int = 200) -> bytes:
     """s16le at 8 kHz."""
     said = subprocess.run(
-        ["espeak-ng", "-v", language, "-s", "220", "--stdout", text], stdout=subprocess.PIPE, check=True
+        ["espeak-ng", "-v", language, "-s", str(words_per_minute), "--stdout", text],
+        stdout=subprocess.PIPE,
+        check=True,
     ).stdout
     with wave.open(io.BytesIO(said)) as wav:
         # espeak-ng writes to a pipe and leaves the header's length open

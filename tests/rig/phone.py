@@ -7,6 +7,7 @@ left or came, `Leg.ended_ns` when the BYE did. UDP on the loopback only; nothing
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
 import socket
@@ -104,6 +105,13 @@ class Leg:
         """Gives up while it rings."""
         to = self.remote
         self._request("CANCEL", sequence=self._invite_sequence, branch=self._invite_branch, to=to)
+
+    def leave(self) -> None:
+        """Hangs up whatever the state: CANCEL while it rings, BYE once it was answered (a notice answers the call)."""
+        if self.progress is Progress.UP:
+            self.hang_up()
+        else:
+            self.cancel()
 
     def hang_up(self) -> None:
         if self.progress is Progress.UP:
@@ -237,6 +245,8 @@ class Leg:
                 self._respond(got, 200, "OK")
                 if re.search(r"SIP/2\.0 [2-6]\d\d", got.body):
                     self.transferred.set()
+                if "SIP/2.0 200" in got.body:
+                    self.hang_up()  # as desk phones do once the transfer went through
             case _:
                 self._respond(got, 200, "OK")
 
@@ -315,18 +325,22 @@ class Phone:
         for leg in self.legs.values():
             leg.hang_up()
             leg.rtp.close()
+        if not self.deaf:
+            with contextlib.suppress(TimeoutError, RuntimeError):  # the PBX may be gone
+                await asyncio.wait_for(self.register(expires_s=0), 1)
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
-    async def register(self) -> None:
-        """Raises: RuntimeError when the PBX refuses, TimeoutError when it is silent."""
+    async def register(self, expires_s: int = 3600) -> None:
+        """With 0 s: takes the registration back. Raises: RuntimeError when the PBX refuses, TimeoutError when it is
+        silent."""
         self._registered.clear()
         home = f"<{self.uri(self.user)}>"
         headers = [
             f"Via: SIP/2.0/UDP {self.ip}:{self.port};branch=z9hG4bK{random.getrandbits(60):x}", "Max-Forwards: 70",
             f"From: {home};tag={random.getrandbits(40):x}", f"To: {home}",
             f"Call-ID: register-{random.getrandbits(60):x}", "CSeq: 1 REGISTER",
-            f"Contact: <{self.contact}>", "Expires: 3600",
+            f"Contact: <{self.contact}>", f"Expires: {expires_s}",
         ]  # fmt: skip
         self.send(sip.write(f"REGISTER sip:{self.pbx[0]}:{self.pbx[1]} SIP/2.0", headers))
         await asyncio.wait_for(self._registered.wait(), DEADLINE_S)

@@ -78,6 +78,7 @@ class RtpLeg:
             self._task = asyncio.create_task(self._send())
 
     def close(self) -> None:
+        self._keys_sent.set()  # nobody is left to hear them
         if self._task is not None:
             self._task.cancel()
         if self._socket is not None:

@@ -22,7 +22,7 @@ from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused, FencedProt
 from pbx_bridge.telephony.asterisk.rtp_watch import POLL_S, RtpWatch
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
 from pbx_bridge.telephony.asterisk.stamps import PbxClock, parse_stamp
-from pbx_bridge.telephony.asterisk.translate import born, translate
+from pbx_bridge.telephony.asterisk.translate import HOLDING, born, translate
 
 log = structlog.get_logger()
 
@@ -30,6 +30,8 @@ CONNECT_DEADLINE_S = 2.0
 ANSWER_DEADLINE_S = 1.2
 """A ping each half second and this long for its answer: a dead link is known within 1.7 s, P10 allows 2."""
 PING_EVERY_S = 0.5
+FIRST_PINGS = 5
+"""The clock's bound is that of the fastest exchange: a few at once, before the first fact needs it."""
 RESYNC_DEADLINE_S = 5.0
 RETRY_FIRST_S, RETRY_LAST_S = 0.25, 5.0
 """Asterisk restarts in a second or two."""
@@ -162,7 +164,8 @@ class AmiLink:
                 f"Asterisk at {where} refuses the AMI user {self._settings.user!r} ({refused.why}): "
                 "compare its name and secret with manager.conf, and `permit` there with this machine's address"
             ) from None
-        await self._ping()
+        for _ in range(FIRST_PINGS):
+            await self._ping()
         await self._resync(protocol)
         self._told_down = ""
         self._up.set()
@@ -193,10 +196,14 @@ class AmiLink:
             raise TimeoutError(f"no answer to a ping for {ANSWER_DEADLINE_S} s") from None
         stamp = answers[0].get("Timestamp")
         if isinstance(stamp, str):
-            self.clock.exchanged(sent_ns, time.monotonic_ns(), parse_stamp(stamp))
+            assert self._protocol is not None
+            # not now: this task waited for its turn since the bytes came
+            self.clock.exchanged(sent_ns, max(self._protocol.arrived_ns, sent_ns), parse_stamp(stamp))
 
     async def _resync(self, protocol: FencedProtocol) -> None:
         """All channels there are, first; then what happened while they were listed."""
+        bridges = await protocol.ask({"Action": "BridgeList"}, RESYNC_DEADLINE_S)
+        holding = frozenset(str(one.get("BridgeUniqueid")) for one in bridges if is_holding(one))
         answers = await protocol.ask({"Action": "Status"}, RESYNC_DEADLINE_S)
         now_ns = time.monotonic_ns()
         living = [event for event in answers if event.get("Event") == "Status"]
@@ -204,7 +211,7 @@ class AmiLink:
         self._found = frozenset(channel.channel for channel in channels)
         self._give(facts.LinkUp(now_ns, channels))
         for event in living:
-            for fact in standing(event, now_ns):
+            for fact in standing(event, now_ns, holding):
                 self._give(fact)
         early, self._early = self._early or [], None
         for event, arrived_ns in early:
@@ -285,12 +292,17 @@ class AmiLink:
             self._told_down = why
 
 
-def standing(event: Mapping[str, object], at_ns: int) -> list[Fact]:
-    """What a Status event says of a channel that lives: up, and in which bridge."""
+def is_holding(event: Mapping[str, object]) -> bool:
+    """Whether a bridge's members hear music and not each other (parking)."""
+    return event.get("BridgeTechnology") == HOLDING
+
+
+def standing(event: Mapping[str, object], at_ns: int, holding: frozenset[str]) -> list[Fact]:
+    """What a Status event says of a channel that lives: up, and in which bridge if it can talk there."""
     channel, bridge = event.get("Uniqueid"), event.get("BridgeID")
     said: list[Fact] = []
     if isinstance(channel, str) and channel and event.get("ChannelStateDesc") == "Up":
         said.append(facts.ChannelUp(at_ns, ChannelId(channel)))
-        if isinstance(bridge, str) and bridge:
+        if isinstance(bridge, str) and bridge and bridge not in holding:
             said.append(facts.BridgeEntered(at_ns, ChannelId(channel), bridge))
     return said

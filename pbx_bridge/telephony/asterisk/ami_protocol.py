@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         transport: asyncio.Transport
         responses: dict[str, Any]
 
-        def send(self, data: Action) -> asyncio.Future[Any]: ...
+        def send(self, data: Action, as_list: bool | None) -> asyncio.Future[Any]: ...
         def handle_message(self, message: Message) -> None: ...
 
 else:
@@ -78,7 +78,8 @@ class FencedProtocol(_Base):
         self._on_event, self._on_broken, self._tell_lost = on_event, on_broken, on_lost
         self._framing = AmiFraming()
         self._was_lost = False
-        self._arrived_ns = 0
+        self.arrived_ns = 0
+        """When the newest bytes came."""
         self._waiting: set[asyncio.Future[Any]] = set()
 
     # ------------------------------------------------------------ the library's side
@@ -89,7 +90,7 @@ class FencedProtocol(_Base):
         self.factory = _Fence(self._event, self._lost)
 
     def data_received(self, data: bytes) -> None:
-        self._arrived_ns = time.monotonic_ns()
+        self.arrived_ns = time.monotonic_ns()
         try:
             messages = self._framing.feed(data)
         except PeerError as broken:
@@ -101,7 +102,7 @@ class FencedProtocol(_Base):
                 if message is not None:
                     self._handle(message)
             except Exception as broken:
-                self._on_broken(broken, self._arrived_ns)
+                self._on_broken(broken, self.arrived_ns)
 
     def _handle(self, message: Message) -> None:
         waiting = self.responses.get(message.id) if message.id else None
@@ -110,7 +111,7 @@ class FencedProtocol(_Base):
         self.handle_message(message)
 
     def _event(self, message: Message) -> None:
-        self._on_event(message, self._arrived_ns)
+        self._on_event(message, self.arrived_ns)
 
     # ------------------------------------------------------------ our side
 
@@ -129,7 +130,7 @@ class FencedProtocol(_Base):
         if self._was_lost:
             raise ConnectionError("the AMI link is down")
         action = Action(dict(fields))
-        answer: asyncio.Future[Any] = self.send(action)
+        answer: asyncio.Future[Any] = self.send(action, as_list=None)  # its default cuts lists short
         self._waiting.add(answer)
         try:
             async with asyncio.timeout(deadline_s):

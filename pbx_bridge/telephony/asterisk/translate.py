@@ -19,6 +19,8 @@ from pbx_bridge.ids import ChannelId
 
 OWN_SNOOP = "pbxb-"
 """Uniqueids of our own snoop channels start so; a snoop channel that does not is somebody else's recorder."""
+HOLDING = "holding_bridge"
+"""The technology of bridges whose members do not hear each other."""
 PERSON_LIMIT = 128
 """Queue member names are what an administrator typed."""
 
@@ -159,7 +161,7 @@ def _local_bridge(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
 
 def _holding(event: _Event) -> bool:
     """Parked callers and the like share a holding bridge and hear music, not each other: nobody talks there."""
-    return event.word("BridgeTechnology") == "holding_bridge"
+    return event.word("BridgeTechnology") == HOLDING
 
 
 def _bridge_enter(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
