@@ -410,8 +410,8 @@ class Agent:
         if self.acknowledged and wire.notice_hash(notice) == self.acknowledged.notice_hash:
             self.offered = None
             return []
-        self.offered = notice
-        return [Show(notice)]
+        before, self.offered = self.offered, notice
+        return [] if notice == before else [Show(notice)]
 
     def _is_current(self, recording: RecordingId) -> bool:
         """Whether what is said of `recording` still counts: it runs here and is not to be erased."""

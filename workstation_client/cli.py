@@ -1,4 +1,7 @@
-"""The commands of `workstation-client`. Exit codes: 0 done, 1 not so (status, doctor), 2 a mistake or a fault to mend."""
+"""The commands of `workstation-client`. Exit codes: 0 done, 1 no (status, doctor, autostart status), 2 a mistake to mend.
+
+It reads what a person typed, asks or starts the one who does it, and prints; the rest is elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,64 +10,132 @@ import asyncio
 import json
 import logging
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pbx_bridge.errors import OperatorError
-from workstation_client import control, identity
+from workstation_client import autostart, control, identity
 from workstation_client.link import software
+from workstation_client.speech import say
+
+_LOGOUT_S: Final = 6.0
+"""A client whose display is gone notices within two readings and says farewell."""
+Command = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    command: Command = arguments.command
     try:
-        code: int = arguments.command(arguments)
+        return command(arguments)
     except OperatorError as error:
         print(f"workstation-client: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="workstation-client",
-        description="Records the one window you are trained on, during the calls drawn for training, and nothing else.",
-        epilog="example: workstation-client enrol https://bridge.example:7443 --code K7...",
+        description=say(
+            "Films the one window you are trained on, during calls drawn for training, and nothing else."
+        ),
+        epilog=f"{say('example')}: workstation-client enrol https://bridge.example:7443 --code KXCZ2-...",
     )
     parser.add_argument("--version", action="version", version=software())
     parser.add_argument("--state-dir", type=Path, default=identity.state_dir(), help=argparse.SUPPRESS)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(title=say("commands"), required=True, metavar=say("COMMAND"))
 
-    def add(name: str, what: Any, text: str, example: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, command: Command, text: str, *examples: str, json_too: bool = False
+    ) -> argparse.ArgumentParser:
+        shown = "\n".join(f"  workstation-client {e}" for e in examples)
         sub = commands.add_parser(
-            name, help=text, description=text, epilog=f"example: workstation-client {example}"
+            name,
+            help=text,
+            description=text,
+            epilog=f"{say('examples')}:\n{shown}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        sub.set_defaults(command=what)
+        sub.set_defaults(command=command)
+        if json_too:
+            sub.add_argument("--json", action="store_true", help=say("for scripts"))
         return sub
 
     sub = add(
-        "enrol", _enrol, "enrol this desktop with a one-time code", "enrol https://bridge:7443 --code K7..."
+        "enrol",
+        _enrol,
+        say("enrol this desktop with a one-time code"),
+        "enrol https://bridge.example:7443 --code KXCZ2-6JAAE-...",
     )
-    sub.add_argument("url", metavar="URL", help="the bridge, as https://HOST:7443")
-    sub.add_argument("--code", required=True, help="the invitation from: pbx-bridge station invite NAME")
+    sub.add_argument("url", metavar="URL", help=say("the bridge, as https://HOST:7443"))
+    sub.add_argument("--code", required=True, help=say("the code from: pbx-bridge station invite NAME"))
     sub.add_argument(
-        "--key-in-file", action="store_true", help="keep the device key in a 0600 file, not the keyring"
+        "--key-in-file",
+        action="store_true",
+        help=say("keep the device key in a file (0600) even where there is a keyring"),
     )
-    add("run", _run, "run the client in this session (the autostart does it)", "run")
-    sub = add("status", _status, "say what the running client does", "status --json")
-    sub.add_argument("--json", action="store_true", help="for scripts")
-    sub = add("notice", _notice, "read or acknowledge the information notice", "notice show")
+    add("run", _run, say("run the client in this session (the autostart does it)"), "run")
+    add(
+        "status",
+        _status,
+        say("say what the running client does; exit code 1 without a lease of the bridge"),
+        "status",
+        "status --json",
+        json_too=True,
+    )
+    sub = add(
+        "notice",
+        _notice,
+        say("read or acknowledge the information notice"),
+        "notice show",
+        "notice accept",
+        json_too=True,
+    )
     sub.add_argument("what", choices=("show", "accept"))
-    sub = add("recordings", _recordings, "list your own recordings", "recordings --json")
-    sub.add_argument("--json", action="store_true", help="for scripts")
-    sub = add("hand-over", _hand_over, "hand a recording of yours over to your trainer", "hand-over abcd...")
-    sub.add_argument("id", metavar="ID", help="from: workstation-client recordings")
-    add("private", _private, "do not record the present call; what was recorded of it is erased", "private")
+    add("recordings", _recordings, say("list your own recordings"), "recordings --json", json_too=True)
+    sub = add(
+        "hand-over",
+        _hand_over,
+        say("hand a recording of yours over to your trainer"),
+        "hand-over mfrggzdfmztwq2lknnwg23tpoa",
+    )
+    sub.add_argument("id", metavar="ID", help=say("from: workstation-client recordings"))
+    add(
+        "private",
+        _private,
+        say("do not record the present call; what exists of it is erased"),
+        "private",
+    )
+    sub = add(
+        "autostart",
+        _autostart,
+        say("start the client at login, or no longer"),
+        "autostart install",
+        "autostart status --json",
+        "autostart remove",
+        json_too=True,
+    )
+    sub.add_argument("what", choices=("install", "remove", "status"))
+    sub.add_argument(
+        "--kind",
+        choices=("systemd", "xdg", "both"),
+        help=say("instead of what fits this desktop"),
+    )
+    add(
+        "doctor",
+        _doctor,
+        say("look at everything a recording needs; exit code 1 when something is missing"),
+        "doctor",
+        "doctor --json",
+        json_too=True,
+    )
     return parser
 
 
@@ -78,62 +149,147 @@ def _enrol(arguments: argparse.Namespace) -> int:
     found, place = enrol(
         arguments.url, arguments.code, arguments.state_dir, key_in_file=arguments.key_in_file
     )
-    print(f"enrolled as {found.station}; the device key is in {place}")
+    print(
+        say("Enrolled as {station}. The device key is in {place}.").format(station=found.station, place=place)
+    )
+    print(say("Next: workstation-client autostart install, then log in anew (or: workstation-client run)"))
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from workstation_client import client, memory
+    from workstation_client.desktop_session import DesktopSession
     from workstation_client.recorder import Recorder
 
     memory.no_core_dumps()
     found = identity.load(arguments.state_dir)
     lock = control.OneInstance(control.runtime_dir())
-    if not lock.take():
-        print("workstation-client: it runs already", file=sys.stderr)
+    if not lock.take(_LOGOUT_S):
+        print(say("The client runs already."), file=sys.stderr)
         return 0
-    asyncio.run(client.run(found, arguments.state_dir, Recorder))
+    asyncio.run(client.run(found, arguments.state_dir, Recorder, DesktopSession()))
     return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    answer = _ask({"do": "status"})
+    try:
+        answer = _ask({"do": "status"})
+    except control.NotRunning as error:
+        if arguments.json:
+            print(json.dumps({"running": False}))
+        else:
+            print(f"workstation-client: {error}", file=sys.stderr)
+        return 1
     if arguments.json:
         print(json.dumps(answer))
-    else:
-        for name in ("station", "bridge", "link", "lease", "desktop", "notice", "recording"):
-            print(f"{name}: {answer[name]}")
+        return 0 if answer["lease"] else 1
+    desktop = answer["desktop"]
+    state = "locked" if desktop["locked"] else "active" if desktop["active"] else "not active"
+    recording = "no"
+    if answer["recording"]:
+        recording = "paused" if answer["paused"] else "yes, this call"
+    lines = (
+        ("station", answer["station"]),
+        ("bridge", f"{answer['bridge']}, {answer['link']}"),
+        ("session", f"{desktop['kind']}, {say(state)}"),
+        ("notice", say(answer["notice"])),
+        ("recording", say(recording)),
+    )
+    for name, value in lines:
+        print(f"{say(name)}: {value}")
     return 0 if answer["lease"] else 1
 
 
 def _notice(arguments: argparse.Namespace) -> int:
+    """P14: what is acknowledged is what was printed, by its hash."""
     shown = _ask({"do": "notice"})
+    if arguments.json and arguments.what == "show":
+        print(json.dumps(shown))
+        return 0
+    print(shown["text"])
+    print("\n" + say("Applications filmed") + ": " + ", ".join(shown["applications"]))
     if arguments.what == "show":
-        print(shown["text"])
+        print(
+            say("acknowledged")
+            if shown["acknowledged"]
+            else say("To acknowledge: workstation-client notice accept")
+        )
         return 0
     if not shown["acknowledged"]:
+        if sys.stdin.isatty() and not _agreed():
+            print(say("Not acknowledged; nothing is recorded."))
+            return 1
         _ask({"do": "accept", "notice_hash": shown["notice_hash"]})
-    print("acknowledged")
+    print(say("acknowledged"))
     return 0
+
+
+def _agreed() -> bool:
+    return input(say("I have read this and acknowledge it [y/N]: ")).strip().lower() in say("y yes").split()
 
 
 def _recordings(arguments: argparse.Namespace) -> int:
     found = _ask({"do": "recordings"})["recordings"]
     if arguments.json:
         print(json.dumps(found))
-    else:
-        for line in found:
-            print(f"{line['id']}  {line['started_at']}  {line['duration_s']} s  {line['state']}")
+        return 0
+    if not found:
+        print(say("There are no recordings of yours."))
+    for line in found:
+        began = time.strftime("%Y-%m-%d %H:%M", time.localtime(line["started_at"]))
+        print(
+            f"{line['id']}  {began}  {line['duration_s'] // 60:3d}:{line['duration_s'] % 60:02d}  {line['state']}"
+        )
     return 0
 
 
 def _hand_over(arguments: argparse.Namespace) -> int:
     _ask({"do": "hand-over", "recording": arguments.id})
-    print("handed over")
+    print(say("Handed over: your trainer can watch it now."))
     return 0
 
 
 def _private(_: argparse.Namespace) -> int:
     _ask({"do": "private"})
-    print("this call is not recorded")
+    print(say("This call is not recorded."))
     return 0
+
+
+def _autostart(arguments: argparse.Namespace) -> int:
+    kinds = {
+        None: None,
+        "systemd": (autostart.Kind.SYSTEMD,),
+        "xdg": (autostart.Kind.XDG,),
+        "both": (autostart.Kind.SYSTEMD, autostart.Kind.XDG),
+    }[arguments.kind]
+    match arguments.what:
+        case "install":
+            found = autostart.install(kinds)
+        case "remove":
+            removed = autostart.remove()
+            found = autostart.status()
+            if not arguments.json:
+                print(say("Removed.") if removed else say("It was not installed."))
+                return 0
+        case _:
+            found = autostart.status()
+    if arguments.json:
+        print(json.dumps([{"kind": i.kind.value, "path": str(i.path)} for i in found]))
+    else:
+        for way in found:
+            print(f"{way.kind.value}: {way.path}")
+        if not found:
+            print(say("not installed"))
+    return 0 if found or arguments.what == "remove" else 1
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from workstation_client import doctor
+
+    found = doctor.examine(arguments.state_dir)
+    if arguments.json:
+        print(json.dumps([{"name": f.name, "ok": f.good, "what": f.what} for f in found]))
+    else:
+        for finding in found:
+            print(f"{say('good') if finding.good else say('FAULT'):6} {finding.name}: {finding.what}")
+    return 0 if all(f.good for f in found) else 1

@@ -17,7 +17,7 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.wire_proof import hand_over_statement, sign
 from workstation_client import agent as core
-from workstation_client import control, desktop_session, memory, notice
+from workstation_client import control, desk_notice, memory, notice
 from workstation_client.events import Picture, RecorderEvent, RecordOrder, Refused, Started, Stopped
 from workstation_client.identity import Identity
 from workstation_client.link import BridgeLink
@@ -25,9 +25,11 @@ from workstation_client.spool import Entry
 
 log = logging.getLogger(__name__)
 
-_DESKTOP_EVERY_S: Final = 1.0
+_DESKTOP_EVERY_S: Final = 1.5
+"""P10: a locked session is seen within 2 s; loginctl costs a few milliseconds."""
 _SLEPT_NS: Final = 100_000_000
 """CLOCK_BOOTTIME runs on while the machine sleeps, CLOCK_MONOTONIC does not."""
+WAYLAND_ADVICE: Final = "Log in with Xorg: under Wayland no program can film one window alone"
 _ANSWER_S: Final = 8.0
 _STOP_S: Final = 2.0
 
@@ -44,6 +46,14 @@ class AnyRecorder(Protocol):
     def close(self) -> None: ...
 
 
+class AnySession(Protocol):
+    """What the client needs of workstation_client.desktop_session.DesktopSession."""
+
+    @property
+    def is_over(self) -> bool: ...
+    def read(self) -> wire.Desktop: ...
+
+
 MakeRecorder = Callable[[Callable[[RecorderEvent], None]], AnyRecorder]
 
 
@@ -55,16 +65,17 @@ class Client:
         identity: Identity,
         folder: Path,
         make_recorder: MakeRecorder,
-        *,
-        read_desktop: Callable[[], wire.Desktop] = desktop_session.read,
+        session: AnySession,
     ) -> None:
-        self._identity, self._folder, self._read_desktop = identity, folder, read_desktop
+        self._identity, self._folder, self._session = identity, folder, session
         self._loop = asyncio.get_running_loop()
-        desktop = read_desktop()
+        desktop = session.read()
         self.agent = core.Agent(getpass.getuser(), desktop, notice.load(folder, identity.seed))
         self.link = BridgeLink(identity, secrets.token_bytes(16), self)
         self._recorder = make_recorder(self._from_recorder)
         self._recorder.lock(not core.is_usable(desktop))
+        if desktop.kind is wire.DesktopKind.WAYLAND:
+            desk_notice.show(WAYLAND_ADVICE)
         self._timer: asyncio.TimerHandle | None = None
         self._slept_ns = _asleep_ns()
         self._requests: dict[int, asyncio.Future[object]] = {}
@@ -73,7 +84,7 @@ class Client:
         self._idle.set()
 
     async def run(self) -> None:
-        """Until cancelled; then the capture is stopped and told before the link is closed."""
+        """Until cancelled or logged out; then the capture is stopped and told before the link is closed."""
         self._recorder.warm()
         self._wind()
         server = await control.serve(control.runtime_dir() / "client.sock", self.answer)
@@ -81,7 +92,7 @@ class Client:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()  # neither ends by itself: say what broke
+                task.result()
         finally:
             server.close()
             await self._stop()  # the link lives until the farewell is said
@@ -162,9 +173,11 @@ class Client:
         self._do(self.agent.tick(time.monotonic_ns()))
 
     async def _watch_desktop(self) -> None:
-        while True:
+        """Until the session is over."""
+        while not self._session.is_over:
             await asyncio.sleep(_DESKTOP_EVERY_S)
-            self._do(self.agent.desktop_changed(await asyncio.to_thread(self._read_desktop)))
+            self._do(self.agent.desktop_changed(await asyncio.to_thread(self._session.read)))
+        log.info("the session is over")
 
     # ---- orders
 
@@ -196,7 +209,9 @@ class Client:
             case core.Lock(locked):
                 self._recorder.lock(locked)
             case core.Show():
-                log.warning("a notice waits to be read: workstation-client notice show")
+                desk_notice.show(
+                    "An information notice about training recordings waits for you: workstation-client notice show"
+                )
             case core.Answer(message):
                 waiting = self._requests.pop(message.request, None)
                 if waiting and not waiting.done():
@@ -256,6 +271,7 @@ class Client:
         agent, now_ns = self.agent, time.monotonic_ns()
         return {
             "ok": True,
+            "running": True,
             "station": self._identity.station,
             "bridge": self._identity.url,
             "link": self.link.state,
@@ -344,11 +360,10 @@ async def run(
     identity: Identity,
     folder: Path,
     make_recorder: MakeRecorder,
-    *,
-    read_desktop: Callable[[], wire.Desktop] = desktop_session.read,
+    session: AnySession,
 ) -> None:
-    """Runs the client until SIGTERM, SIGINT or SIGHUP."""
-    client = Client(identity, folder, make_recorder, read_desktop=read_desktop)
+    """Runs the client until SIGTERM, SIGINT, SIGHUP or the end of the desktop session."""
+    client = Client(identity, folder, make_recorder, session)
     loop = asyncio.get_running_loop()
     running = asyncio.create_task(client.run())
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

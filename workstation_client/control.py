@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -38,18 +39,33 @@ def runtime_dir() -> Path:
     return folder
 
 
+class NotRunning(OperatorError):
+    """Nobody listens on the control socket."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the client does not run",
+            do="Start it: workstation-client run (or: autostart install, and log in anew)",
+        )
+
+
 class OneInstance:
-    """At most one client for each user and display, whoever started it."""
+    """At most one client for each user of a machine, whoever started it and on whichever display."""
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / "client.lock").open("w")
 
-    def take(self) -> bool:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+    def take(self, wait_s: float = 0.0) -> bool:
+        """False when another runs, and goes on running for `wait_s`: one of a session just left needs a moment to end."""
+        until = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(0.1)
 
 
 async def serve(path: Path, handler: Handler) -> asyncio.Server:
@@ -99,10 +115,7 @@ def ask(path: Path, question: dict[str, object]) -> dict[str, Any]:
             with link.makefile("rb") as file:
                 answer = read_object(file.readline(MAX_LINE_BYTES))
     except (FileNotFoundError, ConnectionRefusedError):
-        raise OperatorError(
-            "the client does not run",
-            do="Start it: workstation-client run (or: autostart install, and log in anew)",
-        ) from None
+        raise NotRunning from None
     except (OSError, Malformed):
         raise OperatorError("the client does not answer", where=str(path)) from None
     if not answer.get("ok"):

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pbx_bridge import wire
-from tests.stations.rig import DESKTOP, ScriptedRecorder
+from tests.stations.rig import ScriptedRecorder, ScriptedSession
 from workstation_client import client, identity
 from workstation_client.events import Picture, RecorderEvent, RecordOrder
 
@@ -55,7 +55,7 @@ async def _main(folder: Path) -> None:
         made.append(_Ticking(on_event))
         return made[0]
 
-    await client.run(identity.load(folder), folder, make, read_desktop=lambda: DESKTOP)
+    await client.run(identity.load(folder), folder, make, ScriptedSession())
     _print(did="end", total=made[0].total)
 
 

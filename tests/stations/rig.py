@@ -146,11 +146,22 @@ async def bridge(
 
 
 @dataclass
+class ScriptedSession:
+    """A desktop session whose state the test sets."""
+
+    desktop: wire.Desktop = DESKTOP
+    is_over: bool = False
+
+    def read(self) -> wire.Desktop:
+        return self.desktop
+
+
+@dataclass
 class Desk:
     client: Client
     recorder: ScriptedRecorder
     task: asyncio.Task[None]
-    desktop: wire.Desktop
+    session: ScriptedSession
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -176,14 +187,14 @@ async def desk(identity: Identity, folder: Path, *, ready: bool = True) -> Async
     if ready:
         acknowledge(identity, folder)
     made: list[ScriptedRecorder] = []
-    state = [DESKTOP]
+    session = ScriptedSession()
 
     def make(on_event: Callable[[RecorderEvent], None]) -> ScriptedRecorder:
         made.append(ScriptedRecorder(on_event))
         return made[0]
 
-    client = Client(identity, folder, make, read_desktop=lambda: state[0])
-    found = Desk(client, made[0], asyncio.create_task(client.run()), DESKTOP)
+    client = Client(identity, folder, make, session)
+    found = Desk(client, made[0], asyncio.create_task(client.run()), session)
     try:
         yield found
     finally:
