@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 from pbx_bridge import wire
 from pbx_bridge.ids import StationId
 from pbx_bridge.stations import events
+from tests.rig.cable import Cable, laid
 from tests.stations.rig import Bridge, acknowledge, bridge, until
 from workstation_client.enrol import enrol
 
@@ -26,45 +26,10 @@ ROOT = Path(__file__).parents[2]
 DESK = StationId("desk")
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, timeout=10)
-
-
-@dataclass(frozen=True, slots=True)
-class Cable:
-    """A veth pair; one end here, the other in a namespace of its own."""
-
-    namespace: str
-    here: str
-    there: str
-    address: str
-
-    def cut(self, side: str) -> None:
-        if side == "bridge's":
-            _ip("link", "set", self.here, "down")
-        else:
-            _ip("-n", self.namespace, "link", "set", self.there, "down")
-
-    def mend(self) -> None:
-        _ip("link", "set", self.here, "up")
-        _ip("-n", self.namespace, "link", "set", self.there, "up")
-
-
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    tag = f"{os.getpid() % 100_000}"
-    net = f"10.{93 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
-    found = Cable(f"pbxb-{tag}", f"pbxh{tag}", f"pbxc{tag}", f"{net}.1")
-    _ip("netns", "add", found.namespace)
-    try:
-        _ip("link", "add", found.here, "type", "veth", "peer", "name", found.there, "netns", found.namespace)
-        _ip("addr", "add", f"{net}.1/30", "dev", found.here)
-        _ip("-n", found.namespace, "addr", "add", f"{net}.2/30", "dev", found.there)
-        _ip("-n", found.namespace, "link", "set", "lo", "up")
-        found.mend()
+    with laid() as found:
         yield found
-    finally:
-        _ip("netns", "delete", found.namespace)
 
 
 class Remote:
