@@ -38,6 +38,7 @@ log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
+_MCL_CURRENT_FUTURE_ONFAULT: Final = 1 | 2 | 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ def _become(user: str, settings: KeeperSettings) -> None:
         raise OperatorError(f"there is no user {user!r}", do=f"Run: useradd --system {user}") from None
     for path in (settings.folder, *settings.folder.rglob("*")):
         os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     # The socket's folder is root's: the new user gets one of its own in it only if the caller made it so.
     os.chown(settings.socket_path.parent, entry.pw_uid, -1)
     os.setgroups([])
@@ -191,9 +193,15 @@ def _become(user: str, settings: KeeperSettings) -> None:
 
 
 def _shut_in(end_with_parent: bool) -> None:
-    """No core dump, no tracing (prctl(2)); and no life beyond the process that started it."""
+    """No core dump, no tracing (prctl(2)), no page in the swap (mlockall(2)); no life beyond the process that started it."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if libc.mlockall(_MCL_CURRENT_FUTURE_ONFAULT) != 0 and Path("/proc/swaps").read_text().count("\n") > 1:
+        raise OperatorError(
+            "the keeper's memory cannot be locked, and this machine has swap: keys could reach the disk",
+            where="RLIMIT_MEMLOCK",
+            do="Start as root, raise the limit (LimitMEMLOCK=infinity), or end the swap",
+        )
     if end_with_parent:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

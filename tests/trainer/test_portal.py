@@ -1,0 +1,233 @@
+"""The portal over real TLS: what it lets through, what it tells whom, and what it refuses to read."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.age import X25519Identity, X25519Recipient
+from pbx_bridge.ids import new_recording_id
+from pbx_bridge.stations.ca import ensure_ca
+from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
+from pbx_bridge.wire_portal import Refused
+from pbx_bridge.wire_proof import parse_invite
+from tests.archive.house import House, house
+
+T = TypeVar("T")
+CONTENT = bytes(range(256)) * 1_000
+
+
+@dataclass
+class Person:
+    """Somebody who has joined, with a connection of their own."""
+
+    bridge: Bridge
+    token: bytes
+
+
+@dataclass
+class Site:
+    home: House
+    ca_pem: str
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """A client's blocking work, beside the portal that serves it."""
+        return await asyncio.to_thread(work)
+
+    async def join(self, name: str, role: words.Role = words.Role.TRAINER) -> Person:
+        code = parse_invite(await self.home.invite(name, role))
+        bridge = Bridge(self.home.url, self.ca_pem, X25519Identity.generate())
+        proven = await self.do(lambda: bridge.prove(code.secret))
+        assert (proven.name, proven.role) == (name, role)
+        return Person(bridge, proven.token)
+
+    async def raw(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request as it stands, outside the client's program."""
+
+        def ask() -> tuple[int, dict[str, str], bytes]:
+            where = urlsplit(self.home.url)
+            context = ssl.create_default_context(cadata=self.ca_pem)
+            connection = http.client.HTTPSConnection(where.netloc, timeout=20, context=context)
+            try:
+                connection.request(method, path, body, headers or {})
+                response = connection.getresponse()
+                return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+            finally:
+                connection.close()
+
+        return await self.do(ask)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with house(tmp_path) as home:
+        yield Site(home, home.tls.ca_cert.read_text())
+
+
+def word(answer: bytes) -> str:
+    return str(json.loads(answer)["no"])
+
+
+async def test_guessed_and_foreign_ids_are_told_apart_by_nothing(site: Site) -> None:
+    """Same status, same headers, same bytes: for an id that never was, another trainee's, another state's."""
+    foreign = (await site.home.record(CONTENT)).recording
+    gone = (await site.home.record(CONTENT)).recording
+    await site.home.link.destroy(gone, "objection")
+    carla = await site.join("carla")
+    bearer = {"Authorization": f"Bearer {carla.token.hex()}"}
+    seen = set()
+    for recording in (foreign, gone, new_recording_id(), "x", "a" * 27, "%2e%2e", "A" * 26):
+        path = words.OPEN_PATH.format(recording=recording)
+        status, headers, body = await site.raw("POST", path, b'{"session":"review"}', bearer)
+        seen.add((status, body, *(value for name, value in sorted(headers.items()) if name != "date")))
+    assert len(seen) == 1
+    assert next(iter(seen))[0] == 404
+
+
+async def test_nothing_is_said_without_a_proof(site: Site) -> None:
+    recording = (await site.home.record(CONTENT)).recording
+    open_path = words.OPEN_PATH.format(recording=recording)
+    payload = words.PAYLOAD_PATH.format(grant="00" * 16)
+    asked = [("GET", words.LIST_PATH, None), ("POST", open_path, b'{"session":"x"}'), ("GET", payload, None)]
+    for headers in (
+        {},
+        {"Authorization": "Bearer " + "0" * 64},
+        {"Authorization": "Basic YWxpY2U6"},
+        {"Cookie": "a=b"},
+    ):
+        for method, path, body in asked:
+            status, _, answer = await site.raw(method, path, body, headers)
+            assert (status, word(answer)) == (401, "visit-ended")
+    for path in ("/", "/docs", "/openapi.json", f"/{recording}.age", "/v1", "/v1/recordings/../../ca.key"):
+        assert (await site.raw("GET", path))[0] == 404
+
+
+async def test_a_grant_is_its_visits_alone(site: Site) -> None:
+    finished = await site.home.record(CONTENT)
+    await site.home.link.hand_over(finished.recording, "alice")
+    bruno, carla = await site.join("bruno"), await site.join("carla")
+    opened = await site.do(lambda: bruno.bridge.open(finished.recording, "review"))
+    path = words.PAYLOAD_PATH.format(grant=opened.grant.hex())
+    status, _, answer = await site.raw("GET", path, headers={"Authorization": f"Bearer {carla.token.hex()}"})
+    assert (status, word(answer)) == (401, "visit-ended")
+    bearer = {"Authorization": f"Bearer {bruno.token.hex()}"}
+    status, headers, whole = await site.raw("GET", path, headers=bearer)
+    assert (status, len(whole)) == (200, finished.payload_bytes)
+    assert headers["etag"] == f'"{finished.payload}"'
+    size = len(whole)
+    for first, last in ((0, 0), (0, size - 1), (17, 4_000), (size - 1, size - 1), (5, size * 2)):
+        status, headers, part = await site.raw(
+            "GET", path, headers=bearer | {"Range": f"bytes={first}-{last}"}
+        )
+        assert (status, part) == (206, whole[first : last + 1])
+        assert headers["content-range"] == f"bytes {first}-{min(last, size - 1)}/{size}"
+    for wrong in ("bytes=5-4", f"bytes={size}-", "bytes=-5", "bytes=0-1,5-6", "bytes=" + "9" * 40 + "-", "x"):
+        assert (await site.raw("GET", path, headers=bearer | {"Range": wrong}))[0] == 400
+    await site.home.link.destroy(finished.recording, "private")
+    (site.home.archive / f"{finished.recording}.age").unlink()
+    assert (await site.raw("GET", path, headers=bearer))[0] == 404
+
+
+async def test_a_file_that_is_not_the_signed_one_is_not_given(site: Site) -> None:
+    finished = await site.home.record(CONTENT)
+    await site.home.link.hand_over(finished.recording, "alice")
+    bruno = await site.join("bruno")
+    sealed = site.home.archive / f"{finished.recording}.age"
+    os.truncate(sealed, sealed.stat().st_size - 1)
+    with pytest.raises(Refused) as refused:
+        await site.do(lambda: bruno.bridge.open(finished.recording, "review"))
+    assert refused.value.word == "file"
+    sealed.unlink()
+    with pytest.raises(Refused):
+        await site.do(lambda: bruno.bridge.open(finished.recording, "review"))
+
+
+BODIES = [
+    b"",
+    b"{}",
+    b"[]",
+    b'{"recipient":1}',
+    b"\xff" * 50,
+    b"[" * 10_000,
+    b'{"recipient":"age1","client_nonce":"00"}',
+    b"x" * (words.MAX_BODY_BYTES + 1),
+]
+
+
+async def test_a_body_that_is_none_is_refused(site: Site) -> None:
+    for body in BODIES:
+        for path in (words.BEGIN_PATH, words.PROVE_PATH):
+            status, _, answer = await site.raw("POST", path, body)
+            assert (status, word(answer)) == (400, "malformed"), body[:60]
+
+
+async def test_a_weak_recipient_gets_no_challenge(site: Site) -> None:
+    """A low-order point: whoever knows no secret could open what is sealed to it."""
+    code = parse_invite(await site.home.invite("bruno"))
+    body = words.write_body(words.BeginAsked(str(X25519Recipient(bytes(32))), b"\1" * 32, code.secret))
+    status, _, answer = await site.raw("POST", words.BEGIN_PATH, body)
+    assert (status, word(answer)) == (403, "key")
+
+
+async def test_guessing_is_slowed_per_address(site: Site) -> None:
+    recipient = str(X25519Identity.generate().recipient())
+    statuses = []
+    for _ in range(25):
+        body = words.write_body(words.BeginAsked(recipient, b"\1" * 32, os.urandom(16)))
+        status, headers, answer = await site.raw("POST", words.BEGIN_PATH, body)
+        statuses.append((status, word(answer)))
+    assert statuses[0] == (403, "code")
+    assert statuses[-1] == (429, "too-often")
+    assert int(headers["retry-after"]) >= 1
+
+
+async def test_a_dead_keeper_is_said_and_releases_nothing(site: Site) -> None:
+    bruno = await site.join("bruno")
+    site.home.end_keeper()
+    with pytest.raises(Refused) as refused:
+        await site.do(bruno.bridge.recordings)
+    assert refused.value.word == "keeper"
+    await site.home.start_keeper()
+    assert await site.do(bruno.bridge.recordings) == ()  # a new proof, by itself
+
+
+async def test_another_ca_is_not_believed(site: Site, tmp_path: Path) -> None:
+    other = ensure_ca(tmp_path / "other", ["localhost"])
+    with pytest.raises(BridgeError, match="another CA"):
+        await site.do(lambda: pinned_ca(site.home.url, other.ca_sha256()))
+    bridge = Bridge(site.home.url, other.ca_cert.read_text(), X25519Identity.generate())
+    with pytest.raises(BridgeError, match="certificate"):
+        await site.do(bridge.recordings)
+    assert await site.do(lambda: pinned_ca(site.home.url, site.home.tls.ca_sha256())) == site.ca_pem
+
+
+async def test_a_relay_with_a_good_certificate_of_another_name_fails(site: Site) -> None:
+    """The same CA, but the address is another: the name in the certificate decides."""
+    elsewhere = site.home.url.replace("localhost", "127.0.0.2")
+    bridge = Bridge(elsewhere, site.ca_pem, X25519Identity.generate())
+    with pytest.raises(BridgeError):
+        await site.do(bridge.recordings)
+
+
+async def test_nothing_older_than_tls_1_3(site: Site) -> None:
+    def old() -> Any:
+        where = urlsplit(site.home.url)
+        context = ssl.create_default_context(cadata=site.ca_pem)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        http.client.HTTPSConnection(where.netloc, timeout=20, context=context).request("GET", "/")
+
+    with pytest.raises(ssl.SSLError):
+        await site.do(old)
