@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ SHORTEST_S, LONGEST_S = 10, 900
 """Shorter leaves no room for a hold and the mail; the trainee's plan allows 20 minutes a week (P15)."""
 MAIL_S = 4.0
 SESSION = "demonstration"
+Told = Callable[[str], None]
 
 
 class DemoError(Exception):
@@ -147,11 +148,11 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
         bridge = await stack.enter_async_context(
             Bridge(pbx, programs, Site(login=workstation.login), told=told)
         )
-        await _enrol(bridge, workstation, told)
-        truth = await _call(pbx, workstation, args.seconds, told)
-        recording = await _recorded(bridge, told)
+        await enrol(bridge, workstation, told)
+        truth = await call_with_mail(pbx, workstation, args.seconds, told)
+        recording = await recorded(bridge, told)
         machine = TrainerMachine(await trainer_programs, out / "trainer", out / "trainer.key")
-        result = await _hand_over_and_fetch(bridge, workstation, machine, recording, truth, out, told)
+        result = await hand_over_and_fetch(bridge, workstation, machine, recording, truth, out, told)
         if args.keep:
             await _keep(stack, pbx, bridge, workstation, machine, result, told)
         _print_end(result)
@@ -160,18 +161,21 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
         return 0 if result.proven else 1
 
 
-async def _enrol(bridge: Bridge, workstation: Workstation, told: Progress) -> None:
+async def enrol(bridge: Bridge, workstation: Workstation, told: Told, *client: str | Path) -> None:
+    """From the invitation to the open order desk. `client` replaces the installed client's `run`, in tests."""
     told("the administrator invites the workstation; the trainee enrols it and starts the client")
     invitation = await bridge.invite_station("desk-1")
     await workstation.enrol(invitation.url, invitation.code)
-    await workstation.start_client()
+    await workstation.start_client(*client)
     told("the trainee reads the notice and accepts it")
     await workstation.accept_notice()
     told("the trainee opens the order desk")
     await workstation.open_business_app()
 
 
-async def _call(pbx: Asterisk, workstation: Workstation, seconds: int, told: Progress) -> Truth:
+async def call_with_mail(pbx: Asterisk, workstation: Workstation, seconds: int, told: Told) -> Truth:
+    """The call of the demo: held and resumed once, then a private mail in front of the business window."""
+
     async def mail() -> None:
         await workstation.open_mail(MAIL_S)
         told("a private mail jumps in front of the order desk")
@@ -182,24 +186,24 @@ async def _call(pbx: Asterisk, workstation: Workstation, seconds: int, told: Pro
         return await hold_a_call(pbx.ports.sip, plan, Path(folder), told)
 
 
-async def _recorded(bridge: Bridge, told: Progress) -> str:
+async def recorded(bridge: Bridge, told: Told) -> str:
     """Waits for the call's ledger line, prints it, and returns the recording's id."""
     line = await bridge.ledger_line()
     told("the ledger's line:")
-    print(f"    {line}")
+    print(await bridge.command("ledger"), end="")
     if line["outcome"] != "recorded":
         raise DemoError(f"the call was not recorded: {line['reason']}\n{bridge.log[-3000:]}")
     return str(line["recording"])
 
 
-async def _hand_over_and_fetch(
+async def hand_over_and_fetch(
     bridge: Bridge,
     workstation: Workstation,
     machine: TrainerMachine,
     recording: str,
     truth: Truth,
     out: Path,
-    told: Progress,
+    told: Told,
 ) -> Result:
     told("the trainer joins on a machine of their own, with a one-time code")
     invitation = await bridge.invite_trainer(TRAINER)
@@ -225,7 +229,7 @@ async def _keep(
     workstation: Workstation,
     machine: TrainerMachine,
     result: Result,
-    told: Progress,
+    told: Told,
 ) -> None:
     process, url = await machine.play(str(result.recording), SESSION)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tests.rig.desktop import Desktop, RigError
+from tests.rig.desktop import USER, Desktop, RigError
 from tests.rig.install import SYSTEM_PYTHON, Installed
 
 COMMAND_DEADLINE_S = 30.0
@@ -35,17 +35,21 @@ class Workstation:
         *,
         compositor: bool = False,
         size: tuple[int, int] = (1280, 800),
+        user: str = USER,
+        where: Path | None = None,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._programs, self._told = programs, told
-        self._compositor, self._size = compositor, size
+        self._compositor, self._size, self._user, self._where = compositor, size, user, where
         self.desktop: Desktop
         self.client: subprocess.Popen[bytes] | None = None
         self.app: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> Self:
         try:
-            self.desktop = Desktop(size=self._size, compositor=self._compositor)
+            self.desktop = Desktop(
+                size=self._size, compositor=self._compositor, user=self._user, where=self._where
+            )
         except RigError as error:
             raise WorkstationError(f"the desktop does not start: {error}") from error
         self.home = self.desktop.runtime / "home"
@@ -98,10 +102,21 @@ class Workstation:
     async def enrol(self, url: str, code: str) -> None:
         await self.command("enrol", url, "--code", code)
 
-    async def start_client(self) -> None:
-        """`workstation-client run`, as autostart would, until it says it is connected."""
-        self.client = self._spawn([self._programs.client, "run"], stdout=self._log, stderr=self._log)
+    async def start_client(self, *command: str | Path) -> None:
+        """`workstation-client run` (or another command in its place), as autostart would, until it is connected."""
+        words = list(command) or [self._programs.client, "run"]
+        self.client = self._spawn(words, stdout=self._log, stderr=self._log)
+        await self.until_connected()
+
+    async def until_connected(self) -> None:
+        """Returns when the client says that it is. Raises: WorkstationError."""
         await self._until(self._connected, CONNECTED_DEADLINE_S, "the client is not connected to the bridge")
+
+    async def end_client(self) -> None:
+        """As a log-out ends it."""
+        if self.client is not None:
+            await asyncio.to_thread(self.desktop.end, self.client)
+            self.client = None
 
     async def _connected(self) -> bool:
         try:
