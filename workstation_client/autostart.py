@@ -8,7 +8,6 @@ over SSH nobody can tell. Where it is not certain both are installed; the client
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,8 @@ UNIT: Final = "pbx-bridge-workstation.service"
 DESKTOP_FILE: Final = "pbx-bridge-workstation.desktop"
 _TARGET: Final = "graphical-session.target"
 _ASK_S: Final = 10.0
+_UNQUOTABLE: Final = frozenset("\"'\\$%`\n\t")
+"""systemd.service(5) and the Desktop Entry Specification quote these differently, or not at all in a program's path."""
 
 
 class Kind(Enum):
@@ -42,8 +43,8 @@ class Installed:
 
 def install(kinds: tuple[Kind, ...] | None = None) -> list[Installed]:
     """Installs what fits this desktop, or `kinds`. Raises: OperatorError."""
-    chosen = kinds or _fitting()
     command = _command()
+    chosen = kinds or _fitting()
     try:
         if Kind.SYSTEMD in chosen:
             _write(_unit_path(), unit_text(command))
@@ -93,7 +94,7 @@ PartOf={_TARGET}
 After={_TARGET}
 
 [Service]
-ExecStart={" ".join(_systemd_word(w) for w in command)}
+ExecStart={" ".join(_word(w) for w in command)}
 Restart=on-failure
 RestartSec=2
 # 2: not enrolled, or set up wrongly: starting again mends nothing.
@@ -118,7 +119,7 @@ Name=Training recordings
 Name[fr]=Enregistrements de formation
 Comment=Records the window you are trained on, during calls drawn for training
 Comment[fr]=Enregistre la fenêtre de votre formation pendant les appels tirés au sort
-Exec={" ".join(_desktop_word(w) for w in command)}
+Exec={" ".join(_word(w) for w in command)}
 Terminal=false
 NoDisplay=true
 X-GNOME-Autostart-enabled=true
@@ -132,21 +133,18 @@ def _command() -> list[str]:
         beside = Path(sys.executable).with_name("workstation-client")
         program = str(beside) if beside.exists() else None
     start = [os.path.abspath(program)] if program else [sys.executable, "-m", "workstation_client"]
+    if strange := set(start[0]) & _UNQUOTABLE:
+        raise OperatorError(
+            f"its path contains {' '.join(sorted(strange))}, which no autostart file can hold",
+            where=start[0],
+            do="Install the client somewhere else",
+        )
     return [*start, "run"]
 
 
-def _systemd_word(word: str) -> str:
-    """systemd.service(5), Command lines: quoted, with % and $ doubled."""
-    safe = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return safe if shlex.quote(word) == word and safe == word else f'"{safe}"'
-
-
-def _desktop_word(word: str) -> str:
-    """Desktop Entry Specification, The Exec key: quoted, then escaped once more as a string value."""
-    if shlex.quote(word) == word and "%" not in word:
-        return word
-    quoted = "".join("\\" + c if c in '"`$\\' else c for c in word).replace("%", "%%")
-    return f'"{quoted}"'.replace("\\", "\\\\")
+def _word(word: str) -> str:
+    """Quoted where it must be; the same in systemd.service(5) and in the Desktop Entry Specification."""
+    return f'"{word}"' if " " in word else word
 
 
 def _fitting() -> tuple[Kind, ...]:
