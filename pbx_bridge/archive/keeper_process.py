@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -184,7 +185,8 @@ def _become(user: str, settings: KeeperSettings) -> None:
         raise OperatorError(f"there is no user {user!r}", do=f"Run: useradd --system {user}") from None
     for path in (settings.folder, *settings.folder.rglob("*")):
         os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-    resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    with suppress(ValueError):  # a container's root may lack that right; `_shut_in` judges what came of it
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     # The socket's folder is root's: the new user gets one of its own in it only if the caller made it so.
     os.chown(settings.socket_path.parent, entry.pw_uid, -1)
     os.setgroups([])
