@@ -33,6 +33,8 @@ CHROMIUM_OPTIONS = (
 )
 PAGE = b"""<!doctype html><title>Desk</title><style>html{background:#2040c0;color:#fff;font:40px monospace}</style>
 <p id=count>0</p><script>let n=0;setInterval(()=>{document.getElementById('count').textContent=++n},50)</script>"""
+PRIVATE = b"<!doctype html><title>Private</title><style>html{background:#f00}</style>"
+"""What the same browser shows of something else: /red."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class _Page(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(PAGE)
+        self.wfile.write(PRIVATE if self.path == "/red" else PAGE)
 
     def log_message(self, *_: object) -> None:
         return

@@ -73,13 +73,15 @@ class Desktop:
         window_manager: bool = True,
         desktops: int = 2,
         user: str = USER,
+        where: Path | None = None,
     ) -> None:
+        """`where`: below which its folder is made, /tmp else."""
         if os.geteuid() != 0:
             raise RigError("the desktop rig becomes an ordinary user: run this with sudo")
         self.user = ordinary_user(user)
         self.size = size
         self._processes: list[subprocess.Popen[bytes]] = []
-        self._folder = Path(tempfile.mkdtemp(prefix="pbx-bridge-desktop-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="pbx-bridge-desktop-", dir=where))
         self._folder.chmod(0o755)
         self.runtime = self._folder / "runtime"
         self.runtime.mkdir(mode=0o700)

@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 import xcffib
+import xcffib.res
 import xcffib.xproto
 
 from tests.rig.desktop import Desktop, until
@@ -23,6 +24,7 @@ class WindowHand:
         connection: Any = xcffib.connect(desktop.display)
         self._connection = connection
         self._core = connection.core
+        self._res: Any = connection(xcffib.res.key)
         screen = connection.get_setup().roots[0]
         self.root: int = screen.root
 
@@ -35,11 +37,14 @@ class WindowHand:
     def atom(self, name: str) -> int:
         return int(self._core.InternAtom(False, len(name), name).reply().atom)
 
-    def find(self, wm_class: str, *, title: str | None = None, within_s: float = 20.0) -> int:
-        """The newest mapped application window of that class (and title)."""
+    def find(
+        self, wm_class: str, *, title: str | None = None, pid: int | None = None, within_s: float = 20.0
+    ) -> int:
+        """The uppermost mapped application window of that class (and title, and process, by XRes)."""
 
         def look() -> int | None:
             found = [w for w in self._tree(self.root) if self._fits(w, wm_class, title)]
+            found = [w for w in found if pid is None or self._process_of(w) == pid]
             return found[-1] if found else None
 
         return until(f"a window of class {wm_class}", look, within_s)
@@ -62,6 +67,20 @@ class WindowHand:
         except xcffib.Error:
             return False
         return wm_class in words[:2] and named and seen.map_state == xcffib.xproto.MapState.Viewable
+
+    def _process_of(self, window: int) -> int:
+        spec = xcffib.res.ClientIdSpec.synthetic(window, xcffib.res.ClientIdMask.LocalClientPID)
+        return int(self._res.QueryClientIds(1, [spec]).reply().ids[0].value[0])
+
+    def set_text(self, window: int, name: str, text: str) -> None:
+        words = text.encode()
+        atom = xcffib.xproto.Atom.STRING
+        self._core.ChangeProperty(0, window, self.atom(name), atom, 8, len(words), words)
+        self._core.GetInputFocus().reply()
+
+    def set_words(self, window: int, name: str, kind: str, *words: int) -> None:
+        self._core.ChangeProperty(0, window, self.atom(name), self.atom(kind), 32, len(words), words)
+        self._core.GetInputFocus().reply()
 
     def text(self, window: int, name: str) -> str:
         answer = self._core.GetProperty(False, window, self.atom(name), 0, 0, 1024).reply()

@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from functools import lru_cache
 
+from pbx_bridge.wire import ApplicationRule
 from workstation_client.guard import ProcessFacts, ProgramFile
 from workstation_client.programs import Kind, kind_of, main_argument
 
@@ -86,6 +88,24 @@ def _sha256(path: str, *_version: int) -> str:
     """The file's SHA-256, computed once for each version of it (any write changes its ctime)."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def resolved(rule: ApplicationRule) -> ApplicationRule:
+    """The rule with links followed, so that it may name /usr/bin/python3 for whichever version that is.
+
+    A link the user can change is not followed: the rule then fits no process.
+    """
+    executable, main = rule.executable, rule.main_program
+    if main is not None and main.startswith("/"):
+        main = _followed(main)
+    return replace(rule, executable=_followed(executable), main_program=main)
+
+
+def _followed(path: str) -> str:
+    try:
+        return path if user_can_change(path) else os.path.realpath(path)
+    except OSError:
+        return path
 
 
 def user_can_change(path: str) -> bool:

@@ -21,6 +21,7 @@ import xcffib.xproto
 
 from pbx_bridge.wire import ApplicationRule
 from workstation_client.capture.base import DisplayLost, Nothing, Shown
+from workstation_client.capture.files import resolved
 from workstation_client.capture.x11_canvas import Canvas, Layer
 from workstation_client.capture.x11_display import LOST, Display
 from workstation_client.capture.x11_surface import Rectangle, Surface
@@ -96,7 +97,7 @@ class X11Capture:
         )
 
     def aim(self, rules: tuple[ApplicationRule, ...]) -> tuple[int, int] | None:
-        self._rules = rules
+        self._rules = tuple(resolved(rule) for rule in rules)
         self._with_hash = any(rule.sha256 is not None for rule in rules)
         self._stale_scene = self._everything = True
         with self._living():

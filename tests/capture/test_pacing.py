@@ -1,0 +1,60 @@
+"""P2 as a conversation: when to look, when to repeat."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workstation_client.pacing import REPEAT_NS, Due, Pacing
+
+MS = 1_000_000
+
+
+def test_a_change_is_taken_at_once_when_the_rate_allows() -> None:
+    pacing = Pacing(10)
+    assert pacing.due(0, news=True) is Due.TAKE
+    pacing.taken(0)
+    pacing.shown(0)
+    assert pacing.due(99 * MS, news=True) is None
+    assert pacing.wait_ns(40 * MS, news=True) == 60 * MS
+    assert pacing.due(100 * MS, news=True) is Due.TAKE
+
+
+def test_without_a_change_the_last_picture_is_repeated_before_its_second_is_over() -> None:
+    pacing = Pacing(10)
+    pacing.taken(0)
+    pacing.shown(0)
+    assert pacing.due(900 * MS, news=False) is None
+    assert pacing.due(960 * MS, news=False) is Due.REPEAT
+    assert pacing.wait_ns(0, news=False) < REPEAT_NS
+
+
+@given(st.integers(5, 30), st.lists(st.tuples(st.integers(1, 400), st.booleans()), max_size=200))
+def test_never_faster_than_the_rate_never_slower_than_each_second(
+    fps: int, story: list[tuple[int, bool]]
+) -> None:
+    pacing, now, taken, shown = Pacing(fps), 0, [], [0]
+    pacing.shown(0)
+    for wait, news in story:
+        now += min(wait * MS, max(1, pacing.wait_ns(now, news=news)))
+        due = pacing.due(now, news=news)
+        if due is Due.TAKE:
+            taken.append(now)
+            pacing.taken(now)
+        if due is not None:
+            shown.append(now)
+            pacing.shown(now)
+    assert all(b - a >= 1_000_000_000 // fps for a, b in itertools.pairwise(taken))
+    assert all(b - a <= REPEAT_NS for a, b in itertools.pairwise(shown))
+
+
+@pytest.mark.parametrize("fps", [5, 30])
+def test_waiting_as_long_as_told_finds_something_due(fps: int) -> None:
+    pacing = Pacing(fps)
+    pacing.taken(0)
+    pacing.shown(0)
+    for news in (True, False):
+        assert pacing.due(pacing.wait_ns(0, news=news), news=news) is not None
