@@ -82,9 +82,9 @@ async def test_a_wrong_secret_is_told_once_and_clearly_and_not_tried_for_ever(pb
     down = told.facts[0]
     assert isinstance(down, facts.LinkDown)
     assert "manager.conf" in down.why
-    assert "pbx-bridge" in down.why
+    assert "'pbxb'" in down.why
     assert "not the secret" not in down.why
-    assert pbx.log.count("failed to authenticate as 'pbx-bridge'") == 1
+    assert pbx.log.count("failed to authenticate as 'pbxb'") == 1
 
 
 async def test_closing_during_the_wait_for_a_reconnect_ends_the_tries(pbx: Asterisk) -> None:

@@ -152,6 +152,38 @@ async def test_stopping_in_mid_call_ends_it_at_once_and_leaves_nothing(line: Lin
     assert voices.lost == []
 
 
+async def test_stopping_before_it_began_leaves_nothing(line: Line) -> None:
+    async with Stage(line.pbx) as stage:
+        talking, _ = await stage.connect(await stage.agent(), await stage.customer(), "171")
+        for pause_s in (0.0, 0.001, 0.002, 0.004, 0.008):
+            voices = Voices(line.taps.tap())
+            starting = asyncio.create_task(
+                voices.tap.start(await line.channel("PJSIP/201"), voices.chunk, voices.lost.append)
+            )
+            await asyncio.sleep(pause_s)
+            await voices.tap.stop()
+            await starting
+            assert voices.lost == []
+        async with asyncio.timeout(3):
+            while len(await line.pbx.channels()) > 2:  # noqa: ASYNC110 - the command line has no events
+                await asyncio.sleep(0.05)
+        talking.hang_up()
+        await line.pbx.no_channels()
+
+
+async def test_a_bridge_that_ends_leaves_nothing(line: Line) -> None:
+    async with Stage(line.pbx) as stage:
+        voices, talking, calling = await tapped(line, stage)
+        await voices.seconds(0.5)
+        await line.taps.close()
+        async with asyncio.timeout(3):
+            while len(await line.pbx.channels()) > 2:  # noqa: ASYNC110 - the command line has no events
+                await asyncio.sleep(0.05)
+        assert not calling.ended.is_set()
+        talking.hang_up()
+        await line.pbx.no_channels()
+
+
 async def test_a_channel_that_is_gone_is_refused_and_told(line: Line) -> None:
     voices = await line.tap(ChannelId("1795465148.999"))
     assert voices.lost == ["tap-refused"]
@@ -159,7 +191,7 @@ async def test_a_channel_that_is_gone_is_refused_and_told(line: Line) -> None:
 
 
 async def test_a_wrong_password_is_told(line: Line) -> None:
-    taps = TapServer(AriSettings(f"http://127.0.0.1:{line.pbx.ports.http}", "pbx-bridge", "wrong"))
+    taps = TapServer(AriSettings(f"http://127.0.0.1:{line.pbx.ports.http}", "pbxb", "wrong"))
     await taps.start()
     voices = Voices(taps.tap())
     await voices.tap.start(ChannelId("1.2"), voices.chunk, voices.lost.append)

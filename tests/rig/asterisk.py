@@ -60,8 +60,8 @@ class Asterisk:
         self.work = Path()
         """Its directory: etc, log, spool, data/sounds."""
         self.ports = Ports(0, 0, 0, 0, 0)
-        self.ami_user, self.ami_secret = "pbx-bridge", secrets.token_hex(16)
-        self.ari_user, self.ari_password = "pbx-bridge", secrets.token_hex(16)
+        self.ami_user, self.ami_secret = "pbxb", secrets.token_hex(16)
+        self.ari_user, self.ari_password = "pbxb", secrets.token_hex(16)
         self.rig_secret = secrets.token_hex(16)
         """Of the AMI user `rig`, who may do everything: the site's other applications."""
 

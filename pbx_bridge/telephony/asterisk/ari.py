@@ -26,7 +26,7 @@ REQUEST_DEADLINE_S = 2.0
 HEARTBEAT_S = 5.0
 EVENT_LIMIT = 64 * 1024
 """An event of one channel is below 2 KiB."""
-RETRY_FIRST_S, RETRY_LAST_S = 0.25, 5.0
+RETRY_FIRST_S, RETRY_LAST_S = 0.25, 2.0
 
 
 class AriRefused(Exception):

@@ -14,7 +14,7 @@ class AmiSettings:
     """The manager interface: manager.conf, dialplan/asterisk/manager_pbxb.conf."""
 
     port: int = 5038
-    user: str = "pbx-bridge"
+    user: str = "pbxb"
     secret: str = field(default="", repr=False)
     host: str = "127.0.0.1"
 
@@ -30,7 +30,7 @@ class AriSettings:
 
     url: str = "http://127.0.0.1:8088"
     """Scheme, host, port and http.conf's `prefix` if it has one; without `/ari`."""
-    user: str = "pbx-bridge"
+    user: str = "pbxb"
     password: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:

@@ -121,8 +121,15 @@ class Tap:
             except AriRefused as refused:
                 log.warning("a tap may have been left behind", why=str(refused))
 
+    def is_over(self) -> bool:
+        """Stopped or lost: no sample comes any more."""
+        return self._over
+
     async def _listen(self, channel: ChannelId, leg: _Leg) -> None:
         await self._server.ari.snoop(channel, leg.channel, WAYS[leg.name])
+        if self.is_over():  # stopped meanwhile, when there was nothing yet to hang up
+            await self._server.ari.hang_up(leg.channel)
+            return
         await self._server.ari.go_on(leg.channel, CONTEXT, str(leg.id))
 
     def _expect(self, leg: _Leg) -> None:
