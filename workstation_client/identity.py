@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
 
-import keyring
+import keyring.backend
 import keyring.errors
 import platformdirs
 
@@ -107,28 +107,36 @@ def _seed(folder: Path, key: bytes) -> bytes:
         raise OperatorError(
             f"the device key cannot be read ({error})", where=str(path), do="Enrol anew"
         ) from None
-    with contextlib.suppress(keyring.errors.KeyringError, ValueError):
-        if found := keyring.get_password(_SERVICE, key.hex()):
-            return bytes.fromhex(found)
+    for backend in _keyrings():
+        with contextlib.suppress(keyring.errors.KeyringError, ValueError):
+            if found := backend.get_password(_SERVICE, key.hex()):
+                return bytes.fromhex(found)
     raise OperatorError(
         "the device key is in the keyring, and the keyring does not give it",
         do="Unlock the keyring (log in on the desktop), or enrol anew",
     )
 
 
+def _keyrings() -> list[keyring.backend.KeyringBackend]:
+    """Those fit for a secret, best first. `keyring.get_keyring` may be a chain with unfit ones in it."""
+    fit = [
+        backend
+        for backend in keyring.backend.get_all_keyring()
+        if type(backend).__module__.rpartition(".")[2] in _TRUSTED_KEYRINGS
+    ]
+    return sorted(fit, key=lambda backend: -backend.priority)
+
+
 def _into_keyring(key: bytes, seed: bytes) -> str | None:
     """Where it went; None where there is no keyring fit for a secret."""
-    try:
-        backend = keyring.get_keyring()
-        if not any(name in type(backend).__module__ for name in _TRUSTED_KEYRINGS):
-            return None
-        backend.set_password(_SERVICE, key.hex(), seed.hex())
-        if backend.get_password(_SERVICE, key.hex()) != seed.hex():
-            return None
-    except (keyring.errors.KeyringError, RuntimeError, OSError) as error:
-        log.info("no keyring: %s", error)
-        return None
-    return "the desktop's keyring"
+    for backend in _keyrings():
+        try:
+            backend.set_password(_SERVICE, key.hex(), seed.hex())
+            if backend.get_password(_SERVICE, key.hex()) == seed.hex():
+                return "the desktop's keyring"
+        except (keyring.errors.KeyringError, RuntimeError, OSError) as error:
+            log.info("no keyring: %s", error)
+    return None
 
 
 def write_private(path: Path, text: str) -> None:

@@ -508,3 +508,40 @@ def test_a_long_notice_still_fits_one_message() -> None:
     rule = wire.ApplicationRule("n" * 64, "/" + "é" * 200, "/" + "p" * 200, "w" * 128, "t" * 100, "0" * 64)
     notice_ = wire.Notice("fr", "é" * 8000, (rule,) * wire.MAX_APPLICATIONS, 10, 3600)
     assert wire.Writer(wire.Side.BRIDGE).write(notice_)
+
+
+def test_the_device_key_goes_into_a_real_keyring(tmp_path: Path) -> None:
+    """GNOME's, unlocked as at a login. Nothing of the key is on the disk in clear, and it is found again."""
+    program = (
+        "import sys; from pathlib import Path; from workstation_client import identity\n"
+        "from pbx_bridge.wire_proof import new_seed\n"
+        "folder = Path(sys.argv[1]); mine = identity.Identity('https://h:1', '-----', 'desk', new_seed())\n"
+        "print(identity.save(mine, folder)); assert identity.load(folder) == mine; print(mine.seed.hex())\n"
+    )
+    login = 'printf password | gnome-keyring-daemon --unlock --components=secrets >&2; exec "$@"'
+    done = subprocess.run(
+        [
+            "dbus-run-session",
+            "--",
+            "sh",
+            "-c",
+            login,
+            "sh",
+            sys.executable,
+            "-c",
+            program,
+            str(tmp_path / "state"),
+        ],
+        env=os.environ
+        | {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    place, seed = done.stdout.splitlines()
+    assert place == "the desktop's keyring"
+    kept = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert [p.name for p in kept if "state" in p.parts] == ["station.json"]
+    assert not [p for p in kept if seed.encode() in p.read_bytes() or bytes.fromhex(seed) in p.read_bytes()]
