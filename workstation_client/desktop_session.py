@@ -4,7 +4,7 @@ logind is asked where there is one (`loginctl show-session`). RDP, VDI, x2go and
 one whose owner has disconnected counts as locked: xrdp is known by the connection to its display's socket (xorgxrdp,
 rdpClientCon.c), x2go by its state file (X2Go::Server::Agent::NX). Without logind an X display that answers counts as
 active, and as unlocked unless a screensaver says otherwise (xscreensaver's property, MIT-SCREEN-SAVER). Lockers that tell
-nobody (slock, i3lock without xss-lock) are not seen: docs/operations.md says so. It reads; it never decides.
+nobody (slock, i3lock without xss-lock) are not seen: docs/workstation.md says so. It reads; it never decides.
 """
 
 from __future__ import annotations
