@@ -79,6 +79,11 @@ class StationLink:
         self._bytes = Meter(burst=64 * 1024 * 1024, per_s=16 * 1024 * 1024)
 
     @property
+    def is_connected(self) -> bool:
+        """A connection stands; without one the link only waits for the same run to come back."""
+        return self._connected and not self.ended
+
+    @property
     def is_up(self) -> bool:
         """Orders given now will reach the station, or its lease ends."""
         return self._up and not self.ended

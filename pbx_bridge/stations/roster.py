@@ -1,7 +1,8 @@
 """Which stations are live, and what a further connection with the same key means. Pure.
 
-The same client run coming back replaces its own half-open connection; another run while the first is live is a copied
-key, and both must go (KeyCloned). A run whose lease is over is not live: its station simply starts anew.
+The same client run coming back replaces its own half-open connection; another run while the first is connected is a
+copied key, and both must go (KeyCloned). A run whose connection ended or whose lease is over is not live: the client was
+started anew.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Roster:
             return Arrival.NEW, link
         if link.run == run:
             return Arrival.RETURN, link
+        if not link.is_connected:
+            return Arrival.NEW, link
         self._held_until_ns[key] = now_ns + CLONE_HOLD_NS
         return Arrival.CLONE, link
 

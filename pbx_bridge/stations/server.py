@@ -291,7 +291,7 @@ class StationServer:
             raise Turned(wire.FarewellReason.CLONED, "the key was seen on two machines; try again in 30 s")
         if arrival is Arrival.NEW:
             if link:
-                self._carry_out(link, link.tick(now_ns))
+                self._carry_out(link, link.end(wire.FarewellReason.SILENT, "the client was started anew"))
             link = StationLink(known.station, hello.key, hello.run, hello.software)
             self._roster.add(link)
         assert link is not None

@@ -1,11 +1,12 @@
 """The client starts at login and ends at logout: a real session manager under Xvfb reads the autostart entry.
 
-The unit for systemd is checked by systemd itself.
+The unit for systemd is checked by systemd, and started by a real `systemd --user`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from pbx_bridge.stations import events
 from tests.rig.desktop import Desktop, until
 from tests.rig.install import Installed
 from tests.stations.rig import bridge
+from tests.stations.user_manager import UserManager
 from workstation_client import autostart
 
 
@@ -76,6 +78,49 @@ async def test_a_login_starts_the_client_and_a_logout_ends_it(
     removed = await asyncio.to_thread(_run, desktop, home, installed.client, "autostart", "remove")
     assert removed == "Removed.\n"
     assert not list((home / ".config").rglob("*.desktop"))
+
+
+_SESSION = """\
+[Unit]
+Description=What a desktop brings up at login
+BindsTo=graphical-session.target
+Before=graphical-session.target
+"""
+
+
+async def test_the_users_manager_starts_restarts_and_stops_the_client(
+    installed: Installed, desktop: Desktop, home: Path, tmp_path: Path
+) -> None:
+    """A real `systemd --user`: login brings graphical-session.target up, a killed client comes back, logout ends it."""
+    async with bridge(tmp_path / "bridge") as there:
+        code = there.registry.invite("desk")
+        await asyncio.to_thread(_run, desktop, home, installed.client, "enrol", there.url, "--code", code)
+        with UserManager(desktop, home) as manager:
+
+            async def systemctl(*words: str) -> str:
+                done = await asyncio.to_thread(manager.systemctl, *words)
+                assert done.returncode == 0, done.stderr
+                return done.stdout
+
+            shown = await asyncio.to_thread(manager.run, installed.client, "autostart", "install", "--json")
+            # The manager is there and no graphical session yet: it cannot be told which of both will start it.
+            assert [i["kind"] for i in json.loads(shown.stdout)] == ["systemd", "xdg"], shown.stderr
+            session = home / ".config/systemd/user/desk-session.target"
+            session.write_text(_SESSION)
+            await systemctl("daemon-reload")
+            await systemctl("import-environment", "DISPLAY", "XDG_SESSION_TYPE")
+            assert not there.told.events
+            await systemctl("start", "desk-session.target")
+            up = await there.told.wait(events.StationUp, within_s=30)
+            assert (up.trainee_login, up.active) == (desktop.user.pw_name, True)
+            shown = await asyncio.to_thread(manager.run, installed.client, "autostart", "install", "--json")
+            assert json.loads(shown.stdout)[0]["kind"] == "systemd"
+            await systemctl("kill", "--signal=KILL", autostart.UNIT)
+            await there.told.wait(events.StationUp, 2, within_s=30)
+            await systemctl("stop", "desk-session.target", "graphical-session.target")
+            await there.told.wait(events.StationDown, 2, within_s=15)
+            assert there.told.of(events.StationDown)[-1].reason == "stopping"
+        assert not there.told.of(events.KeyCloned)
 
 
 @pytest.fixture

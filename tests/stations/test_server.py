@@ -285,6 +285,19 @@ async def test_a_client_that_is_killed_loses_its_lease_within_two_seconds(
         assert time.monotonic() - began < 2.3
 
 
+async def test_a_client_killed_and_started_at_once_is_no_clone(there: Bridge, tmp_path: Path) -> None:
+    identity = await there.enrol("desk", tmp_path / "desk")
+    async with HostileDevice(there, identity) as first:
+        await _recording_of(first, "desk")
+        first.socket.transport.abort()
+        await until(lambda: not there.server._connections)
+        async with HostileDevice(there, identity) as second:
+            await second.join()
+            await there.told.wait(events.StationUp, 2, within_s=1)
+            kinds = [type(e) for e in there.told.events if not isinstance(e, events.CaptureStarted)]
+            assert kinds == [events.StationUp, events.LeaseLost, events.StationDown, events.StationUp]
+
+
 # ---- enrolment
 
 
