@@ -10,6 +10,7 @@ import signal
 import stat
 import sys
 import tempfile
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -91,6 +92,28 @@ async def test_the_demo_ends_with_a_proven_file(tmp_path: Path) -> None:
     assert _mode(key) == 0o600
     assert open_sealed(sealed, key).startswith(b"\x1a\x45\xdf\xa3"), "not a WebM file"
     assert f"age -d -i {key} {sealed}" in said
+
+
+async def test_keep_plays_the_recording_until_ctrl_c(tmp_path: Path) -> None:
+    async with watched_demo("--keep", "--out", str(tmp_path / "out"), "--seconds", "10") as process:
+        said = await _read_until(process, "\nid: ")
+        url = re.search(r"http://127\.0\.0\.1:\d+/\S*", said)
+        assert url, said
+        page, film = await asyncio.gather(
+            asyncio.to_thread(_get, url.group()), asyncio.to_thread(_get, f"{url.group()}video")
+        )
+        assert b"<video" in page
+        assert film.startswith(b"\x1a\x45\xdf\xa3"), "not a WebM file"
+        _interrupt(process)
+        out, _ = await process.communicate()
+    assert process.returncode == 0, said + out.decode()
+    assert out.decode().splitlines()[-1] == "left behind: []"
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        content: bytes = answer.read()
+        return content
 
 
 @pytest.mark.parametrize("moment", ["starting the bridge", "the trainee answers"])

@@ -155,9 +155,10 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
         result = await hand_over_and_fetch(bridge, workstation, machine, recording, truth, out, told)
         if args.keep:
             await _keep(stack, pbx, bridge, workstation, machine, result, told)
-        _print_end(result)
+        _print_end(result, machine)
         if args.keep:
-            await asyncio.Event().wait()
+            with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how this ends, and no fault
+                await asyncio.Event().wait()
         return 0 if result.proven else 1
 
 
@@ -176,8 +177,10 @@ async def enrol(bridge: Bridge, workstation: Workstation, told: Told, *client: s
 async def call_with_mail(pbx: Asterisk, workstation: Workstation, seconds: int, told: Told) -> Truth:
     """The call of the demo: held and resumed once, then a private mail in front of the business window."""
 
+    show_mail = await workstation.prepare_mail(MAIL_S)
+
     async def mail() -> None:
-        await workstation.open_mail(MAIL_S)
+        await show_mail()
         told("a private mail jumps in front of the order desk")
 
     held_s = 0.25 * seconds, 0.25 * seconds + min(3.0, max(2.0, seconds / 8))
@@ -251,10 +254,13 @@ async def _keep(
         print(f"    {what:24} {where}")
 
 
-def _print_end(result: Result) -> None:
+def _print_end(result: Result, machine: TrainerMachine) -> None:
     """The last lines are for a script: each with a key of its own."""
+    profile = shlex.quote(machine.environment["PBX_BRIDGE_PROFILE"])
+    play = shlex.join(machine.words("play", str(result.recording)))
     opened = f"age -d -i {shlex.quote(str(result.identity))} {shlex.quote(str(result.recording))}"
-    print(f"watch it:  {opened} | {_player()}")
+    print(f"watch it:  PBX_BRIDGE_PROFILE={profile} {play}")
+    print(f"or with standard tools:  {opened} | {_player()}")
     print(f"recording: {result.recording}")
     print(f"identity: {result.identity}")
     print(f"id: {result.id}", flush=True)

@@ -146,6 +146,20 @@ class Workstation:
         """The private mail in front of everything, until it is on the screen; it goes away by itself."""
         return await self._open("mail_window.py", "mail: shown", "--seconds", str(seconds), *options)
 
+    async def prepare_mail(self, seconds: float, *options: str) -> Callable[[], Awaitable[None]]:
+        """Starts the private mail out of sight; what is returned brings it to the front, at once."""
+        words = ("--seconds", str(seconds), "--wait", *options)
+        process = await self._open("mail_window.py", "mail: waiting", *words, stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        stdin = process.stdin
+
+        async def show() -> None:
+            stdin.write(b"now\n")
+            stdin.flush()
+            await self._said(process, "mail: shown", "mail_window.py")
+
+        return show
+
     async def order(self, line: str) -> int:
         """Tells the order desk something; CLOCK_MONOTONIC (ns) when it was on the screen. Raises: WorkstationError."""
         reader, writer = await asyncio.open_unix_connection(self.control)
@@ -159,19 +173,32 @@ class Workstation:
         return int(answer[1])
 
     def _spawn(
-        self, arguments: list[str | Path], *, stdout: int | IO[bytes], stderr: int | IO[bytes]
+        self,
+        arguments: list[str | Path],
+        *,
+        stdout: int | IO[bytes],
+        stderr: int | IO[bytes],
+        stdin: int = subprocess.DEVNULL,
     ) -> subprocess.Popen[bytes]:
         return self.desktop.spawn(
             arguments,
             environment={"HOME": str(self.home), "PYTHONUNBUFFERED": "1"},
             folder="/",
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
         )
 
-    async def _open(self, program: str, word: str, *options: str) -> subprocess.Popen[bytes]:
+    async def _open(
+        self, program: str, word: str, *options: str, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         arguments: list[str | Path] = [SYSTEM_PYTHON, self._programs.program(program), *options]
-        process = self._spawn(arguments, stdout=subprocess.PIPE, stderr=self._log)
+        process = self._spawn(arguments, stdin=stdin, stdout=subprocess.PIPE, stderr=self._log)
+        await self._said(process, word, program)
+        return process
+
+    async def _said(self, process: subprocess.Popen[bytes], word: str, program: str) -> None:
+        """Returns when the program printed `word`. Raises: WorkstationError when it ends or stays silent."""
         assert process.stdout is not None
         said = b""
         try:
@@ -184,7 +211,6 @@ class Workstation:
         except TimeoutError:
             self.desktop.end(process)
             raise WorkstationError(f"{program} does not show its window") from None
-        return process
 
     async def _until(self, holds: Callable[[], Awaitable[bool]], within_s: float, otherwise: str) -> None:
         try:
