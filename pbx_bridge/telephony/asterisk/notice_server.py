@@ -1,7 +1,7 @@
 """The caller's notice: a small FastAGI server for the one dialogue that happens before any agent is involved (P16).
 
-It plays the notice in the caller's language, waits for the objection's key, and leaves the outcome in two channel
-variables; the dialplan checks them against the heartbeat and reports. It never reports by itself, and it knows no call
+It plays the notice in the caller's language, waits for the objection's key, and leaves the outcome in a channel
+variable; the dialplan checks it against the heartbeat and reports. It never reports by itself, and it knows no call
 but the one it speaks to. A dialogue that gets stuck is cut: the caller goes on, unrecorded.
 """
 
@@ -138,8 +138,10 @@ class NoticeServer:
             )
             return
         outcome = "heard" if played.result == 0 else "objected"
-        for name, value in (("PBXB_NOTICE", notice.text_hash), ("PBXB_RESULT", f"{outcome}-{self._token}")):
-            await _ask(reader, writer, f"SET VARIABLE {name} {value}", ANSWER_DEADLINE_S)
+        writer.write(f"SET VARIABLE PBXB_RESULT {outcome}-{self._token}-{notice.text_hash}\n".encode())
+        writer.write_eof()  # nothing more to say: the dialplan goes on without waiting for us
+        async with asyncio.timeout(ANSWER_DEADLINE_S):
+            await reader.readline()
 
 
 async def _request(reader: asyncio.StreamReader) -> agi.AgiRequest:
