@@ -316,6 +316,29 @@ async def test_a_caller_in_the_notice_is_freed_two_seconds_after_it_ends(
     assert notices(told) == []
 
 
+async def test_a_pbx_that_restarts_gets_the_heartbeat_back(line: Line) -> None:
+    await line.pbx.killed()
+    line.facts.clear()
+    await line.pbx.start()
+    await line.until(facts.LinkUp)
+    async with asyncio.timeout(5):
+        while not await line.link.getvar(None, "PBXB_ALIVE"):  # noqa: ASYNC110 - a global tells nobody
+            await asyncio.sleep(0.05)
+    async with Stage(line.pbx) as stage:
+        await ringing_after(stage)
+        await line.until(facts.NoticeHeard)
+
+
+async def test_without_a_watchdog_the_heartbeat_stops(line: Line) -> None:
+    """Nobody would free a caller from a bridge that hangs."""
+    await line.watchdog.close()
+    async with asyncio.timeout(5):
+        while int((await line.link.getvar(None, "PBXB_ALIVE"))[:10]) > time.time():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.1)
+    async with Stage(line.pbx) as stage:
+        assert await ringing_after(stage) < AT_ONCE_NS
+
+
 async def test_a_stopped_bridge_delays_no_call_that_rings_or_talks(pbx: Asterisk) -> None:
     async with bridge(pbx) as process, Stage(pbx) as stage:
         agent, customer = await stage.agent(on_ring=OnRing.RING), await stage.customer()

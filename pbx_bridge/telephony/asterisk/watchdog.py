@@ -36,6 +36,10 @@ class Watchdog:
     def is_alive(self) -> bool:
         return self._child is not None and self._child.poll() is None
 
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None else None
+
     async def start(self) -> None:
         self._spawn()
         self._task = asyncio.create_task(self._beats(), name="watchdog")
