@@ -79,7 +79,8 @@ class Ledger:
             try:
                 size = os.fstat(descriptor).st_size
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                    os.write(descriptor, b"\n")  # a line torn by a power cut must not take the next one with it
+                    # a line torn by a power cut must not take the next one with it
+                    os.write(descriptor, b"\n")
                 text = json.dumps(asdict(line), ensure_ascii=False, separators=(",", ":")) + "\n"
                 os.write(descriptor, text.encode())
                 os.fsync(descriptor)
