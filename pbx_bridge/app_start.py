@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from pbx_bridge import memory
 from pbx_bridge.app import Bridge
 from pbx_bridge.app_parts import Parts, Secrets, keeper_socket, keeping_of, recorder_key
 from pbx_bridge.app_recordings import Archive
@@ -68,12 +69,15 @@ def serve(config: Config, path: Path) -> None:
     """`pbx-bridge serve`: runs until SIGTERM or Ctrl-C. Raises: OperatorError when it cannot start."""
     read = Secrets(read_secret(config.asterisk.ami_secret_file), read_secret(config.asterisk.ari_secret_file))
     _folders(config)
-    with _keeper(path):
+    with _keeper(path) as keeper:
         _become_bridge(config)
-        asyncio.run(_serve(config, read))
+        memory.no_core_dumps()
+        log.info("swap", state=memory.lock_or_keep_off_swap())
+        asyncio.run(_serve(config, read, keeper))
 
 
-async def _serve(config: Config, read: Secrets) -> None:
+async def _serve(config: Config, read: Secrets, keeper: int) -> None:
+    asyncio.get_running_loop().add_reader(os.pidfd_open(keeper), _end_without_keeper)
     link = KeeperLink(keeper_socket(config))
     try:
         await link.wait_ready(KEEPER_START_S)
@@ -90,14 +94,22 @@ async def _serve(config: Config, read: Secrets) -> None:
     await link.close()
 
 
+def _end_without_keeper() -> None:
+    """At once, as a crash would: this user may not start another keeper, and what an orderly end would have to register
+    or destroy nobody answers for. The next start finds every recording as its last checkpoint left it.
+    """
+    log.critical("the keeper ended, so the bridge ends too: start it again")
+    os._exit(1)
+
+
 @contextmanager
-def _keeper(path: Path) -> Iterator[None]:
-    """The keeper's process, alive while the block runs; it also ends by itself when this process dies."""
+def _keeper(path: Path) -> Iterator[int]:
+    """The keeper's process (its id), alive while the block runs; it also ends by itself when this process dies."""
     command = [sys.executable, "-m", "pbx_bridge", "--config", str(path), "keeper"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert child.stdin is not None
     try:
-        yield
+        yield child.pid
     finally:
         child.stdin.close()
         try:
@@ -150,6 +162,7 @@ def _become_bridge(config: Config) -> None:
     if os.geteuid() != 0:
         return
     user = _user(config.bridge.user)
+    memory.allow_locking()
     os.setgroups([])
     os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)

@@ -30,7 +30,7 @@ class Layer(IntEnum):
 
 
 LAYERS: tuple[tuple[str, Layer], ...] = (
-    (r"pbx_bridge\.(ids|errors|durable|wire\w*|age\w*)", Layer.WORDS),
+    (r"pbx_bridge\.(ids|errors|durable|memory|wire\w*|age\w*)", Layer.WORDS),
     (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
     (r"pbx_bridge\.training\.(plans|notices)", Layer.WORDS),
     (r"pbx_bridge\.stations\.events", Layer.WORDS),
@@ -87,7 +87,7 @@ HOMES = {
     "websockets": re.compile(r"pbx_bridge\.stations\.server|workstation_client\.link"),
     "panoramisk": re.compile(r"pbx_bridge\.telephony\.asterisk\.\w+"),
 }
-SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors)")
+SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors|memory)")
 OF_THE_SERVER = {
     "aiohttp",
     "cryptography",

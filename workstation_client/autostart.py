@@ -85,7 +85,7 @@ def status() -> list[Installed]:
 
 
 def unit_text(command: list[str]) -> str:
-    """systemd.service(5). MemorySwapMax=0: no picture reaches a swap (P17, memory.py)."""
+    """systemd.service(5). MemorySwapMax=0: no picture reaches a swap (P17, pbx_bridge/memory.py)."""
     return f"""\
 # Written by `workstation-client autostart install`; `autostart remove` takes it away.
 [Unit]

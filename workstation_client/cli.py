@@ -157,7 +157,8 @@ def _enrol(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from workstation_client import client, memory
+    from pbx_bridge import memory
+    from workstation_client import client
     from workstation_client.desktop_session import DesktopSession
     from workstation_client.recorder import Recorder
 

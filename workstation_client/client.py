@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol, assert_never
 
-from pbx_bridge import wire
+from pbx_bridge import memory, wire
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.wire_proof import hand_over_statement, sign
 from workstation_client import agent as core
-from workstation_client import control, desk_notice, memory, notice
+from workstation_client import control, desk_notice, notice
 from workstation_client.events import Picture, RecorderEvent, RecordOrder, Refused, Started, Stopped
 from workstation_client.identity import Identity
 from workstation_client.link import BridgeLink

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from pbx_bridge import memory
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire import DesktopKind
-from workstation_client import autostart, control, identity, memory, notice
+from workstation_client import autostart, control, identity, notice
 from workstation_client.capture.base import CaptureUnavailable
 from workstation_client.client import WAYLAND_ADVICE
 from workstation_client.desktop_session import DesktopSession

@@ -9,18 +9,17 @@ from __future__ import annotations
 import ctypes
 import os
 import pwd
-import resource
 import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import structlog
 
+from pbx_bridge import memory
 from pbx_bridge.access.audit import AuditLog
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
@@ -38,8 +37,6 @@ from pbx_bridge.wire_portal import Refused
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG: Final = 1
-_PR_SET_DUMPABLE: Final = 4
-_MCL_CURRENT_FUTURE_ONFAULT: Final = 1 | 2 | 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +182,7 @@ def _become(user: str, settings: KeeperSettings) -> None:
         raise OperatorError(f"there is no user {user!r}", do=f"Run: useradd --system {user}") from None
     for path in (settings.folder, *settings.folder.rglob("*")):
         os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-    with suppress(ValueError):  # a container's root may lack that right; `_shut_in` judges what came of it
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    memory.allow_locking()
     # The socket's folder is root's: the new user gets one of its own in it only if the caller made it so.
     os.chown(settings.socket_path.parent, entry.pw_uid, -1)
     os.setgroups([])
@@ -195,15 +191,9 @@ def _become(user: str, settings: KeeperSettings) -> None:
 
 
 def _shut_in(end_with_parent: bool) -> None:
-    """No core dump, no tracing (prctl(2)), no page in the swap (mlockall(2)); no life beyond the process that started it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    if libc.mlockall(_MCL_CURRENT_FUTURE_ONFAULT) != 0 and Path("/proc/swaps").read_text().count("\n") > 1:
-        raise OperatorError(
-            "the keeper's memory cannot be locked, and this machine has swap: keys could reach the disk",
-            where="RLIMIT_MEMLOCK",
-            do="Start as root, raise the limit (LimitMEMLOCK=infinity), or end the swap",
-        )
+    """P17: no core dump, no tracing, no page in an unencrypted swap; and no life beyond the process that started it."""
+    memory.no_core_dumps()
+    memory.lock_or_keep_off_swap()
     if end_with_parent:
+        libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

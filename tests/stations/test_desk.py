@@ -24,14 +24,14 @@ import xcffib
 import xcffib.screensaver
 
 import workstation_client
-from pbx_bridge import wire
+from pbx_bridge import memory, wire
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire import Desktop as State
 from pbx_bridge.wire import DesktopKind
 from pbx_bridge.wire_proof import new_seed
 from tests.rig.desktop import Desktop
 from tests.stations.rig import DESKTOP, NOTICE
-from workstation_client import cli, control, desktop_session, identity, memory, notice
+from workstation_client import cli, control, desktop_session, identity, notice
 from workstation_client.desktop_session import DesktopSession, judge, kind_of
 
 PACKAGE = Path(workstation_client.__file__).parent
@@ -208,7 +208,7 @@ def test_otherwise_memory_is_locked_or_nothing_is_recorded(tmp_path: Path) -> No
     """In a process of its own: root may lock, an ordinary user with the usual limit may not and is told what to do."""
     root = _machine(tmp_path / "m", PLAIN, proc__self__cgroup="0::/a\n")
     program = (
-        "import os, resource, sys; from pathlib import Path; from workstation_client import memory\n"
+        "import os, resource, sys; from pathlib import Path; from pbx_bridge import memory\n"
         "resource.setrlimit(resource.RLIMIT_MEMLOCK, (8 << 20, 8 << 20))\n"
         "if sys.argv[2] == 'user': os.setuid(65534)\n"
         "print(memory.keep_off_swap(Path(sys.argv[1])))\n"
@@ -239,7 +239,7 @@ def test_otherwise_memory_is_locked_or_nothing_is_recorded(tmp_path: Path) -> No
 def test_no_core_dump_is_left(tmp_path: Path) -> None:
     """With its control: without the call the same process is dumpable, and dumps where this machine writes cores."""
     program = (
-        "import ctypes, os, resource, signal, sys; from workstation_client import memory\n"
+        "import ctypes, os, resource, signal, sys; from pbx_bridge import memory\n"
         "most = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (most, most))\n"
         "if sys.argv[1] == 'closed': memory.no_core_dumps()\n"

@@ -1,8 +1,9 @@
 """Nothing of a recording may reach a disk by way of memory: no core dump, no unencrypted swap (P17).
 
-Swap counts as encrypted when every area lies on dm-crypt or on zram (which is memory), or when this process's control
-group may not swap at all (the autostart unit says MemorySwapMax=0). Otherwise the process locks its memory; where it may
-not, it does not record. Hibernation is a residual risk, said in the documentation.
+Workstation, bridge and keeper ask here. Swap counts as encrypted when every area lies on dm-crypt or on zram (which is
+memory), or when this process's control group may not swap at all (the autostart unit says MemorySwapMax=0). Otherwise
+the process locks its memory; where it may not, it does not record. Hibernation is a residual risk, said in the
+documentation.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +39,21 @@ def keep_off_swap(root: Path = Path("/")) -> str:
     if _lock_memory():
         return "memory is locked"
     raise OperatorError(
-        f"recorded pictures could reach the unencrypted swap {', '.join(open_areas)}",
-        do="Encrypt it (cryptsetup), switch it off (swapoff), start the client by its systemd unit, or raise "
-        "this user's memlock limit to unlimited",
+        f"what is recorded could reach the unencrypted swap {', '.join(open_areas)}",
+        do="Encrypt it (cryptsetup), switch it off (swapoff), start the program by a systemd unit with "
+        "MemorySwapMax=0, or raise its user's memlock limit to unlimited (LimitMEMLOCK=infinity)",
     )
+
+
+def allow_locking() -> None:
+    """For a root that is about to become another user: what it may lock, that user may lock too."""
+    with suppress(ValueError, OSError):  # a container's root may lack the right; the lock itself tells
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def lock_or_keep_off_swap(root: Path = Path("/")) -> str:
+    """For a service that lives on while swap may be added: locked where it may be. Raises: OperatorError."""
+    return "memory is locked" if _lock_memory() else keep_off_swap(root)
 
 
 def unencrypted_swap(root: Path = Path("/")) -> list[str]:
