@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -141,3 +142,36 @@ def _fill(path: Path) -> None:
         except OSError:
             size //= 2
     os.close(handle)
+
+
+def test_half_a_write_is_taken_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk takes half a record and no more: nothing of it stays, at once."""
+    log = AuditLog(path)
+    log.append(ACCESSES[0], 1)
+    before = path.read_bytes()
+    whole = os.pwrite
+    taken: list[int] = []
+
+    def half(handle: int, data: bytes, position: int) -> int:
+        if taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken.append(whole(handle, data[:20], position))
+        return taken[0]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", half)
+        with pytest.raises(AuditUnwritable, match="No space left"):
+            log.append(ACCESSES[1], 2)
+        assert path.read_bytes() == before
+    log.append(ACCESSES[1], 2)
+    log.close()
+    assert verify(path.read_bytes().splitlines(keepends=True)).number == 2
+
+
+def test_a_number_that_does_not_follow_is_seen(path: Path) -> None:
+    """Somebody writes a record of their own, with the right hash and a wrong number."""
+    lines = written(path)
+    head = verify(lines)
+    forged = audit.encode(ACCESSES[0], Head(head.number + 3, head.digest), 1)
+    with pytest.raises(AuditBroken, match="number"):
+        verify([*lines, forged + b"\n"])

@@ -513,3 +513,12 @@ def test_recordings_of_two_keepers_do_not_mix(desk: Desk) -> None:
     assert (
         desk.refused(wire.Finish(RecorderKey(b"\1" * 32).sign(manifest(recording)), "00")).word == "manifest"
     )
+
+
+def test_without_its_key_a_recording_is_gone(desk: Desk) -> None:
+    """The key's file is away, whatever the entry says: an old backup of the entry brings nothing back."""
+    recording = desk.record().recording
+    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    token = desk.join("bruno", Role.TRAINER, BRUNO).token
+    (desk.folder / "keystore" / f"{recording}.key").unlink()
+    assert desk.refused(wire.Open(token, recording, "review")).word == "not-kept"

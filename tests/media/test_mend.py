@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge.media.mend import LAST_BLOCK_MS, NotWebm, mend
-from pbx_bridge.media.merge import CLUSTER_MS, Film
+from pbx_bridge.media.merge import Film
 from pbx_bridge.media.voice import FRAME_MS, Frame
+from pbx_bridge.media.webm import CLUSTER_MS
 
 CODEC_DELAY_MS = 8
 """What a reader takes off the first frame of Opus (RFC 7845, 4.2)."""
