@@ -200,6 +200,7 @@ class Desktop:
         )
         os.close(writer)
         self._processes.append(process)
+        self.server_pid = process.pid
         try:
             number = b""
             while not number.endswith(b"\n"):  # closed before its line's end, the server would die of SIGPIPE
