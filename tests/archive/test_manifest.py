@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 from dataclasses import replace
@@ -19,6 +21,7 @@ from pbx_bridge.archive.manifest import (
     State,
     decode,
     encode,
+    payload_digest,
     verify,
 )
 from pbx_bridge.archive.rules import DAY_S, KEEP_CEILING_DAYS
@@ -150,3 +153,14 @@ def test_any_content_is_read_back(trainee: str, trainers: list[str], application
     )
     assert decode(encode(said)) == said
     assert verify(KEY.sign(said), KNOWN) == said
+
+
+def test_the_documented_vectors_hold() -> None:
+    """docs/formats.md: a key, and the payload's digest spelled out once more."""
+    assert KEY.public.hex() == "ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"
+    chunk = 64 * 1024 + 16
+    for size in (16, 17, 16 + chunk, 16 + chunk + 1, 16 + 3 * chunk - 1):
+        payload = os.urandom(size)
+        inner = hashlib.sha256(payload[16 + chunk :]).digest()
+        outer = hashlib.sha256(payload[: 16 + chunk] + inner).digest()
+        assert payload_digest(io.BytesIO(payload)) == outer
