@@ -109,6 +109,7 @@ class Keeper:
     def __init__(self, parts: Parts) -> None:
         self._ = parts
         self._visits = Visits()
+        self._verified: dict[RecordingId, words.SignedManifest] = {}
         self._handlers: dict[type[Any], Callable[[Any], Any]] = {
             wire.Introduce: self._introduce,
             wire.Put: self._put,
@@ -399,13 +400,15 @@ class Keeper:
         return found
 
     def _holding(self, recording: RecordingId) -> Holding | None:
-        """What the rule sees: the manifest as the recorder signed it, checked now. An edited one is no manifest."""
+        """What the rule sees: the manifest as the recorder signed it, checked. An edited one is no manifest."""
         found = self._.store.find(recording)
         if found is None:
             return None
-        entry = found[0]
+        entry, manifest = found
         try:
-            manifest = verify(entry.signed, self._.recorders.keys)
+            if self._verified.get(recording) is not entry.signed:  # 0.8 ms each, once per start
+                verify(entry.signed, self._.recorders.keys)
+                self._verified[recording] = entry.signed
         except ManifestError as error:
             log.error("manifest not as signed", recording=recording, fault=str(error))
             return None
