@@ -103,9 +103,10 @@ class Recorder:
 
     def _wait(self) -> None:
         watched: list[socket.socket | X11Capture] = [self._woken]
+        timeout = self._reel.wait_s() if self._reel is not None else None
         if self._capture is not None:
             watched.append(self._capture)
-        timeout = self._reel.wait_s() if self._reel is not None else None
+            timeout = 0 if self._capture.has_events() else timeout
         select.select(watched, [], [], timeout)
         try:
             while self._woken.recv(4096):

@@ -85,6 +85,10 @@ class X11Capture:
     def fileno(self) -> int:
         return int(self.display.connection.get_file_descriptor())
 
+    def has_events(self) -> bool:
+        """Whether `pump` has something to take in; waiting for the socket alone would miss it."""
+        return self.display.has_events()
+
     @property
     def screen_size(self) -> tuple[int, int]:
         return self.display.size
@@ -129,7 +133,8 @@ class X11Capture:
                 layer.surface.news(layer.surface.ask_news())
             if all(layer.surface.complete for layer in self._layers):
                 return
-            select.select([self], [], [], left / 1e9)
+            if not self.has_events():
+                select.select([self], [], [], left / 1e9)
 
     def forget_picture(self) -> None:
         """The next picture is read whole: the one before it was not used."""

@@ -71,6 +71,7 @@ class Display:
             raise CaptureUnavailable(
                 "the screen must have 24-bit colour in 32-bit little-endian pixels (the usual depth)"
             )
+        self._read_ahead: Any = None
         self._read_formats(screen.root_visual)
         self._atoms: dict[str, int] = {}
         self._fastest_ms: int | None = None
@@ -145,16 +146,28 @@ class Display:
 
     def events(self) -> Iterator[Any]:
         """What has arrived, without waiting. Errors of requests nobody waits for are dropped: windows vanish at any time."""
-        while True:
+        while (event := self._next_event()) is not None:
+            yield event
+
+    def has_events(self) -> bool:
+        """Whether `events` has something to tell. Ask before waiting on the socket: while an answer was read, events that
+        came before it were read as well, and the socket wakes nobody for them."""
+        try:
+            self._read_ahead = self._next_event()
+        except DisplayLost:
+            return True  # `events` says so where somebody listens
+        return self._read_ahead is not None
+
+    def _next_event(self) -> Any:
+        event, self._read_ahead = self._read_ahead, None
+        while event is None:
             try:
-                event = self.connection.poll_for_event()
+                return self.connection.poll_for_event()
             except xcffib.ConnectionException as fault:
                 raise DisplayLost from fault
             except (xcffib.XcffibException, LookupError, struct.error):
                 continue  # a window that vanished, or a made-up event some client sent us
-            if event is None:
-                return
-            yield event
+        return event
 
     def monotonic_ns(self, server_ms: int) -> int:
         """CLOCK_MONOTONIC of a server time stamp, to the millisecond: late reading of an event does not shift its time.
