@@ -11,6 +11,8 @@ from tests.rig.phone import Phone
 from tests.rig.rtp_voices import tone
 
 AGENT_HERTZ, CUSTOMER_HERTZ = 440, 880
+STAMP_ERROR_NS = 10_000_000
+"""How far the PBX's stamps may be off on a machine that does much else; calm, a tenth of it."""
 
 
 def loudness(pcm: bytes) -> int:
@@ -46,7 +48,7 @@ async def test_a_call_is_told_and_both_voices_come(line: Line) -> None:
     for leg, hertz in (("agent", AGENT_HERTZ), ("customer", CUSTOMER_HERTZ)):
         heard = voices.pcm(leg)[16000:]
         assert loudness(heard) > 4000
-        assert abs(crossings_hertz(heard) - hertz) < 5
-    assert 0 <= gone.at_ns - talking.ended_ns < 500_000_000
+        assert abs(crossings_hertz(heard) - hertz) < 30
+    assert -STAMP_ERROR_NS < gone.at_ns - talking.ended_ns < 500_000_000
     up = next(fact for fact in line.all(facts.ChannelUp) if fact.channel == agents)
-    assert 0 <= up.at_ns - talking.answered_ns < 500_000_000
+    assert -STAMP_ERROR_NS < up.at_ns - talking.answered_ns < 500_000_000

@@ -67,7 +67,6 @@ class Asterisk:
 
     async def __aenter__(self) -> Self:
         self._root = await asterisk_root(self._told)
-        self.work = Path(tempfile.mkdtemp(prefix="pbxb-asterisk-", dir=self._where))
         self._take_slot()
         self._write()
         try:
@@ -107,6 +106,8 @@ class Asterisk:
         """Boots and waits until AMI and ARI answer. Raises: RuntimeError with the log when it does not come up whole."""
         assert self._root is not None
         self._process = await asyncio.create_subprocess_exec(
+            # however this process ends, Asterisk ends with it
+            *("setpriv", "--pdeathsig", "KILL", "--"),
             *self._root.command("-C", str(self.work / "etc/asterisk.conf"), "-f"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=(self.work / "log/out").open("ab"),
@@ -228,6 +229,9 @@ class Asterisk:
                 lock.close()
                 continue
             self._slot_lock = lock
+            for left in self._where.glob(f"pbxb-asterisk-{slot}-*"):
+                shutil.rmtree(left, ignore_errors=True)  # its owner was killed: the lock is free
+            self.work = Path(tempfile.mkdtemp(prefix=f"pbxb-asterisk-{slot}-", dir=self._where))
             self.ports = Ports(first, first + 1, first + 2, first + 10, first + SLOT_PORTS - 1)
             return
         raise RuntimeError(f"all {SLOTS} slots of ports from {FIRST_PORT} on are taken")

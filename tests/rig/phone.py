@@ -1,7 +1,8 @@
 """A scriptable SIP phone for scenarios: it registers, calls, answers, holds, transfers, sends keys, or just vanishes.
 
-Each step that a scenario must know the truth of is stamped with CLOCK_MONOTONIC: `Leg.answered_ns` is when the 200 OK
-left or came, `Leg.ended_ns` when the BYE did. UDP on the loopback only; nothing here is for production use.
+Each step that a scenario must know the truth of is stamped with CLOCK_MONOTONIC: `Leg.answered_ns` is just before the
+200 OK left or when it came, `Leg.ended_ns` the same for the BYE. UDP on the loopback only; nothing here is for
+production use.
 """
 
 from __future__ import annotations
@@ -92,8 +93,9 @@ class Leg:
 
     def answer(self) -> None:
         self.progress = Progress.UP
-        self._respond(self._incoming(), 200, "OK", self._description())
+        description = self._description()
         self.answered_ns = time.monotonic_ns()
+        self._respond(self._incoming(), 200, "OK", description)
         self.rtp.start()
         self.answered.set()
 
@@ -115,6 +117,7 @@ class Leg:
 
     def hang_up(self) -> None:
         if self.progress is Progress.UP:
+            self.ended_ns = time.monotonic_ns()
             self._request("BYE")
             self._end(by_me=True)
 
@@ -277,7 +280,8 @@ class Leg:
 
     def _end(self, *, by_me: bool) -> None:
         if self.progress is not Progress.ENDED:
-            self.progress, self.ended_by_me, self.ended_ns = Progress.ENDED, by_me, time.monotonic_ns()
+            self.progress, self.ended_by_me = Progress.ENDED, by_me
+            self.ended_ns = self.ended_ns or time.monotonic_ns()
             self.rtp.close()
             self.ended.set()
 
