@@ -136,7 +136,7 @@ class ApplicationRule:
     executable: Path
     """Resolved path of the program's file."""
     main_program: Annotated[str, Text(1024, pattern=r"(/|https?://).*")] | None
-    """For interpreters, runtimes and terminals: the resolved path of the program they run; for a browser: its --app= address."""
+    """For interpreters, runtimes and terminals: the resolved path of the program they run; for a browser: its address."""
     wm_class: Annotated[str, Text(128)]
     title: Annotated[str, Text(256)] | None
     """A regular expression that narrows further; never the whole match."""
@@ -337,6 +337,11 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class GetReady:
+    """A call that was drawn rings here: make the encoder ready. Nothing is captured by it."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartCapture:
     recording: Recording
     notice_hash: Digest
@@ -433,7 +438,8 @@ ToBridge: TypeAlias = (
     | Farewell
 )
 Order: TypeAlias = (
-    StartCapture
+    GetReady
+    | StartCapture
     | PauseCapture
     | ResumeCapture
     | StopCapture

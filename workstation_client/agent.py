@@ -27,6 +27,8 @@ RENEW_NS: Final = int(wire.RENEW_EVERY_S * 1e9)
 ANSWER_DUE_NS: Final = 800_000_000
 """A renewal unanswered for so long means a cut: a new connection, tried while the lease still runs, is quicker than
 TCP's own doubling waits (RFC 6298: 0.2, 0.6, 1.4, 3.0 s)."""
+STAY_WARM_NS: Final = 180_000_000_000
+"""A ready encoder takes 110 MB: kept while a call rings, and for the next call soon after one."""
 SPOOL_KEEP_NS: Final = 60_000_000_000
 """After a cut of a minute nobody will ask for the rest."""
 _OPEN_RENEWALS: Final = 8
@@ -61,6 +63,13 @@ class Record:
     rules: tuple[wire.ApplicationRule, ...]
     fps: int
     canvas: wire.Canvas | None
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """Make the recorder ready, or let its memory go again."""
+
+    warm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,9 @@ class Answer:
     message: wire.RecordingsList | wire.HandOverResult | wire.PrivateResult
 
 
-Order: TypeAlias = Say | Record | Pause | Unpause | Cease | Lock | SendEntries | Reconnect | Show | Answer
+Order: TypeAlias = (
+    Say | Record | Warm | Pause | Unpause | Cease | Lock | SendEntries | Reconnect | Show | Answer
+)
 
 
 class Phase(Enum):
@@ -151,6 +162,7 @@ class Agent:
         self._answered_ns = 0
         self._heard: wire.Heard | None = None
         self._capture: _Capture | None = None
+        self._warm_until_ns: int | None = None
 
     # ---- what others may ask
 
@@ -208,6 +220,8 @@ class Agent:
         match message:
             case wire.Lease():
                 return self._leased(now_ns, message)
+            case wire.GetReady():
+                return self._get_warm(now_ns)
             case wire.StartCapture():
                 return self._start(now_ns, message)
             case wire.PauseCapture(recording) | wire.ResumeCapture(recording):
@@ -235,6 +249,9 @@ class Agent:
             orders += self._cease(CaptureEnd.LEASE_LOST)
         if self._capture and now_ns >= self._capture.ceiling_ns:
             orders += self._cease(CaptureEnd.CEILING)
+        if self._warm_until_ns is not None and now_ns >= self._warm_until_ns and not self._capture:
+            self._warm_until_ns = None
+            orders.append(Warm(False))
         if not self._linked and not self._capture:
             self.spool.erase_older(now_ns - SPOOL_KEEP_NS)
         if self._linked and self._open and now_ns - self._answered_ns >= RENEW_NS + ANSWER_DUE_NS:
@@ -314,13 +331,14 @@ class Agent:
         if capture is None or capture.order.recording != recording:
             return []
         self._capture = None
+        orders = self._get_warm(now_ns)  # the next call may come at once
         if capture.unwanted:
-            return []
+            return orders
         if not self.spool.holds(recording):
-            return self._say_refused(recording, reason)
+            return [*orders, *self._say_refused(recording, reason)]
         seq = self.spool.next_seq(recording)
         self.spool.add(wire.CaptureStopped(recording, seq, at_ns, reason), now_ns)
-        return [SendEntries()]
+        return [*orders, SendEntries()]
 
     def refused(self, recording: RecordingId, reason: CaptureEnd) -> list[Order]:
         if self._capture is None or self.recording != recording:
@@ -329,6 +347,10 @@ class Agent:
         return [] if unwanted else self._say_refused(recording, reason)
 
     # ---- inside
+
+    def _get_warm(self, now_ns: int) -> list[Order]:
+        self._warm_until_ns = now_ns + STAY_WARM_NS
+        return [] if self._capture else [Warm(True)]
 
     def _renew(self, now_ns: int) -> list[Order]:
         number, self._next_renew = self._next_renew, self._next_renew + 1

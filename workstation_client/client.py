@@ -38,6 +38,7 @@ class AnyRecorder(Protocol):
     """What the client needs of workstation_client.recorder.Recorder."""
 
     def warm(self) -> None: ...
+    def cool(self) -> None: ...
     def start(self, order: RecordOrder) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
@@ -85,7 +86,9 @@ class Client:
 
     async def run(self) -> None:
         """Until cancelled or logged out; then the capture is stopped and told before the link is closed."""
+        # Once, so that display and codec library are loaded; the encoder's memory goes until a call rings.
         self._recorder.warm()
+        self._recorder.cool()
         self._wind()
         server = await control.serve(control.runtime_dir() / "client.sock", self.answer)
         tasks = [asyncio.create_task(self.link.run()), asyncio.create_task(self._watch_desktop())]
@@ -131,6 +134,10 @@ class Client:
     # ---- the recorder's thread and the clock
 
     def _from_recorder(self, event: RecorderEvent) -> None:
+        """P10: called on the recorder's thread, which thereby stops in time even if the event loop hangs."""
+        if isinstance(event, Picture) and not self.agent.has_lease(event.pts_ns):
+            self._recorder.stop(wire.CaptureEnd.LEASE_LOST)
+            return
         self._loop.call_soon_threadsafe(self._recorded, event)
 
     def _recorded(self, event: RecorderEvent) -> None:
@@ -200,6 +207,11 @@ class Client:
                 self.link.reconnect()
             case core.Record(recording, rules, fps, canvas):
                 self._record(recording, rules, fps, canvas)
+            case core.Warm(warm):
+                if warm:
+                    self._recorder.warm()
+                else:
+                    self._recorder.cool()
             case core.Pause():
                 self._recorder.pause()
             case core.Unpause():

@@ -13,7 +13,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,13 +105,13 @@ def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def ask(path: Path, question: dict[str, object]) -> dict[str, Any]:
+def ask(path: Path, question: Mapping[str, object]) -> dict[str, Any]:
     """Asks the running client. Raises: OperatorError."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
             link.settimeout(ANSWER_S + 1)
             link.connect(str(path))
-            link.sendall(json.dumps(question).encode() + b"\n")
+            link.sendall(json.dumps(dict(question)).encode() + b"\n")
             with link.makefile("rb") as file:
                 answer = read_object(file.readline(MAX_LINE_BYTES))
     except (FileNotFoundError, ConnectionRefusedError):

@@ -230,7 +230,13 @@ class StationLink:
                     flow.wanted, flow.stop_reason, flow.discard = "stopped", order.reason, order.discard
                 else:
                     flow.wanted = "paused" if isinstance(order, wire.PauseCapture) else "talking"
-            case wire.Notice() | wire.RecordingsList() | wire.HandOverResult() | wire.PrivateResult():
+            case (
+                wire.GetReady()
+                | wire.Notice()
+                | wire.RecordingsList()
+                | wire.HandOverResult()
+                | wire.PrivateResult()
+            ):
                 if not self._connected:
                     return None
             case _:

@@ -45,6 +45,9 @@ class ScriptedRecorder:
     def warm(self) -> None:
         self.orders.append("warm")
 
+    def cool(self) -> None:
+        self.orders.append("cool")
+
     def start(self, order: RecordOrder) -> None:
         self.orders.append(order)
         if self.refuse:

@@ -232,6 +232,25 @@ def test_a_lock_shows_the_card_and_is_told() -> None:
     assert story.agent.desktop_changed(AWAKE) == [core.Lock(False), Say(wire.DesktopNow(AWAKE))]
 
 
+def test_a_ringing_call_makes_ready_and_a_silent_phone_lets_go() -> None:
+    """Idle, a workstation keeps no encoder."""
+    story = Story().leased()
+    assert story.told(wire.GetReady()).orders == [core.Warm(True)]
+    assert core.Warm(False) not in story.wait(179 * S).orders
+    assert core.Warm(False) in story.wait(S).orders
+    assert core.Warm(False) not in story.wait(200 * S).orders
+
+
+def test_the_encoder_stays_for_the_call_and_a_while_after_it() -> None:
+    story = Story().leased().told(wire.GetReady()).told(start()).started()
+    for _ in range(800):
+        assert core.Warm(False) not in story.wait(S // 2).orders
+        story.answer()
+    story.told(wire.StopCapture(ONE, "x"))
+    assert core.Warm(True) in story.stopped(CaptureEnd.ORDERED).orders
+    assert core.Warm(False) in story.wait(180 * S).orders
+
+
 def test_one_at_a_time() -> None:
     assert Story().running().told(start(TWO)).orders == refused(CaptureEnd.BUSY, TWO)
 
@@ -294,7 +313,7 @@ def test_a_bridge_that_forgot_the_recording_ends_it_in_silence() -> None:
     story = Story().running().picture().linked()
     assert core.Cease(ONE, CaptureEnd.LEASE_LOST) in story.orders
     assert story.agent.spool.held() == ()
-    assert story.stopped(CaptureEnd.LEASE_LOST).orders == []
+    assert story.stopped(CaptureEnd.LEASE_LOST).orders == [core.Warm(True)]
     assert story.entries() == []
 
 

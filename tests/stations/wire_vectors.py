@@ -71,6 +71,7 @@ MESSAGES: list[tuple[wire.Side, Any]] = [
     (BRIDGE, wire.Enrolled("desk-1")),
     (BRIDGE, wire.Welcome("desk-1", (wire.Resume(ONE, 5),))),
     (BRIDGE, wire.Lease(0, -5, 100, 101)),
+    (BRIDGE, wire.GetReady()),
     (BRIDGE, wire.StartCapture(ONE, HASH, ("crm",), 10, wire.Canvas(1920, 1080), 3600)),
     (BRIDGE, wire.StartCapture(ONE, HASH, ("crm",), 5, None, 1)),
     (BRIDGE, wire.PauseCapture(ONE)),
