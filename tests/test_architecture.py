@@ -33,7 +33,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.(ids|errors|durable|memory|wire\w*|age\w*)", Layer.WORDS),
     (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
     (r"pbx_bridge\.training\.(plans|notices)", Layer.WORDS),
-    (r"pbx_bridge\.stations\.events", Layer.WORDS),
+    (r"pbx_bridge\.stations\.events|pbx_bridge\.media\.outcome", Layer.WORDS),
     (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
     (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
     (r"pbx_bridge\.calls\.permit", Layer.RULES),
@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
     (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),
     (r"workstation_client\.(agent|spool)", Layer.CORE),
-    (r"pbx_bridge\.media\.(timeline|spans|pictures|mend)", Layer.CORE),
+    (r"pbx_bridge\.media\.(timeline|spans|pictures|heard|leg|voice|montage|vp9|webm|mend)", Layer.CORE),
     (
         r"pbx_bridge\.archive\.(manifest|release|sentences|keeper_wire)|pbx_bridge\.(access\.proof|portal\.words)",
         Layer.CORE,

@@ -1,7 +1,7 @@
 """Makes a WebM that a crash cut whole again: ends it after its last complete cluster, with length, duration and index.
 
 Pure: it reads an exact prefix of what merge.py writes (Matroska, RFC 9559; EBML, RFC 8794) and says which bytes of
-the head to replace, where to end, and what to append. merge.py's muxer reserves the head's room for the duration and for
+the head to replace, where to end, and what to append. webm.py reserves the head's room for the duration and for
 the way to the index, so no cluster moves. It decodes nothing and knows no call.
 """
 

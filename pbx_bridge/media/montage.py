@@ -130,15 +130,14 @@ class Montage:
         )
 
     def _woven(self, shows: list[Show], frames: Iterator[Frame]) -> Iterator[Piece]:
-        """In the order of file time, as far as a picture is not late."""
-        if shows and self.canvas is None:  # voices before the first picture come first, and need it
-            self.canvas = shows[0].picture.width, shows[0].picture.height
+        """In the order of file time, as far as a picture is not late. The first one is looked at before any
+        voice goes out."""
         waiting = next(frames, None)
-        for show in shows:
-            while waiting is not None and waiting.place * 1000 < show.ms * self._voices.rate:
+        for packet in (packet for show in shows for packet in self._shown(show)):
+            while waiting is not None and waiting.place * 1000 < packet.ms * self._voices.rate:
                 yield waiting
                 waiting = next(frames, None)
-            yield from self._shown(show)
+            yield packet
         if waiting is not None:
             yield waiting
             yield from frames

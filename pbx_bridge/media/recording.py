@@ -30,6 +30,8 @@ QUEUE_ITEMS = 20_000
 """Three minutes of voices: a disk that stands still longer than that is broken."""
 QUEUE_BYTES = 64 * 1024 * 1024
 """Some hundred full-screen keyframes: memory one call may take while its disk stands still."""
+BATCH = 200
+"""Items taken before what is ripe is written: two seconds of voices, far below what a leg keeps waiting."""
 TICK_S = 0.05
 """How often the thread looks at the clock when nothing comes."""
 _FAILURES: dict[type[Exception], Failure] = {
@@ -79,24 +81,24 @@ class Recording:
         self._thread.start()
 
     def picture(self, picture: Picture) -> None:
-        self._put(picture, len(picture.data))
+        self._put(picture)
 
     def voice(self, chunk: VoiceChunk) -> None:
-        self._put(chunk, len(chunk.pcm))
+        self._put(chunk)
 
     def talk(self, at_ns: int) -> None:
         """They talk again from `at_ns`. Say it before the station is told to resume."""
-        self._put(Stamp(Mark.TALK, at_ns), 0)
+        self._put(Stamp(Mark.TALK, at_ns))
 
     def pause(self, at_ns: int) -> None:
         """P9: hold, consultation or another doubt from `at_ns` on. Say it before the station is told to
         pause."""
-        self._put(Stamp(Mark.PAUSE, at_ns), 0)
+        self._put(Stamp(Mark.PAUSE, at_ns))
 
     def close(self, at_ns: int) -> None:
         """The talk ended at `at_ns`. Sealed or Failed follows, after what is under way came or the hold is
         over."""
-        self._put(Stamp(Mark.CLOSE, at_ns), 0)
+        self._put(Stamp(Mark.CLOSE, at_ns))
 
     def discard(self) -> None:
         """Erase everything, at once. Discarded follows; Sealed instead when the file had just got its
@@ -110,7 +112,8 @@ class Recording:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def _put(self, item: Item, size: int) -> None:
+    def _put(self, item: Item) -> None:
+        size = _size(item)
         with self._changed:
             if len(self._queue) >= QUEUE_ITEMS or self._queued_bytes + size > QUEUE_BYTES:
                 self._overflown = True
@@ -127,7 +130,8 @@ class Recording:
         except (OSError, OperatorError) as error:
             event = self._fail(Failure.STORAGE, str(error))
         except Exception as error:
-            # One call's file fails, the others go on; only kind and place are told, a message may carry content.
+            # One call's file fails, the others go on; only kind and place are told, a message may carry
+            # content.
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
             event = self._fail(Failure.DEFECT, f"{type(error).__name__} at {where}")
@@ -135,8 +139,8 @@ class Recording:
 
     def _work(self) -> RecordingEvent:
         while True:
-            now_ns = self._clock()  # before the queue is emptied: what was told until now is then known
-            for told_ns, item in self._emptied_queue():
+            now_ns, items = self._next_items()
+            for told_ns, item in items:
                 self._montage.take(item, told_ns)
             if self._discarding:
                 return self._erase(Discarded())
@@ -147,12 +151,16 @@ class Recording:
             self._write(self._montage.due(now_ns))
             self._make_safe()
 
-    def _emptied_queue(self) -> Iterable[tuple[int, Item]]:
+    def _next_items(self) -> tuple[int, list[tuple[int, Item]]]:
+        """The next ones in the queue, and the time up to which everything told is among them or came
+        before."""
         with self._changed:
+            now_ns = self._clock()
             if not (self._queue or self._discarding or self._overflown):
                 self._changed.wait(TICK_S)
-            items, self._queue, self._queued_bytes = self._queue, deque(), 0
-        return items
+            items = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            self._queued_bytes -= sum(_size(item) for _, item in items)
+            return (items[-1][0] if self._queue else now_ns), items
 
     def _write(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
@@ -196,19 +204,23 @@ class Recording:
         failed = Failed(failure, why)
         if failure.discards:
             return self._erase(failed)
-        self._give_up()
         with suppress(OSError, OperatorError):
             self._sink.close()
         return failed
 
     def _erase(self, then: RecordingEvent) -> RecordingEvent:
-        self._give_up()
         try:
             self._sink.discard()
         except (OSError, OperatorError) as error:
             return Failed(Failure.NOT_ERASED, str(error))
         return then
 
-    def _give_up(self) -> None:
-        if self._film is not None:
-            self._film.give_up()
+
+def _size(item: Item) -> int:
+    match item:
+        case Stamp():
+            return 0
+        case VoiceChunk():
+            return len(item.pcm)
+        case _:
+            return len(item.data)

@@ -41,7 +41,8 @@ HOLD_NS = 300 * MS
 """How long everything waits for facts and samples that are late: a PBX event takes a few ms, a voice chunk
 one jitter more."""
 ERROR_NS = 500 * MS
-"""A clock known no better than this is unknown (P10); below P2's second, so that the edge covers every doubt."""
+"""A clock known no better than this is unknown (P10); below P2's second, so that the edge covers every
+doubt."""
 SURE_PAUSE_NS = 2_000 * MS
 """Longer than an order can be on its way to a station that still holds its lease: after such a pause a
 picture that follows the card was taken after the order to resume, whatever the clocks say."""

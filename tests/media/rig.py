@@ -14,9 +14,10 @@ from io import BytesIO
 
 import av
 
+from pbx_bridge.age import CHUNK_SIZE
 from pbx_bridge.calls.facts import LegName, VoiceChunk
 from pbx_bridge.media.leg import TAP_LAG_NS
-from pbx_bridge.media.merge import HEAD_BYTES, Film
+from pbx_bridge.media.merge import Film
 from pbx_bridge.media.montage import Mark, Montage, Packet, Piece, Stamp
 from pbx_bridge.media.outcome import RecordingEvent, Safe
 from pbx_bridge.media.recording import Recording, SealSink
@@ -56,7 +57,7 @@ class MemorySink:
         self.writes: list[tuple[int, int]] = []
 
     def write(self, data: bytes) -> int:
-        if self.at < len(self.data) and self.at + len(data) > HEAD_BYTES:
+        if self.at < len(self.data) and self.at + len(data) > CHUNK_SIZE:
             raise AssertionError(f"backward write at {self.at}")
         assert not self.finished
         assert not self.discarded

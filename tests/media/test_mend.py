@@ -1,4 +1,5 @@
-"""A film cut anywhere becomes a whole one: length and index right, every complete half second there, nothing invented."""
+"""A film cut anywhere becomes a whole one: length and index right, every complete half second there, nothing
+invented."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ waits."""
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import threading
 import time
@@ -16,7 +17,7 @@ from pbx_bridge.archive.recovery import recover
 from pbx_bridge.archive.sealed import SealedDigest, SealedFile
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.media.outcome import Discarded, Failed, Failure, RecordingEvent, Sealed
-from pbx_bridge.media.recording import QUEUE_ITEMS, SealSink
+from pbx_bridge.media.recording import QUEUE_BYTES, QUEUE_ITEMS, SealSink
 from tests.media.rig import CARD_LUMA, MS, T0, Call, MemorySink, S, play, tone, vp9
 
 PACKETS = vp9(tuple(60 + n for n in range(100)), frozenset(range(0, 100, 25)))
@@ -96,7 +97,7 @@ def test_a_resumed_call_has_pause_and_talk_of_true_length() -> None:
     talk(call, 2)
     call.recording.pause(call.now_ns)
     call.picture(vp9((CARD_LUMA,))[0], keyframe=True, card=True)
-    for _ in range(150):
+    for _ in range(15 * 50):
         call.chunk("agent", bytes(320))
         call.chunk("customer", tone(8000, 0, 160))
         call.now_ns += 20 * MS
@@ -104,7 +105,8 @@ def test_a_resumed_call_has_pause_and_talk_of_true_length() -> None:
     talk(call, 2)
     call.recording.close(call.now_ns)
     facts = sealed(call).facts
-    assert (facts.duration_ns, facts.talked_ns) == (7 * S, 4 * S)
+    assert (facts.duration_ns, facts.talked_ns) == (19 * S, 4 * S)
+    assert facts.voice_late_ms == {"agent": 0, "customer": 0}, "what was said in the pause was kept"
 
 
 def test_without_a_picture_nothing_is_kept() -> None:
@@ -202,12 +204,15 @@ def test_a_full_disk_ends_the_recording_and_leaves_what_was_written(refuses: str
     sink = Faulty(refuses, after=4_000)
     call = Call(sink=sink)
     talk(call, 3)
-    call.recording.close(call.now_ns)
-    assert "No space left" in failed(ended(call), Failure.STORAGE)
+    if refuses == "finish":
+        call.recording.close(call.now_ns)
+        call.now_ns += 400 * MS
+    assert "No space left" in failed(call.end(), Failure.STORAGE)
     assert sink.closed
     written = bytes(sink.data)
     assert len(written) >= 4_000
     del call
+    gc.collect()
     assert sink.data == written, "something was written after the fault"
 
 
@@ -243,6 +248,19 @@ def test_a_disk_that_stands_still_never_makes_the_caller_wait_and_costs_bounded_
     assert "did not keep up" in failed(call.end(), Failure.OVERFLOW)
     assert longest < 0.5
     assert sink.closed
+
+
+def test_what_was_written_no_longer_counts_as_waiting() -> None:
+    """More goes through in all than may ever wait at once."""
+    call, packet = Call(), PACKETS[0] + bytes(4 * 1024 * 1024)
+    for number in range(2 * QUEUE_BYTES // len(packet)):
+        call.picture(packet, keyframe=True)
+        for _ in range(30):
+            call.chunk("agent", bytes(320))
+            call.now_ns += 20 * MS
+        call.until_safe(number - 2)
+    call.recording.close(call.now_ns)
+    assert sealed(call).facts.size > QUEUE_BYTES
 
 
 def test_safe_pictures_lie_in_what_the_checkpoint_covers() -> None:
