@@ -11,6 +11,10 @@ REPEAT_NS = 1_000_000_000
 """P2: at least one picture in each second of call time, also when nothing changes."""
 _REPEAT_MARGIN_NS = 50_000_000
 """The repeat is ordered this much early, so that waking late never leaves a second without a picture."""
+SLOWEST_NS = 200_000_000
+"""P2: five pictures a second while the window changes."""
+SLOW_FOR_NS = 10_000_000_000
+"""A machine that cannot keep the rate for this long will not keep it for the call."""
 
 
 class Due(Enum):
@@ -27,6 +31,7 @@ class Pacing:
         self.interval_ns = 1_000_000_000 // fps
         self._taken_ns: int | None = None
         self._shown_ns: int | None = None
+        self._slow_since_ns: int | None = None
 
     def due(self, now_ns: int, *, news: bool) -> Due | None:
         """What to do now, given whether the window changed."""
@@ -41,9 +46,22 @@ class Pacing:
         repeat = (self._shown_ns or 0) + REPEAT_NS - _REPEAT_MARGIN_NS
         return max(0, (min(repeat, self._next_ns()) if news else repeat) - now_ns)
 
-    def taken(self, at_ns: int) -> None:
-        """A picture was read from the window."""
-        self._taken_ns = at_ns
+    def taken(self, at_ns: int, changed_ns: int | None = None) -> None:
+        """The window was looked at; `changed_ns` is when the oldest change then found was made."""
+        before, self._taken_ns = self._taken_ns, at_ns
+        if before is None or changed_ns is None:
+            return
+        if at_ns - max(before, changed_ns) <= SLOWEST_NS:
+            self._slow_since_ns = None
+        elif self._slow_since_ns is None:
+            self._slow_since_ns = before
+
+    @property
+    def too_slow(self) -> bool:
+        """P2: changes waited longer than the slowest working rate allows, for so long that it is no hiccup."""
+        if self._slow_since_ns is None or self._taken_ns is None:
+            return False
+        return self._taken_ns - self._slow_since_ns > SLOW_FOR_NS
 
     def shown(self, at_ns: int) -> None:
         """A picture, the card or a repeat went out."""

@@ -7,6 +7,7 @@ shown; it must never know calls, leases or the network: the agent gives orders, 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import queue
 import select
@@ -37,7 +38,7 @@ class Recorder:
 
     def __init__(self, on_event: Callable[[RecorderEvent], None], *, display: str | None = None) -> None:
         self._on_event, self._display_name = on_event, display
-        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
         self._woken.setblocking(False)
@@ -45,17 +46,23 @@ class Recorder:
         self._capture: X11Capture | None = None
         self._indicator: Indicator | None = None
         self._spare: Encoder | None = None
+        self._last_size: tuple[int, int] | None = None
+        """Of the last canvas: the next window is most likely the same."""
         self._locked = False
         self._reel: Reel | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
 
     def warm(self) -> None:
-        """Connect to the display and make an encoder ready (about 130 MB), so that the next start is quick."""
+        """Connect to the display and load the libraries; costs little memory, so a waiting client stays warm."""
         self._order(self._warm)
 
+    def expect(self) -> None:
+        """A call may begin: make an encoder ready (up to 130 MB and 70 ms for a full screen), until `cool` or a start."""
+        self._order(self._expect)
+
     def cool(self) -> None:
-        """Give the ready encoder's memory back: no call is expected."""
+        """Give the ready encoder's memory back: the call did not come."""
         self._order(self._cool)
 
     def start(self, order: RecordOrder) -> None:
@@ -81,7 +88,7 @@ class Recorder:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _order(self, what: Callable[[], None]) -> None:
+    def _order(self, what: Callable[[], object]) -> None:
         self._orders.put(what)
         try:
             self._waker.send(b"!")
@@ -137,13 +144,18 @@ class Recorder:
             self._capture.close()
         self._capture = self._indicator = None
 
-    def _warm(self) -> None:
+    def _warm(self) -> bool:
+        importlib.import_module("workstation_client.encoder")
         try:
-            width, height = self._open_display().screen_size
+            self._open_display()
         except CaptureUnavailable as fault:
             log.warning("not ready to record: %s", fault)
-            return
-        self._take_encoder(width, height, keep=True)
+            return False
+        return True
+
+    def _expect(self) -> None:
+        if self._reel is None and self._warm():
+            self._spare = self._take_encoder(*(self._last_size or self._open_display().screen_size))
 
     def _cool(self) -> None:
         self._spare = None
@@ -157,16 +169,15 @@ class Recorder:
             self._indicator = Indicator(self._capture.display)
         return self._capture
 
-    def _take_encoder(self, width: int, height: int, *, keep: bool = False) -> Encoder:
+    def _take_encoder(self, width: int, height: int) -> Encoder:
         from workstation_client.encoder import Encoder, canvas_size
 
         size = canvas_size(width, height)
         spare, self._spare = self._spare, None
-        if spare is None or (spare.width, spare.height) != size:
-            spare = Encoder(*size)
-        if keep:
-            self._spare = spare
-        return spare
+        self._last_size = size
+        if spare is not None and (spare.width, spare.height) == size:
+            return spare
+        return Encoder(*size)
 
     def _start(self, order: RecordOrder) -> None:
         refusal = self._refusal(order)

@@ -113,7 +113,9 @@ class Reel:
         if again:
             self._capture.look_again()
         taken = self._capture.take()
-        self._pacing.taken(now)
+        self._pacing.taken(now, taken.damage_ns if isinstance(taken, Shown) else None)
+        if self._pacing.too_slow:
+            raise Ended(CaptureEnd.TOO_SLOW)
         match taken:
             case Shown():
                 self._encoder.load(self._memory, taken.blocks)

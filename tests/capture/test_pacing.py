@@ -32,6 +32,26 @@ def test_without_a_change_the_last_picture_is_repeated_before_its_second_is_over
     assert pacing.wait_ns(0, news=False) < REPEAT_NS
 
 
+def test_a_machine_that_keeps_no_working_rate_is_told_after_ten_seconds_but_not_for_a_hiccup() -> None:
+    pacing = Pacing(10)
+    for at in range(0, 9_000, 300):
+        pacing.taken(at * MS, (at - 290) * MS)
+    assert not pacing.too_slow
+    pacing.taken(9_100 * MS, 9_050 * MS)
+    for at in range(9_400, 19_000, 300):
+        pacing.taken(at * MS, (at - 290) * MS)
+    assert not pacing.too_slow
+    pacing.taken(19_300 * MS, 19_010 * MS)
+    assert pacing.too_slow
+
+
+def test_a_window_that_rarely_changes_is_not_slow() -> None:
+    pacing = Pacing(10)
+    for second in range(60):
+        pacing.taken(second * 1000 * MS, (second * 1000 - 1) * MS)
+    assert not pacing.too_slow
+
+
 @given(st.integers(5, 30), st.lists(st.tuples(st.integers(1, 400), st.booleans()), max_size=200))
 def test_never_faster_than_the_rate_never_slower_than_each_second(
     fps: int, story: list[tuple[int, bool]]
