@@ -311,6 +311,9 @@ class Bridge:
 
     def _obey_one(self, order: co.Command) -> None:
         match order:
+            case co.PrepareCapture():
+                for station in [s for s, trainee in self._stations.items() if trainee == order.trainee]:
+                    self._parts.stations.send(station, wire.GetReady())
             case co.StartCapture():
                 self._start_capture(order)
             case co.PauseCapture():

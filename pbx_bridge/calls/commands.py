@@ -20,6 +20,13 @@ class StartCapture:
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareCapture:
+    """A call that was drawn is offered: this trainee's stations make their encoders ready. Nothing is captured."""
+
+    trainee: TraineeId
+
+
+@dataclass(frozen=True, slots=True)
 class PauseCapture:
     station: StationId
     recording: RecordingId
@@ -137,7 +144,8 @@ class WriteLedger:
 
 
 Command: TypeAlias = (
-    StartCapture
+    PrepareCapture
+    | StartCapture
     | PauseCapture
     | ResumeCapture
     | StopCapture

@@ -84,12 +84,15 @@ class Desk:
             return []  # an id the PBX used twice: its first call is still being closed, the second is not recorded
         call = (offered.trainee, offered.origin)
         if call not in self._decisions:
-            self._decisions[call] = self._decide(offered.trainee)
-        decision = self._decisions[call]
+            self._decisions[call] = offered.forbidden or self._decide(offered.trainee)
+        decision = offered.forbidden or self._decisions[call]
         self._sessions[offered.leg] = Session(offered, decision, self)
-        if offered.dialled is not None and isinstance(decision, Draw):
-            return [co.PlayOutboundNotice(offered.leg, offered.dialled)]
-        return []
+        if isinstance(decision, Reason):
+            return []
+        orders: list[co.Command] = [co.PrepareCapture(offered.trainee)]
+        if offered.dialled is not None:
+            orders.append(co.PlayOutboundNotice(offered.leg, offered.dialled))
+        return orders
 
     def _decide(self, trainee: TraineeId) -> Draw | Reason:
         if self._frozen is not None:

@@ -25,6 +25,8 @@ class CallOffered:
     """The channel that started the call (the customer's, or the leg itself): one draw per trainee and origin (P11)."""
     dialled: ChannelId | None = None
     """Outbound: the channel being rung for the agent."""
+    forbidden: Reason | None = None
+    """Why this call is not even drawn: found at a resync, or never to be recorded (P10, P12)."""
 
 
 @dataclass(frozen=True, slots=True)

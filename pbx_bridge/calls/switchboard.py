@@ -188,11 +188,12 @@ class Switchboard:
         leg.offered = True
         origin = self._origin(channel_id)
         self._origins.add(origin)
-        out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, dialled is not None, origin, dialled))
-        for source in {channel_id, origin}:
-            if channel := self._channels.get(source):
-                for reason, erase in channel.marks.items():
-                    self._forbid(channel_id, leg, reason, erase, at_ns, out)
+        sources = (self._channels.get(source) for source in (channel_id, origin))
+        marks = [reason for source in sources if source is not None for reason in source.marks]
+        leg.told.update(marks)
+        why_not = marks[0] if marks else None
+        outbound = dialled is not None
+        out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, outbound, origin, dialled, why_not))
 
     def _origin(self, channel_id: ChannelId) -> ChannelId:
         """The channel at the start of the chain of diallers, through Local halves."""
@@ -364,5 +365,7 @@ class Switchboard:
                 continue
             leg.offered = leg.answered = True
             self._origins.add(born.channel)
-            out.append(ev.CallOffered(fact.at_ns, born.channel, leg.trainee, False, born.channel))
-            self._forbid(born.channel, leg, Reason.LINK_LOST, False, fact.at_ns, out)
+            found = ev.CallOffered(
+                fact.at_ns, born.channel, leg.trainee, False, born.channel, forbidden=Reason.LINK_LOST
+            )
+            out.append(found)
