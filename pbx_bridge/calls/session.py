@@ -264,6 +264,11 @@ class Session:
     def _parked(self, event: ev.CallParked) -> None:
         self._stop(event.at_ns, Reason.PARKED)
 
+    def _parked_too(self, event: ev.CallParked) -> None:
+        """P24: to park by a transfer is told as both, in either order (Asterisk: two topics, one instant)."""
+        if self.reason is Reason.TRANSFERRED:
+            self.reason = Reason.PARKED
+
     def _forbidden(self, event: ev.CallForbidden) -> None:
         self._stop(event.at_ns, event.reason, erase=event.erase)
 
@@ -411,7 +416,8 @@ def _table() -> dict[tuple[State, type], Move]:
         (waiting, ev.CallEnded, s._never_recorded, done),
         (waiting, ev.LinkLost, s._never_recorded, done),
         (waiting + settled, ev.CallTransferred, s._nothing, ()),
-        (waiting + settled, ev.CallParked, s._nothing, ()),
+        (waiting + refused + done, ev.CallParked, s._nothing, ()),
+        (closing, ev.CallParked, s._parked_too, ()),
         (refused, ev.CallForbidden, s._nothing, ()),
         (refused, ev.CallEnded, s._never_recorded, done),
         (refused, ev.LinkLost, s._never_recorded, done),

@@ -126,6 +126,15 @@ def test_unhold_without_hold_before_a_blind_transfer_ends_as_transferred() -> No
     story << []
 
 
+def test_parking_by_a_transfer_is_parking_in_whichever_order_the_pbx_tells_it() -> None:
+    parked, given = fa.Parked(3 * SECOND_NS, CUSTOMER), fa.Transferred(3 * SECOND_NS, (AGENT,))
+    for told in ([parked, given], [given, parked]):
+        story = recording() >> told
+        story.also(story.desk.capture_ended(REC, 3 * SECOND_NS, None))
+        story.also(story.desk.sealed(REC, 4 * SECOND_NS, 2 * SECOND_NS))
+        assert [line.reason for line in story.ledger()] == [Reason.PARKED]
+
+
 def test_no_answer_gives_one_line_when_the_customer_is_gone() -> None:
     story = Story() >> rings() >> fa.ChannelGone(2 * SECOND_NS, AGENT, 0)
     story << [co.PrepareCapture(ALICE)]
