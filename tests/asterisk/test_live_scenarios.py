@@ -142,6 +142,14 @@ async def test_queue_with_a_sip_member(line: Line) -> None:
     times_fit(line, agents, truth)
 
 
+async def test_the_site_names_the_person_before_it_rings(line: Line) -> None:
+    await play(line, scenarios.agent_hangs_up, 0.3, "181")
+    agents = await line.channel("PJSIP/201")
+    story = line.about(agents)
+    assert story.index("PersonNamed") < story.index("rings")
+    assert line.all(facts.PersonNamed)[0].person == "bea"
+
+
 async def test_queue_with_a_local_member_and_slow_answers(line: Line) -> None:
     """The agent's bridge holds the agent and a Local half; the customer sits with the other: only the pair joins them."""
     await play(line, scenarios.queue_local, 3.0)

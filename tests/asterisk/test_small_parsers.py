@@ -138,12 +138,6 @@ def test_a_sound_that_would_be_a_command_is_refused(sound: str) -> None:
         SpokenNotice("en", sound, "0123abcd")
 
 
-@pytest.mark.parametrize("key", ["", "10", "a", "\n"])
-def test_a_key_no_phone_has_is_refused(key: str) -> None:
-    with pytest.raises(OperatorError):
-        NoticeServer([NOTICE], "t", key=key)
-
-
 def test_no_notice_is_refused() -> None:
     with pytest.raises(OperatorError):
         NoticeServer([], "t")
