@@ -36,7 +36,16 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def overwrite_and_remove(path: Path) -> bool:
-    """Overwrites the very blocks `path` lies in, then removes it. False when there was none.
+    """Overwrites `path`, then removes it. False when there was none."""
+    if not overwrite(path):
+        return False
+    path.unlink()
+    sync_folder(path.parent)
+    return True
+
+
+def overwrite(path: Path) -> bool:
+    """Overwrites the very blocks `path` lies in, with noise. False when there is none.
 
     A key is written once and never by rename, so no older copy lies in free blocks. A copying file system or a
     wear-levelling disk may still keep one: the keeper's own identity changes for that case.
@@ -50,8 +59,6 @@ def overwrite_and_remove(path: Path) -> bool:
         os.fsync(handle)
     finally:
         os.close(handle)
-    path.unlink()
-    sync_folder(path.parent)
     return True
 
 

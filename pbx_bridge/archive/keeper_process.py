@@ -23,7 +23,8 @@ from pbx_bridge import memory
 from pbx_bridge.access.audit import AuditLog
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
-from pbx_bridge.archive.keeper import Keeper, Parts
+from pbx_bridge.archive.keeper import Keeper
+from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
 from pbx_bridge.archive.keeper_wire import Left, Rebuilt, Recover
 from pbx_bridge.archive.keystore import KeyStore

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from pbx_bridge.archive.manifest import Manifest, decode
-from pbx_bridge.durable import overwrite_and_remove, sync_folder, write_once, write_whole
+from pbx_bridge.durable import overwrite, overwrite_and_remove, sync_folder, write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Hex, Text, canonical, read_fields, read_object, write_fields
@@ -91,6 +91,10 @@ class KeyStore:
         with open(self._key(recording), "rb") as file:
             return file.read(MAX_KEY_BYTES)
 
+    def keys(self, recording: RecordingId) -> list[bytes]:
+        """The sealed identity and that of a rebuilt file, as far as they are there."""
+        return [path.read_bytes()[:MAX_KEY_BYTES] for path in self._paths(recording) if path.exists()]
+
     def put_new_key(self, recording: RecordingId, key: bytes) -> None:
         """Keeps the rebuilt file's key beside the old one; one from an earlier attempt is overwritten."""
         overwrite_and_remove(self._new_key(recording))
@@ -106,8 +110,8 @@ class KeyStore:
 
     def take_new_key(self, recording: RecordingId) -> None:
         """The rebuilt file's key becomes the recording's; the old one's blocks are overwritten."""
-        overwrite_and_remove(self._key(recording))
-        os.rename(self._new_key(recording), self._key(recording))
+        overwrite(self._key(recording))
+        os.replace(self._new_key(recording), self._key(recording))
         sync_folder(self._folder)
 
     def drop_new_key(self, recording: RecordingId) -> None:
@@ -118,6 +122,9 @@ class KeyStore:
         """P20: overwrites and removes the key; from here the recording is gone from every backup of its file."""
         new = overwrite_and_remove(self._new_key(recording))
         return overwrite_and_remove(self._key(recording)) or new
+
+    def _paths(self, recording: RecordingId) -> tuple[Path, Path]:
+        return self._key(recording), self._new_key(recording)
 
     def _key(self, recording: RecordingId) -> Path:
         return self._folder / f"{recording}.key"

@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import secrets
 import ssl
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -22,7 +20,7 @@ from typing import Any, Final, Protocol, TypeVar
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
@@ -32,16 +30,15 @@ from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal.limits import RateLimit, network
+from pbx_bridge.portal.payload import Payloads, Shelf
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
-MAX_GRANTS: Final = 1_024
-GRANT_LIVES_S: Final = 4 * 3_600
-"""Long enough for 500 MB over 0.3 Mbit/s or for watching with pauses; it gives ciphertext only."""
-READ_BYTES: Final = 256 * 1024
+BODY_WITHIN_S: Final = 10.0
+"""16 KiB over the slowest line there is."""
 STATUS: Final = {
     "unknown": 404,
     "on-its-way": 409,
@@ -58,7 +55,6 @@ STATUS: Final = {
     "disk": 503,
 }
 """Of each refusal's word; all others are 403."""
-_RANGE: Final = re.compile(r"bytes=([0-9]{1,13})-([0-9]{0,13})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +81,6 @@ class Keeper(Protocol):
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released: ...
 
 
-class Shelf(Protocol):
-    """Where sealed files lie (archive/catalogue.py)."""
-
-    def payload_bytes(self, recording: RecordingId, payload_at: int) -> int | None:
-        """Bytes after the header; None when there is no such file."""
-
-    def read(self, recording: RecordingId, position: int, size: int) -> bytes:
-        """At most `size` bytes of the file; none when it has gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Leave to read one payload's ciphertext, for the visit it was given to."""
-
-    token: bytes
-    recording: RecordingId
-    payload_at: int
-    payload: str
-    expires_s: float
-
-
 class Api:
     """The handlers; `app` is the ASGI application."""
 
@@ -118,16 +93,17 @@ class Api:
         monotonic_s: Callable[[], float],
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
-        self._keeper, self._shelf, self._now_s = keeper, shelf, monotonic_s
+        self._keeper, self._now_s = keeper, monotonic_s
+        self._payloads = Payloads(shelf, monotonic_s)
         self._ca_pem, self._certificate = ca_pem, certificate
-        self._grants: OrderedDict[bytes, Grant] = OrderedDict()
         self._proofs = RateLimit(burst=20, per_s=0.5)
+        self._answers = RateLimit(burst=20, per_s=0.5)
         self._requests = RateLimit(burst=200, per_s=50)
         self.app = Starlette(
             routes=[
                 Route(words.CA_PATH, self._guarded(self._ca, self._requests), methods=["GET"]),
                 Route(words.BEGIN_PATH, self._guarded(self._begin, self._proofs), methods=["POST"]),
-                Route(words.PROVE_PATH, self._guarded(self._prove, self._requests), methods=["POST"]),
+                Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
                 Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
                 Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
                 Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
@@ -150,7 +126,8 @@ class Api:
             except words.Refused as refused:
                 return _no(refused)
             except Malformed as error:
-                return _no(words.Refused("malformed", f"malformed request: {error}"))
+                no = words.Refused("malformed", f"malformed request: {error}")
+                return _no(no, {"Connection": "close"})
             except KeeperUnreachable as error:
                 log.error("portal: keeper unreachable", fault=str(error))
                 return _no(
@@ -177,6 +154,10 @@ class Api:
     async def _list(self, request: Request) -> Response:
         return _ok(words.Items(await self._keeper.recordings(_token(request))))
 
+    async def _payload(self, request: Request) -> Response:
+        asked = request.headers.get("range")
+        return self._payloads.serve(request.path_params["grant"], _token(request), asked)
+
     async def _open(self, request: Request) -> Response:
         token = _token(request)
         asked = await _body(request, words.OpenAsked)
@@ -186,59 +167,13 @@ class Api:
             raise words.Refused("unknown", sentence(ReleaseRefused(Refusal.UNKNOWN))) from None
         opened = await self._keeper.open(token, recording, asked.session)
         manifest = decode(opened.signed.text)
-        if self._shelf.payload_bytes(recording, opened.payload_at) != manifest.payload_bytes:
+        grant = self._payloads.grant(token, manifest, opened.payload_at)
+        if grant is None:
             log.error(
                 "portal: sealed file missing, or not of the length that was signed", recording=recording
             )
-            raise words.Refused(
-                "file", "the sealed file is missing or damaged: tell the administrator"
-            ) from None
-        grant = secrets.token_bytes(16)
-        self._grants[grant] = Grant(
-            token, recording, opened.payload_at, manifest.payload, self._now_s() + GRANT_LIVES_S
-        )
-        while len(self._grants) > MAX_GRANTS:
-            self._grants.popitem(last=False)
+            raise words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
         return _ok(words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed))
-
-    async def _payload(self, request: Request) -> Response:
-        token = _token(request)
-        try:
-            grant = self._grants.get(bytes.fromhex(request.path_params["grant"]))
-        except ValueError:
-            grant = None
-        if (
-            grant is None
-            or not secrets.compare_digest(grant.token, token)
-            or self._now_s() >= grant.expires_s
-        ):
-            raise words.Refused("visit-ended", "this grant has ended: ask for the recording again")
-        size = self._shelf.payload_bytes(grant.recording, grant.payload_at)
-        if size is None:
-            raise words.Refused("unknown", sentence(ReleaseRefused(Refusal.UNKNOWN)))
-        first, last, partial = _range(request.headers.get("range"), size)
-        headers = {
-            "Accept-Ranges": "bytes",
-            "ETag": f'"{grant.payload}"',
-            "Content-Length": str(last - first + 1),
-            "Cache-Control": "no-store",
-        }
-        if partial:
-            headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-        body = self._bytes(grant, first, last + 1)
-        return StreamingResponse(
-            body, 206 if partial else 200, headers, media_type="application/octet-stream"
-        )
-
-    async def _bytes(self, grant: Grant, start: int, end: int) -> AsyncIterator[bytes]:
-        at = start
-        while at < end:
-            size = min(READ_BYTES, end - at)
-            part = await asyncio.to_thread(self._shelf.read, grant.recording, grant.payload_at + at, size)
-            if not part:
-                return  # destroyed meanwhile: the length promised is not reached, which every client notices
-            yield part
-            at += len(part)
 
 
 def _ok(answer: Any) -> Response:
@@ -263,27 +198,14 @@ async def _body(request: Request, kind: type[T]) -> T:
     """The body as a `kind`. Raises: Malformed, also when it is longer than MAX_BODY_BYTES."""
     body = b""
     try:
-        async for part in request.stream():
-            body += part
-            if len(body) > words.MAX_BODY_BYTES:
-                raise Malformed(f"a body has at most {words.MAX_BODY_BYTES} bytes")
-    except ClientDisconnect:
-        raise Malformed("the body was cut") from None
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > words.MAX_BODY_BYTES:
+                    raise Malformed(f"a body has at most {words.MAX_BODY_BYTES} bytes")
+    except (ClientDisconnect, TimeoutError):
+        raise Malformed("the body was cut, or came too slowly") from None
     return words.read_body(kind, body)
-
-
-def _range(header: str | None, size: int) -> tuple[int, int, bool]:
-    """First and last byte asked for (RFC 9110, 14): one range `bytes=a-` or `bytes=a-b`; others are refused."""
-    if header is None:
-        return 0, size - 1, False
-    found = _RANGE.match(header)
-    if found is None:
-        raise Malformed("Range: bytes=FIRST- or bytes=FIRST-LAST")
-    first = int(found[1])
-    last = min(int(found[2]), size - 1) if found[2] else size - 1
-    if not first <= last:
-        raise Malformed(f"Range: the payload has {size} bytes")
-    return first, last, True
 
 
 def certificate_digest(pem: bytes) -> bytes:

@@ -10,14 +10,49 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Keeper, PortalSettings, Shelf, make_api
+from pbx_bridge.portal.api import Keeper, PortalSettings, make_api
+from pbx_bridge.portal.payload import Shelf
 
 MAX_CONNECTIONS: Final = 128
 """Each may stream one payload; more get 503 at once."""
-KEEP_ALIVE_S: Final = 30
+HEAD_WITHIN_S: Final = 20.0
+"""From connecting, or from an answer, to the end of the next request's head. A client whose kept connection was closed
+connects anew by itself."""
 STOP_WITHIN_S: Final = 2
+
+
+class _Http(H11Protocol):
+    """A connection that holds a place without a whole request's head is closed."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        waiting = self.cycle is None or self.cycle.response_complete
+        if waiting and self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+        elif not waiting and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 class _Server(uvicorn.Server):
@@ -49,12 +84,12 @@ class Portal:
                 ssl_certfile=str(settings.cert),
                 ssl_keyfile=str(settings.key),
                 limit_concurrency=MAX_CONNECTIONS,
-                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_keep_alive=int(HEAD_WITHIN_S),
                 timeout_graceful_shutdown=STOP_WITHIN_S,
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                http="h11",
+                http=_Http,
                 ws="none",
                 lifespan="off",
             )

@@ -23,6 +23,7 @@ from pbx_bridge.archive.manifest import State
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.trainer import profile as profiles
+from pbx_bridge.trainer.arguments import SESSION_ENV, parser
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.trainer.fetch import fetch, vouched
 from pbx_bridge.trainer.play import Player
@@ -33,12 +34,11 @@ from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused
 from pbx_bridge.wire_proof import parse_invite
 
 COMMANDS: Final = ("join", "list", "fetch", "play")
-SESSION_ENV: Final = "PBX_BRIDGE_SESSION"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser(_join, _list, _fetch, _play).parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
@@ -221,79 +221,3 @@ def _progress() -> Callable[[int, int], None]:
         )
 
     return show
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pbx-bridge", description="Watch the training recordings you may watch."
-    )
-    commands = parser.add_subparsers(required=True, metavar="join|list|fetch|play")
-
-    def command(
-        name: str, run: Callable[[argparse.Namespace], int], text: str, example: str
-    ) -> argparse.ArgumentParser:
-        added = commands.add_parser(
-            name,
-            help=text,
-            description=text,
-            epilog=f"example:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        added.add_argument(
-            "--profile",
-            metavar="DIR",
-            help=f"where this machine keeps what it joined (or ${profiles.PROFILE})",
-        )
-        added.set_defaults(run=run)
-        return added
-
-    join = command(
-        "join",
-        _join,
-        "Make a key on this machine and join a bridge with a one-time code.",
-        "pbx-bridge join https://bridge.example:7444 --code ABCDE-FGHIJ-…",
-    )
-    join.add_argument("url", metavar="URL", help="https://host:port of the portal")
-    join.add_argument("--code", required=True, help="the code from `pbx-bridge trainer invite`")
-    kept = join.add_mutually_exclusive_group()
-    kept.add_argument(
-        "--passphrase",
-        action="store_true",
-        help="keep the key in a file under a passphrase, not in the keyring: it is asked, or read from the file "
-        f"${profiles.PASSPHRASE_FILE} names",
-    )
-    kept.add_argument(
-        "--identity-file",
-        metavar="PATH",
-        help="keep the key in this plain file (0600), as age-keygen does, for `age -d -i PATH`",
-    )
-    join.add_argument("--replace", action="store_true", help="forget the bridge this profile joined before")
-
-    listing = command("list", _list, "List the recordings you may know of.", "pbx-bridge list --json")
-    listing.add_argument("--json", action="store_true", help="for scripts")
-
-    fetching = command(
-        "fetch",
-        _fetch,
-        "Fetch a recording into a file only your key opens; run again to continue.",
-        'pbx-bridge fetch kq3v… --to call.age --session "2026-11-27, first review"',
-    )
-    fetching.add_argument("id", metavar="ID", help="as `pbx-bridge list` shows it")
-    fetching.add_argument("--to", metavar="FILE", required=True, help="the file to make")
-
-    playing = command(
-        "play",
-        _play,
-        "Play a recording, or a fetched file, in the browser; nothing is written to disk.",
-        'pbx-bridge play kq3v… --session "2026-11-27, first review"',
-    )
-    playing.add_argument("what", metavar="ID|FILE", help="a recording's id, or a file from `fetch`")
-    playing.add_argument("--no-browser", action="store_true", help="print the address only")
-    for one in (fetching, playing):
-        one.add_argument(
-            "--session",
-            "--purpose",
-            metavar="TEXT",
-            help=f"the training session this serves: it stands in the audit log, also for the trainee (or ${SESSION_ENV})",
-        )
-    return parser

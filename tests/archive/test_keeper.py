@@ -30,8 +30,9 @@ from pbx_bridge.age import (
     unwrap_file_key,
 )
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive.keeper import Keeper, Parts
+from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_process import Recorders
+from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keystore import KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping

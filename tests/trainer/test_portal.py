@@ -18,6 +18,7 @@ import pytest
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity, X25519Recipient
 from pbx_bridge.ids import new_recording_id
+from pbx_bridge.portal import api, server
 from pbx_bridge.stations.ca import ensure_ca
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.wire_portal import Refused
@@ -231,3 +232,22 @@ async def test_nothing_older_than_tls_1_3(site: Site) -> None:
 
     with pytest.raises(ssl.SSLError):
         await site.do(old)
+
+
+async def test_who_sends_nothing_or_slowly_keeps_no_place(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.3)
+    monkeypatch.setattr(api, "BODY_WITHIN_S", 0.3)
+    where = urlsplit(site.home.url)
+    context = ssl.create_default_context(cadata=site.ca_pem)
+    head = b"POST /v1/begin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+    whole = b"GET /ca.pem HTTP/1.1\r\nHost: x\r\n\r\n"
+    end = b"-----END CERTIFICATE-----\n"
+    for sent, ends_with in ((b"", b""), (b"GET /v1", b""), (whole + b"GET", end), (head + b"{", b"}")):
+        reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=context)
+        writer.write(sent)
+        await writer.drain()
+        async with asyncio.timeout(10):
+            assert (await reader.read()).endswith(ends_with)
+        writer.close()

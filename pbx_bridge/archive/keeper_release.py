@@ -1,0 +1,127 @@
+"""The keeper's side for opening: who sees what in a list, who gets a key, who hands over.
+
+The one place where a file key is wrapped for somebody: rule, then record, then rewrap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.access.audit import Access
+from pbx_bridge.age import X25519Recipient, rewrap_header
+from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.keeper_people import PeopleSide
+from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
+from pbx_bridge.archive.manifest import verify
+from pbx_bridge.archive.release import (
+    Asker,
+    Granted,
+    Holding,
+    Refusal,
+    may_hand_over,
+    may_know,
+    may_list,
+    may_open,
+    visible_reason,
+)
+from pbx_bridge.wire_portal import Role
+from pbx_bridge.wire_proof import hand_over_statement, is_signed
+
+
+class ReleaseSide:
+    def __init__(self, room: Room, people: PeopleSide) -> None:
+        self._room, self._people, self._store = room, people, room.parts.store
+
+    def listing(self, request: wire.List) -> words.Items:
+        """P18, P24: what this visitor may know of; the looking is recorded too."""
+        asker, _ = self._people.visitor(request.token)
+        self._room.record(Access(asker.name, "list"))
+        return self._items(asker)
+
+    def open(self, request: wire.Open) -> words.Released:
+        """P18, P19: the one place where a file key is wrapped for somebody."""
+        asker, recipient = self._people.visitor(request.token)
+        session = request.session.strip()
+        if self._room.parts.session_needed and asker.role is not Role.TRAINEE and not session:
+            self._room.record(Access(asker.name, "open", request.recording, "refused", "no-session"))
+            raise words.Refused(
+                "no-session", "say which training session this opening serves (P21): --session TEXT"
+            )
+        answer = may_open(
+            asker,
+            self._room.holding(request.recording),
+            self._room.parts.clock(),
+            self._room.parts.keeping.trainee_first_h,
+        )
+        self._room.answered(asker.name, "open", request.recording, answer, session)
+        entry, _ = self._room.entry(request.recording)
+        identity = self._room.opened_key(self._store.key(request.recording))
+        wrapped = rewrap_header(bytes.fromhex(entry.header), [identity], [X25519Recipient.parse(recipient)])
+        return words.Released(wrapped.header.hex(), wrapped.payload_at, entry.signed)
+
+    def trainees_own(self, request: wire.TraineesOwn) -> words.Items:
+        """The same for a trainee at their own workstation, which the bridge has proven."""
+        return self._items(Asker(request.trainee, Role.TRAINEE, confirmed=True))
+
+    def hand_over(self, request: wire.HandOver) -> wire.Done:
+        """P18: the trainee ends their own first hours. Twice is once."""
+        now = self._room.parts.clock()
+        answer = may_hand_over(request.trainee, self._room.holding(request.recording), now)
+        if isinstance(answer, Granted) and not self._signed_by_device(request):
+            self._room.record(Access(request.trainee, "hand-over", request.recording, "refused", "signature"))
+            raise words.Refused(
+                "signature", "only the workstation that filmed it can hand this recording over"
+            )
+        self._room.answered(request.trainee, "hand-over", request.recording, answer)
+        entry, _ = self._room.entry(request.recording)
+        if entry.handed_over_at is None:
+            self._store.replace(request.recording, replace(entry, handed_over_at=now))
+        return wire.Done()
+
+    def _signed_by_device(self, request: wire.HandOver) -> bool:
+        """P18: whether the workstation that filmed signed the handing over, where its key is known."""
+        _, manifest = self._room.entry(request.recording)
+        if not manifest.device_key:
+            return True
+        statement = hand_over_statement(request.recording)
+        signature = request.signature
+        return signature is not None and is_signed(bytes.fromhex(manifest.device_key), statement, signature)
+
+    def reassign(self, request: wire.Reassign) -> wire.Done:
+        """Other trainers for a finished recording; everything else stays as it was signed."""
+        manifest = verify(request.signed, self._room.parts.recorders.keys)
+        entry, before = self._room.entry(manifest.recording)
+        if replace(before, trainers=manifest.trainers) != manifest:
+            raise words.Refused("manifest", "reassigning changes the trainers and nothing else")
+        self._room.record(Access(ADMINISTRATOR, "reassign", manifest.recording))
+        self._store.replace(manifest.recording, replace(entry, signed=request.signed))
+        return wire.Done()
+
+    def _items(self, asker: Asker) -> words.Items:
+        now = self._room.parts.clock()
+        known = [manifest for _, manifest in self._store if may_know(asker, manifest, now)]
+        known.sort(key=lambda manifest: manifest.start, reverse=True)
+        held = (self._room.holding(manifest.recording) for manifest in known[: words.MAX_LISTED])
+        shown = (holding for holding in held if holding is not None and may_list(asker, holding))
+        return words.Items(tuple(self._item(asker, holding, now) for holding in shown))
+
+    def _item(self, asker: Asker, holding: Holding, now: int) -> words.Item:
+        manifest = holding.manifest
+        answer = may_open(asker, holding, now, self._room.parts.keeping.trainee_first_h)
+        state, until, reason = "open", 0, ""
+        if not isinstance(answer, Granted):
+            state = answer.refusal.value
+            until = answer.until if answer.refusal is Refusal.TRAINEE_FIRST else 0
+            reason = visible_reason(asker, holding.destroyed or "")
+        return words.Item(
+            manifest.recording,
+            state,
+            manifest.trainee,
+            manifest.start,
+            manifest.duration_ms,
+            manifest.not_after,
+            manifest.applications,
+            until,
+            reason,
+        )

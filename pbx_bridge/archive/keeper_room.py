@@ -1,0 +1,122 @@
+"""What the keeper's sides share: the parts it works with, its record before every answer, its view of one recording.
+
+It holds the keeper's identity in memory and gives it to nobody; no request is understood here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable
+from pbx_bridge.access.people import People, PeopleError
+from pbx_bridge.age import AgeError, X25519Identity, open_bytes
+from pbx_bridge.archive.keystore import Entry, KeyStore
+from pbx_bridge.archive.manifest import Manifest, ManifestError, verify
+from pbx_bridge.archive.release import Answer, Granted, Holding
+from pbx_bridge.archive.rules import Keeping
+from pbx_bridge.archive.sentences import sentence
+from pbx_bridge.ids import RecordingId
+
+log = structlog.get_logger()
+
+BRIDGE: Final = "(bridge)"
+ADMINISTRATOR: Final = "(administrator)"
+NOBODY: Final = "(unknown)"
+
+
+class RecorderBook(Protocol):
+    """Which recorders' signatures count."""
+
+    @property
+    def keys(self) -> frozenset[bytes]: ...
+
+    def introduce(self, key: bytes) -> bool:
+        """Keeps the first key for good; whether `key` is a known one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the keeper works with."""
+
+    identity: X25519Identity
+    store: KeyStore
+    audit: AuditLog
+    people: People
+    recorders: RecorderBook
+    clock: Callable[[], int]
+    """Unix seconds."""
+    keeping: Keeping
+    session_needed: bool = True
+    """P21: opening states the training session."""
+    confirmation_needed: bool = False
+    """P22: a new key waits for its confirmation."""
+
+
+class Room:
+    """The parts, and what every side does with them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._verified: dict[RecordingId, words.SignedManifest] = {}
+
+    def record(self, access: Access) -> None:
+        """P19: on the disk when it returns. Raises: AuditUnwritable."""
+        self.parts.audit.append(access, self.parts.clock())
+
+    def answered(self, who: str, act: str, recording: RecordingId, answer: Answer, session: str = "") -> None:
+        """P19: records the answer; only then lets a grant pass. Raises: words.Refused."""
+        if isinstance(answer, Granted):
+            self.record(Access(who, act, recording, "granted", session=session))
+            return
+        self.record(Access(who, act, recording, "refused", answer.refusal.value, session))
+        raise words.Refused(answer.refusal.value, sentence(answer), answer.until)
+
+    def entry(self, recording: RecordingId) -> tuple[Entry, Manifest]:
+        """What is kept of a recording, not verified. Raises: words.Refused."""
+        found = self.parts.store.find(recording)
+        if found is None:
+            raise words.Refused("unknown", "there is no such recording")
+        return found
+
+    def holding(self, recording: RecordingId) -> Holding | None:
+        """What the rule sees: the manifest as the recorder signed it, checked. An edited one is no manifest."""
+        found = self.parts.store.find(recording)
+        if found is None:
+            return None
+        entry, manifest = found
+        try:
+            if self._verified.get(recording) is not entry.signed:  # 0.8 ms each, once per start
+                verify(entry.signed, self.parts.recorders.keys)
+                self._verified[recording] = entry.signed
+        except ManifestError as error:
+            log.error("manifest not as signed", recording=recording, fault=str(error))
+            return None
+        gone = "key-missing" if not self.parts.store.has_key(recording) else None
+        return Holding(manifest, entry.handed_over_at, entry.destroyed or gone)
+
+    def opened_key(self, sealed: bytes) -> X25519Identity:
+        """A recording's identity. Raises: AgeError."""
+        return X25519Identity.parse(open_bytes(sealed, [self.parts.identity]).decode("ascii"))
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Every fault as the refusal that is told."""
+    try:
+        yield
+    except AuditUnwritable as error:
+        raise words.Refused("audit-unwritable", f"the audit log cannot be written: {error}") from error
+    except ManifestError as error:
+        raise words.Refused("manifest", f"manifest: {error}") from error
+    except PeopleError as error:
+        raise words.Refused("person", str(error)) from error
+    except AgeError as error:
+        raise words.Refused("key", f"a key or header cannot be used: {error}") from error
+    except OSError as error:
+        raise words.Refused("disk", f"the keeper's disk: {error.strerror}") from error
