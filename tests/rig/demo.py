@@ -80,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (DemoError, BridgeError, WorkstationError, SpeechError, RuntimeError, TimeoutError) as error:
         print(f"demo: {error or type(error).__name__}", file=sys.stderr)
         return 1
+    finally:
+        if args.out is None:  # ours, and nothing came of it
+            with contextlib.suppress(OSError):
+                out.rmdir()
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
