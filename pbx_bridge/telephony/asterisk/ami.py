@@ -19,10 +19,11 @@ from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused, FencedProtocol
+from pbx_bridge.telephony.asterisk.resync import snapshot
 from pbx_bridge.telephony.asterisk.rtp_watch import POLL_S, RtpWatch
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
 from pbx_bridge.telephony.asterisk.stamps import PbxClock, parse_stamp
-from pbx_bridge.telephony.asterisk.translate import HOLDING, born, translate
+from pbx_bridge.telephony.asterisk.translate import translate
 
 log = structlog.get_logger()
 
@@ -32,7 +33,6 @@ ANSWER_DEADLINE_S = 1.2
 PING_EVERY_S = 0.5
 FIRST_PINGS = 5
 """The clock's bound is that of the fastest exchange: a few at once, before the first fact needs it."""
-RESYNC_DEADLINE_S = 5.0
 RETRY_FIRST_S, RETRY_LAST_S = 0.25, 5.0
 """Asterisk restarts in a second or two."""
 REFUSED_FIRST_S, REFUSED_LAST_S = 5.0, 120.0
@@ -202,27 +202,13 @@ class AmiLink:
 
     async def _resync(self, protocol: FencedProtocol) -> None:
         """All channels there are, first; then what happened while they were listed."""
-        bridges = await protocol.ask({"Action": "BridgeList"}, RESYNC_DEADLINE_S)
-        holding = frozenset(str(one.get("BridgeUniqueid")) for one in bridges if is_holding(one))
-        answers = await protocol.ask({"Action": "Status"}, RESYNC_DEADLINE_S)
-        now_ns = time.monotonic_ns()
-        living = [event for event in answers if event.get("Event") == "Status"]
-        channels = tuple(channel for event in living if (channel := self._born(event, now_ns)) is not None)
-        self._found = frozenset(channel.channel for channel in channels)
-        self._give(facts.LinkUp(now_ns, channels))
-        for event in living:
-            for fact in standing(event, now_ns, holding):
-                self._give(fact)
+        for fact in await snapshot(protocol, self._digest_key):
+            if isinstance(fact, facts.LinkUp):
+                self._found = frozenset(channel.channel for channel in fact.channels)
+            self._give(fact)
         early, self._early = self._early or [], None
         for event, arrived_ns in early:
             self._translate(event, arrived_ns)
-
-    def _born(self, event: Mapping[str, object], now_ns: int) -> facts.ChannelBorn | None:
-        try:
-            return born(event, now_ns, self._digest_key)
-        except ValueError:
-            self._give(facts.Unreadable(now_ns, None, "Status"))
-            return None
 
     async def _polls(self) -> None:
         while True:
@@ -290,19 +276,3 @@ class AmiLink:
         if why != self._told_down:
             log.error("ami link down", why=why)
             self._told_down = why
-
-
-def is_holding(event: Mapping[str, object]) -> bool:
-    """Whether a bridge's members hear music and not each other (parking)."""
-    return event.get("BridgeTechnology") == HOLDING
-
-
-def standing(event: Mapping[str, object], at_ns: int, holding: frozenset[str]) -> list[Fact]:
-    """What a Status event says of a channel that lives: up, and in which bridge if it can talk there."""
-    channel, bridge = event.get("Uniqueid"), event.get("BridgeID")
-    said: list[Fact] = []
-    if isinstance(channel, str) and channel and event.get("ChannelStateDesc") == "Up":
-        said.append(facts.ChannelUp(at_ns, ChannelId(channel)))
-        if isinstance(bridge, str) and bridge and bridge not in holding:
-            said.append(facts.BridgeEntered(at_ns, ChannelId(channel), bridge))
-    return said
