@@ -47,6 +47,7 @@ def keeper_settings(config: Config) -> KeeperSettings:
         recorder_uids=frozenset({recorder}),
         administrator_uids=frozenset({0, os.geteuid()}),
         user=config.bridge.keeper_user if root else None,
+        session_needed=not config.bridge.demonstration,
     )
 
 
