@@ -11,7 +11,8 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
@@ -20,7 +21,7 @@ import structlog
 
 from pbx_bridge import wire
 from pbx_bridge.app_parts import Parts
-from pbx_bridge.app_recordings import LiveRecording, destroy, first_manifest
+from pbx_bridge.app_recordings import RETRY_S, LiveRecording, destroy, first_manifest, may_pass
 from pbx_bridge.archive.manifest import ManifestError
 from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.calls import commands as co
@@ -30,7 +31,7 @@ from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_recording_id
-from pbx_bridge.ledger import Ledger
+from pbx_bridge.ledger import Ledger, Line
 from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
 from pbx_bridge.training.notices import Terms, render
@@ -127,6 +128,8 @@ class Bridge:
         self._timers: dict[tuple[ChannelId, str], asyncio.TimerHandle] = {}
         self._stations: dict[StationId, TraineeId] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._owed: deque[Callable[[], Line]] = deque()
+        """Ledger lines that could not be written yet."""
         self._stop, self._settled = asyncio.Event(), asyncio.Event()
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -160,28 +163,40 @@ class Bridge:
         status = await self._parts.archive.keeper.status()
         unfinished = set(status.unfinished)
         for line in self._ledger.unfinished():
-            recording = RecordingId(line.recording)
-            trainee = TraineeId(line.trainee)
-            try:
-                archive = self._parts.archive
-                milliseconds = await rebuild(archive.keeper, archive.recorder, archive.folder, recording)
-            except (Refused, KeeperUnreachable, ManifestError, OSError) as error:
-                log.warning("an interrupted recording is lost", recording=recording, why=str(error))
-                await destroy(self._parts.archive, recording, Reason.BRIDGE_FAULT)
-                self._ledger.write(line.call, trainee, Outcome.DISCARDED, Reason.BRIDGE_FAULT, plan=line.plan)
-            else:
-                self._ledger.write(
-                    line.call,
-                    trainee,
-                    Outcome.RECORDED,
-                    Reason.BRIDGE_FAULT,
-                    recording=recording,
-                    seconds=milliseconds / 1000,
-                    plan=line.plan,
-                )
-            unfinished.discard(recording)
+            unfinished.discard(RecordingId(line.recording))
+            if not await self._recovered(line):
+                self._spawn(self._recover_later(line))
         for recording in unfinished:
             await destroy(self._parts.archive, recording, Reason.BRIDGE_FAULT)
+
+    async def _recover_later(self, line: Line) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            if await self._recovered(line):
+                return
+
+    async def _recovered(self, line: Line) -> bool:
+        """False: a full disk or a mute keeper is in the way, and all still lies where it was."""
+        recording, trainee, archive = (
+            RecordingId(line.recording),
+            TraineeId(line.trainee),
+            self._parts.archive,
+        )
+        write = partial(self._ledger.write, line.call, trainee, plan=line.plan)
+        try:
+            milliseconds = await rebuild(archive.keeper, archive.recorder, archive.folder, recording)
+        except (Refused, KeeperUnreachable, ManifestError, OSError) as error:
+            log.warning("an interrupted recording is not rebuilt", recording=recording, why=str(error))
+            if may_pass(error):
+                return False
+            await destroy(archive, recording, Reason.BRIDGE_FAULT)
+            self._owe(partial(write, Outcome.DISCARDED, Reason.BRIDGE_FAULT))
+        else:
+            seconds = milliseconds / 1000
+            self._owe(
+                partial(write, Outcome.RECORDED, Reason.BRIDGE_FAULT, recording=recording, seconds=seconds)
+            )
+        return True
 
     # -- what comes in ------------------------------------------------------------------------------------------
 
@@ -284,6 +299,8 @@ class Bridge:
         self._forget(recording)
 
     def failed(self, recording: RecordingId, reason: Reason, *, kept: bool) -> None:
+        if reason is Reason.DISK:
+            self._no_room("a recording could not be written")
         self._obey(self._desk.failed(recording, time.monotonic_ns(), reason, kept=kept))
 
     def safe(self, recording: RecordingId, seq: int) -> None:
@@ -384,7 +401,12 @@ class Bridge:
         )
         self._live[order.recording] = LiveRecording(self._parts.archive, manifest, order.start_ns, self)
         self._plans[order.recording] = plan.id
-        self._ledger.began(self._call(order.leg, plan.trainee), plan.trainee, order.recording, plan.id)
+        try:
+            self._ledger.began(self._call(order.leg, plan.trainee), plan.trainee, order.recording, plan.id)
+        except OperatorError as error:
+            self._no_room(str(error))
+            later = partial(self.failed, order.recording, Reason.DISK, kept=False)
+            asyncio.get_running_loop().call_soon(later)
 
     def _discard(self, order: co.DiscardRecording) -> None:
         live = self._live.pop(order.recording, None)
@@ -434,8 +456,9 @@ class Bridge:
             return  # found again after a restart or a cut: it has its answer
         recording = order.recording if order.outcome is Outcome.RECORDED else None
         plan = self._plans.pop(order.recording, "") if order.recording else ""
-        try:
-            self._ledger.write(
+        self._owe(
+            partial(
+                self._ledger.write,
                 call,
                 order.trainee,
                 order.outcome,
@@ -444,11 +467,33 @@ class Bridge:
                 seconds=order.duration_ns / 1e9,
                 plan=plan,
             )
-        except OperatorError as error:
-            log.error("nothing is recorded until the ledger can be written", why=str(error))
-            self._desk.freeze(Reason.DISK)
+        )
         self._settled.set()
         log.info("call", outcome=order.outcome.value, reason=order.reason.value, recording=order.recording)
+
+    def _owe(self, write: Callable[[], Line]) -> None:
+        self._owed.append(write)
+        self._pay()
+
+    def _pay(self) -> None:
+        """P24: writes what the ledger is owed, in order, now or when its disk has room again."""
+        try:
+            while self._owed:
+                self._owed[0]()
+                self._owed.popleft()
+        except OperatorError as error:
+            self._no_room(str(error))
+
+    def _no_room(self, why: str) -> None:
+        log.error("nothing is recorded until the disk has room", why=why)
+        if self._desk.frozen is None:
+            self._desk.freeze(Reason.DISK)
+        asyncio.get_running_loop().call_later(RETRY_S, self._look_for_room)
+
+    def _look_for_room(self) -> None:
+        self._pay()
+        if not self._owed and self._desk.frozen is Reason.DISK:
+            self._desk.freeze(None)
 
     def _call(self, leg: ChannelId, trainee: TraineeId) -> str:
         """The ledger's name for a call: keyed, so that it joins nothing, and the same after a restart."""

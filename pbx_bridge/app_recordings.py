@@ -8,6 +8,7 @@ whose key the keeper did not take is destroyed: what nobody could release must n
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 from collections.abc import Callable, Coroutine
@@ -44,6 +45,10 @@ FAILURES = {
     Failure.STORAGE: Reason.DISK,
     Failure.DEFECT: Reason.BRIDGE_FAULT,
 }
+
+
+RETRY_S = 5.0
+"""Until a full disk, or a keeper that does not answer, is tried again. What is sealed there waits meanwhile."""
 
 
 class Reports(Protocol):
@@ -168,37 +173,47 @@ class LiveRecording:
         except (Refused, KeeperUnreachable) as error:
             log.error("the keeper did not take a recording's key", recording=self.recording, why=str(error))
             if not self._over:
-                self._reports.failed(self.recording, Reason.BRIDGE_FAULT, kept=False)
+                reason = Reason.DISK if may_pass(error) else Reason.BRIDGE_FAULT
+                self._reports.failed(self.recording, reason, kept=False)
 
     async def _finish(self, digest: SealedDigest, duration_ns: int) -> None:
         await self._put
-        try:
+
+        async def finish() -> int:
             path = RecordingFiles(self._archive.folder, self.recording).sealed
             header, size = await asyncio.to_thread(read_sealed_header, path)
             done = self._manifest.sealed(digest.payload_sha256.hex(), size, duration_ns // 1_000_000)
             await self._archive.keeper.finish(self._archive.recorder.sign(done), header)
-        except (Refused, KeeperUnreachable, OSError) as error:
-            log.error(
-                "a finished recording could not be registered", recording=self.recording, why=str(error)
-            )
-            self._reports.failed(self.recording, Reason.BRIDGE_FAULT, kept=False)
-            return
-        self._over = True
-        self._reports.sealed(self.recording, duration_ns)
+            return duration_ns
+
+        await self._until_kept(finish, Reason.BRIDGE_FAULT)
 
     async def _rescue(self, broken: Failed) -> None:
         """What was written before the failure is rebuilt by the keeper."""
         await self._put
-        try:
+
+        async def rescue() -> int:
             await asyncio.to_thread(self._sink.let_go)
             archive = self._archive
             duration_ms = await rebuild(archive.keeper, archive.recorder, archive.folder, self.recording)
-        except (Refused, KeeperUnreachable, ManifestError, OSError) as error:
-            log.error("nothing could be rebuilt", recording=self.recording, why=str(error))
-            self._reports.failed(self.recording, FAILURES[broken.failure], kept=False)
-            return
-        self._over = True
-        self._reports.sealed(self.recording, max(1, duration_ms) * 1_000_000)
+            return max(1, duration_ms) * 1_000_000
+
+        await self._until_kept(rescue, FAILURES[broken.failure])
+
+    async def _until_kept(self, keep: Callable[[], Coroutine[Any, Any, int]], otherwise: Reason) -> None:
+        """Reports the recording sealed, or failed for good. What may pass is waited out: nothing is lost by it."""
+        while not self._over:
+            try:
+                duration_ns = await keep()
+            except (Refused, KeeperUnreachable, ManifestError, OSError) as error:
+                log.error("a recording cannot be registered", recording=self.recording, why=str(error))
+                if not may_pass(error):
+                    self._reports.failed(self.recording, otherwise, kept=False)
+                    return
+                await asyncio.sleep(RETRY_S)
+            else:
+                self._over = True
+                self._reports.sealed(self.recording, duration_ns)
 
     async def _destroy(self, reason: Reason) -> None:
         await destroy(self._archive, self.recording, reason)
@@ -244,6 +259,18 @@ class LiveRecording:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same may succeed later: a full disk, a keeper that does not answer."""
+    match error:
+        case KeeperUnreachable():
+            return True
+        case Refused():
+            return error.word == "disk"
+        case OSError():
+            return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def read_sealed_header(path: Path) -> tuple[bytes, int]:

@@ -10,10 +10,11 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TextIO, TypeVar, cast
 
 import structlog
 import typer
@@ -191,6 +192,22 @@ def _local(unix: int) -> str:
     return datetime.fromtimestamp(unix).astimezone().isoformat(timespec="seconds")
 
 
+class _Unfailing:
+    """The log's stream: a full disk below it, or a reader that went away, ends no call."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def _logs() -> None:
     """One line per event on standard error: journald adds the rest. Never content (P17)."""
     structlog.configure(
@@ -201,7 +218,7 @@ def _logs() -> None:
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
     )
 
 

@@ -7,6 +7,7 @@ of a caller, no title; lines of persons older than 30 days are dropped.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -82,7 +83,8 @@ class Ledger:
                     # a line torn by a power cut must not take the next one with it
                     os.write(descriptor, b"\n")
                 text = json.dumps(asdict(line), ensure_ascii=False, separators=(",", ":")) + "\n"
-                os.write(descriptor, text.encode())
+                if os.write(descriptor, text.encode()) < len(text.encode()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -110,8 +112,8 @@ class Ledger:
         yield from last.values()
 
     def has(self, call: str) -> bool:
-        """Whether this call has its answer already."""
-        return any(line.call == call and line.outcome != BEGAN for line in self.lines())
+        """Whether this call has its answer already, or a recording that will give it one."""
+        return any(line.call == call for line in self.lines())
 
     def unfinished(self) -> list[Line]:
         """Recordings that began and never got their answer: the bridge did not survive them."""

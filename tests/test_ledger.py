@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,3 +56,21 @@ def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "ledger").rmdir()
     with pytest.raises(OperatorError, match="nothing is recorded"):
         ledger.write("one", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+
+
+def test_a_line_for_which_there_is_not_room_enough_is_said_and_costs_itself_only(tmp_path: Path) -> None:
+    """The kernel writes what fits and calls that a success; here a limit of the process is the disk's end."""
+    ledger = Ledger(tmp_path)
+    ledger.write("one", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+    (day,) = tmp_path.glob("*.jsonl")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (day.stat().st_size + 20, limits[1]))
+    try:
+        with pytest.raises(OperatorError, match="nothing is recorded"):
+            ledger.write("two", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    ledger.write("three", ALICE, Outcome.NOT_RECORDED, Reason.NO_PLAN)
+    assert [line.call for line in ledger.lines()] == ["one", "three"]
+    assert ledger.has("three")
+    assert not ledger.has("two")

@@ -99,6 +99,11 @@ class Desk:
             return self._frozen
         return decide(self._plans, trainee, self._wall(), self._used(trainee), self._roll())
 
+    @property
+    def frozen(self) -> Reason | None:
+        """Why no new recording begins, None when they do."""
+        return self._frozen
+
     def freeze(self, reason: Reason | None) -> None:
         """No new recording from now on (a wrong clock, a full disk, a shutdown), until called with None."""
         self._frozen = reason
@@ -151,9 +156,7 @@ class Desk:
         if seen is None:
             return
         filming = any(
-            other.station is not None
-            and other.station.station == seen.station
-            and other.state in (State.RECORDING, State.PAUSED, State.CLOSING)
+            other.filming and other.station is not None and other.station.station == seen.station
             for other in self._sessions.values()
         )
         self._stations[seen.station] = replace(seen, recording=filming)

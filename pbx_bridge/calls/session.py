@@ -372,6 +372,13 @@ class Session:
         self._orders.append(co.WriteLedger(self.leg, self.trainee, kept, outcome, self.reason, duration_ns))
 
     @property
+    def filming(self) -> bool:
+        """The station films for this call, or its last pictures are awaited."""
+        return self.state in (State.RECORDING, State.PAUSED) or (
+            self.state is State.CLOSING and not self._closed
+        )
+
+    @property
     def over(self) -> bool:
         """The leg is gone and the ledger has its line: the session can be forgotten."""
         return self._over and self.state is State.DONE

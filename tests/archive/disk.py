@@ -41,6 +41,23 @@ def small_disk(where: Path, mebibytes: int) -> Iterator[SmallDisk]:
         _run("umount", "--lazy", str(folder))
 
 
+@contextmanager
+def filled(disk: SmallDisk) -> Iterator[Path]:
+    """Not one free block in the block."""
+    filling = disk.folder / "filling"
+    with filling.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError:
+                continue
+    try:
+        yield filling
+    finally:
+        filling.unlink(missing_ok=True)
+
+
 def found_on(image: Path, plain: Iterable[bytes]) -> int:
     """How many of these byte strings lie anywhere in `image`, free blocks and journal included."""
     with image.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:

@@ -259,6 +259,19 @@ def test_a_vanished_phone_pauses_after_ten_seconds_and_ends_after_thirty() -> No
     story << ends(32 * SECOND_NS, Reason.AGENT_UNREACHABLE)
 
 
+def test_a_station_films_again_while_the_first_file_still_waits_to_be_sealed() -> None:
+    """A full disk or a slow keeper holds up one file, not the next call; until its last pictures came it does."""
+    story = recording() >> agent_hangs_up(5)
+    story >> rings(6, SECOND, OTHER) >> answers(7, SECOND, OTHER, "b2")
+    assert "StartCapture" not in story.kinds()
+    story >> agent_hangs_up(8, SECOND, OTHER)
+    assert [line.reason for line in story.ledger()] == [Reason.BUSY_STATION]
+    story.also(story.desk.capture_ended(REC, 9 * SECOND_NS, None))
+    agent, customer = ChannelId("a3"), ChannelId("c3")
+    story >> rings(10, agent, customer) >> answers(11, agent, customer, "b3")
+    assert "StartCapture" in story.kinds()
+
+
 def test_stations_that_may_not_film() -> None:
     for changes, reason in (
         ({"locked": True}, Reason.STATION_LOCKED),
