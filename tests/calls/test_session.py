@@ -128,7 +128,8 @@ def test_unhold_without_hold_before_a_blind_transfer_ends_as_transferred() -> No
 
 def test_parking_by_a_transfer_is_parking_in_whichever_order_the_pbx_tells_it() -> None:
     parked, given = fa.Parked(3 * SECOND_NS, CUSTOMER), fa.Transferred(3 * SECOND_NS, (AGENT,))
-    for told in ([parked, given], [given, parked]):
+    orders: tuple[tuple[fa.Fact, ...], ...] = ((parked, given), (given, parked))
+    for told in orders:
         story = recording() >> told
         story.also(story.desk.capture_ended(REC, 3 * SECOND_NS, None))
         story.also(story.desk.sealed(REC, 4 * SECOND_NS, 2 * SECOND_NS))

@@ -1,0 +1,30 @@
+"""`./run bench [NAME ...]`: every table, or the named ones; ours beside the peer, same work, same run.
+
+sealing   age files: ours beside Debian's age and pyrage
+capture   filming a window: ours beside ffmpeg x11grab with the same encoder; sizes beside x264; memory; start
+media     from hang-up to the sealed file for 10- and 60-minute recordings; memory over the call
+calls     whole calls on a real Asterisk: delays and picture/voice offset (12 minutes)
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+
+TABLES = ("sealing", "capture", "media", "calls")
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in TABLES]
+    if unknown:
+        print(f"bench: {unknown[0]!r} is none of {', '.join(TABLES)}", file=sys.stderr)
+        return 2
+    for name in names or TABLES:
+        print(f"\n== {name}, {time.strftime('%Y-%m-%d %H:%M %z')}", flush=True)
+        importlib.import_module(f"tests.bench.{name}").main([])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
