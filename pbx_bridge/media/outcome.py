@@ -24,7 +24,7 @@ class Failure(Enum):
     STORAGE = "storage"
     """The file could not be written."""
     NOT_ERASED = "not-erased"
-    """Had to be discarded, but the disk refused: the operator must."""
+    """Had to be discarded, but the disk refused: its key must go."""
     DEFECT = "defect"
     """Ours."""
 
@@ -32,7 +32,12 @@ class Failure(Enum):
     def discards(self) -> bool:
         """True: nothing may be kept (P2, P8). False: what was written stays as it is, for the keeper to
         recover."""
-        return self in (Failure.NO_PICTURES, Failure.LATE_FACT, Failure.BAD_PICTURES)
+        return self in (
+            Failure.NO_PICTURES,
+            Failure.LATE_FACT,
+            Failure.BAD_PICTURES,
+            Failure.NOT_ERASED,
+        )
 
 
 @dataclass(frozen=True, slots=True)
