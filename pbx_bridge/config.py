@@ -233,7 +233,7 @@ def load(path: Path) -> Config:
         raise OperatorError(
             f"cannot read the configuration: {error.strerror}",
             where=str(path),
-            do="Run pbx-bridge init, or give --config FILE",
+            do="Write it (docs/operations.md has an example), or give --config FILE",
         ) from error
     if len(text) > CONFIG_LIMIT:
         raise OperatorError(
