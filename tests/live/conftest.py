@@ -1,0 +1,25 @@
+"""The houses all live tests share: built with the first scene, gone with the last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.live.lanes import Lanes
+from tests.rig.install import Installed
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if hasattr(getattr(item, "function", None), "scene"):
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def lanes(request: pytest.FixtureRequest, installed: Installed) -> AsyncIterator[Lanes]:
+    both = Lanes(installed)
+    both.start([item.function for item in request.session.items if isinstance(item, pytest.Function)])
+    yield both
+    await both.close()

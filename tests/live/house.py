@@ -1,0 +1,225 @@
+"""A whole site for the live tests: real Asterisk, real bridge with its keeper, trainees at real desktops.
+
+It stays up for many scenes; what one scene leaves in the ledger is put away before the next (P15 allows five recordings
+a week). It knows the product by its commands and files alone, and it hands out what was written: the ledger's lines and
+the opened recordings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.rig.asterisk import Asterisk
+from tests.rig.bridge import TRAINEE, Bridge, Colleague, Site
+from tests.rig.desktop import USER
+from tests.rig.install import Installed
+from tests.rig.proof import Film, decode
+from tests.rig.scenarios import NUMBER, Stage
+from tests.rig.vault import has_key, open_as_keeper, sealed_file
+from tests.rig.workstation import Workstation
+
+ALICE, BEA = TRAINEE, "bea"
+"""The trainees: alice's phones are 201, 204 (keys by INFO) and 205 (direct media), bea's is 202."""
+SECOND_USER = "pbx-trainee-2"
+SHORT_NOTICE = "Recorded for training. Nine objects."
+"""Callers hear it before every scene: long enough to count as played (one second), no longer."""
+SETTLE_S = 10.0
+"""From the last hang-up to the ledger's line: one second for the last pictures, some for a machine that does more."""
+REDIALS_S = 20.0
+"""A bridge or a PBX that was started again: reconnects, first heartbeat, the station's link."""
+REPORTED_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the ledger, as far as a scene's truth decides it."""
+
+    trainee: str
+    outcome: Outcome
+    reason: Reason
+    recording: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.trainee} {self.outcome.value} {self.reason.value}"
+
+
+class House:
+    """`async with House(installed) as house:` with alice at her desk; bea has one too when `two_stations`."""
+
+    def __init__(self, programs: Installed, *, two_stations: bool = False) -> None:
+        self._programs = programs
+        self._stack = contextlib.AsyncExitStack()
+        self._users = (USER, SECOND_USER) if two_stations else (USER,)
+        self._log_start = 0
+        self.pbx: Asterisk
+        self.bridge: Bridge
+        self.site: Site
+        self.stations: list[Workstation] = []
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._build()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, it: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _build(self) -> None:
+        enter = self._stack.enter_async_context
+        self.pbx = await enter(Asterisk())
+        for user in self._users:
+            self.stations.append(await enter(Workstation(self._programs, user=user)))
+        bea = self.stations[1].login if len(self.stations) > 1 else "nobody-there"
+        self.site = Site(
+            login=self.alice.login, phones=("201", "204", "205"), recordings_per_week=5,
+            colleagues=(Colleague(BEA, ("202",), bea),),
+        )  # fmt: skip
+        self.bridge = await enter(Bridge(self.pbx, self._programs, self.site))
+        await asyncio.to_thread(self.pbx.speak, "pbxb/notice-en", "en", SHORT_NOTICE, words_per_minute=320)
+        await asyncio.gather(*(self._move_in(station) for station in self.stations))
+
+    async def _move_in(self, station: Workstation) -> None:
+        invitation = await self.bridge.invite_station(f"desk-{self.stations.index(station) + 1}")
+        opening = asyncio.ensure_future(station.open_business_app())
+        await station.enrol(invitation.url, invitation.code)
+        await station.start_client()
+        await station.accept_notice()
+        await opening
+
+    @property
+    def alice(self) -> Workstation:
+        return self.stations[0]
+
+    # ------------------------------------------------------------ one scene
+
+    @contextlib.asynccontextmanager
+    async def scene(self) -> AsyncIterator[None]:
+        """A week with nothing in it; afterwards, nothing but what the scene asked for may have been left behind."""
+        await self.until_listening()
+        self.forget_week()
+        self._log_start = len(self.bridge.log)
+        yield
+        left = [file.name for file in (self.bridge.state / "sealed").iterdir() if file.suffix != ".age"]
+        assert not left, f"unfinished files: {left}"
+        for name, text in (("bridge", self.bridge.log), *((s.login, s.log) for s in self.stations)):
+            assert NUMBER not in text, f"the customer's number is in the log of {name}"
+
+    def forget_week(self) -> None:
+        """The ledger starts anew: the next call is the first of the week."""
+        for file in (self.bridge.state / "ledger").glob("*.jsonl"):
+            file.unlink()
+
+    def stage(self, **how: Any) -> Stage:
+        """The phones of a scene, at this house's PBX."""
+        return Stage(self.pbx, **how)
+
+    async def until_listening(self) -> None:
+        """Returns when a caller would hear the notice and each client is connected."""
+
+        async def beating() -> bool:
+            said = await self.pbx.cli("dialplan show globals")
+            found = re.search(r"PBXB_ALIVE=(\d{10}):[0-9a-f]{32}", said)
+            return found is not None and int(found.group(1)) > time.time()
+
+        await until(beating, "the bridge's heartbeat", REDIALS_S)
+
+    async def until_connected(self) -> None:
+        """Returns when every trainee's client is connected again."""
+        for station in self.stations:
+            await station.until_connected()
+
+    def bea(self, outcome: Outcome, reason: Reason) -> tuple[str, Outcome, Reason]:
+        """What the ledger says of bea's call, if it would be recorded: in the house where she has no desk, why not."""
+        if len(self.stations) > 1:
+            return BEA, outcome, reason
+        return BEA, Outcome.NOT_RECORDED, Reason.NO_STATION
+
+    def said(self) -> str:
+        """What the bridge logged in this scene."""
+        return self.bridge.log[self._log_start :]
+
+    def report(self) -> str:
+        """For a failed scene: the last words of the bridge and of the PBX in it."""
+        calls = [line for line in self.pbx.log.splitlines() if "][C-" in line and "@pbxb-entry" not in line]
+        lines = (self.said().splitlines()[-REPORTED_LINES:], calls[-REPORTED_LINES:])
+        return "\n".join(("bridge:", *lines[0], "PBX:", *(line[:200] for line in lines[1])))
+
+    # ------------------------------------------------------------ what was written
+
+    async def ledger(self, *wanted: tuple[str, Outcome, Reason]) -> list[Line]:
+        """Waits until the PBX is quiet and the ledger has as many final lines as wanted; they must be these and no more.
+
+        They come in the order of `wanted`, with their recordings.
+        """
+        await self.pbx.no_channels()
+        await until(self._settled(len(wanted)), "", SETTLE_S, raising=False)
+        found, expected = self._lines(), [Line(*line) for line in wanted]
+        shown = sorted(map(str, found)), sorted(map(str, expected))
+        assert shown[0] == shown[1], f"{shown[0]} instead of {shown[1]}"
+        return [
+            found.pop(next(i for i, have in enumerate(found) if str(have) == str(line))) for line in expected
+        ]
+
+    async def film(self, line: Line) -> Film:
+        """The recording of this line, opened as its keeper could."""
+        assert line.recording, f"no recording: {line}"
+        webm = await asyncio.to_thread(open_as_keeper, self.bridge.state, line.recording)
+        return await asyncio.to_thread(decode, webm)
+
+    def kept(self) -> list[str]:
+        """Ids of the sealed recordings that exist, whatever the ledger says."""
+        return [file.stem for file in (self.bridge.state / "sealed").glob("*.age")]
+
+    def is_gone(self, recording: str) -> bool:
+        """Neither file nor key."""
+        state = self.bridge.state
+        return not sealed_file(state, recording).exists() and not has_key(state, recording)
+
+    def _settled(self, count: int) -> Callable[[], Awaitable[bool]]:
+        async def settled() -> bool:
+            lines = self._raw()
+            return len(lines) >= count and all(line["outcome"] != "began" for line in lines)
+
+        return settled
+
+    def _raw(self) -> list[dict[str, Any]]:
+        """The last line of each call. Read where it lies: the command costs half a second each time."""
+        calls: dict[str, dict[str, Any]] = {}
+        for file in sorted((self.bridge.state / "ledger").glob("*.jsonl")):
+            for text in file.read_text().splitlines():
+                line = json.loads(text)
+                calls[line["call"]] = line
+        return list(calls.values())
+
+    def _lines(self) -> list[Line]:
+        return [
+            Line(one["trainee"], Outcome(one["outcome"]), Reason(one["reason"]), one["recording"])
+            for one in self._raw()
+        ]
+
+
+async def until(
+    holds: Callable[[], Awaitable[bool]], what: str, within_s: float, *, raising: bool = True
+) -> None:
+    """Returns when `holds`; other processes' states give nothing to wait on. Raises: TimeoutError naming `what`."""
+    try:
+        async with asyncio.timeout(within_s):
+            while not await holds():  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        if raising:
+            raise TimeoutError(f"{what}: not within {within_s:g} s") from None

@@ -1,0 +1,79 @@
+"""P24: calls that are not recorded, each with the reason an operator can act on, and nothing of them anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.live import plays
+from tests.live.house import ALICE, House
+from tests.live.lanes import scene
+from tests.live.watched import judge, talk_of
+from tests.rig import scenarios
+
+HUNG_UP = (ALICE, Outcome.RECORDED, Reason.HUNG_UP)
+
+
+async def _refused(house: House, reason: Reason, extension: str = "101") -> None:
+    """A call like any other is not recorded for this reason."""
+    kept = house.kept()
+    async with house.stage() as stage:
+        await scenarios.customer_hangs_up(stage, 1.0, extension)
+    await house.ledger((ALICE, Outcome.NOT_RECORDED, reason))
+    assert house.kept() == kept
+
+
+async def _recorded(house: House) -> None:
+    """A call like any other is recorded."""
+    async with house.stage() as stage:
+        truth = await scenarios.customer_hangs_up(stage)
+    (line,) = await house.ledger(HUNG_UP)
+    judge(await house.film(line), talk_of(truth))
+
+
+@scene()
+async def test_a_caller_who_heard_no_notice(house: House) -> None:
+    await _refused(house, Reason.NO_NOTICE, "171")
+
+
+@scene()
+async def test_a_caller_who_objects_in_the_notice(house: House) -> None:
+    kept = house.kept()
+    async with house.stage() as stage:
+        await plays.caller_objects(stage)
+    await house.ledger((ALICE, Outcome.NOT_RECORDED, Reason.OBJECTION))
+    assert house.kept() == kept
+
+
+@scene()
+async def test_a_line_that_is_never_recorded(house: House) -> None:
+    await _refused(house, Reason.NEVER_RECORD, "161")
+
+
+@scene()
+async def test_the_sites_own_recorder_on_the_leg(house: House) -> None:
+    await _refused(house, Reason.FOREIGN_RECORDER, "151")
+
+
+@scene(lasts_s=12)
+async def test_a_trainee_who_is_not_logged_in(house: House) -> None:
+    await house.alice.end_client()
+    try:
+        await _refused(house, Reason.NO_STATION)
+    finally:
+        await house.alice.start_client()
+
+
+@scene(lasts_s=18)
+async def test_a_notice_that_changed_and_is_not_acknowledged_yet(house: House) -> None:
+    """P14: the retention is another now; nothing is recorded until the trainee has accepted that."""
+    await house.bridge.stop()
+    house.site = replace(house.site, retention_days=house.site.retention_days + 1)
+    house.bridge.configure(house.site)
+    await house.bridge.start()
+    await house.until_connected()
+    await _refused(house, Reason.NOT_ACKNOWLEDGED)
+    house.forget_week()
+    for station in house.stations:
+        await station.accept_notice()
+    await _recorded(house)
