@@ -92,7 +92,7 @@ class Bridge:
         self._log: IO[bytes] | None = None
         self.folder = Path()
         """Configuration, secrets, state and log; readable by root and where it must by the keeper's user."""
-        self.stations_port, self.portal_port, self._agi_port, self._audio_port = _free_ports(4)
+        self.stations_port, self.portal_port, self._agi_port, self.audio_port = _free_ports(4)
 
     @property
     def config(self) -> Path:
@@ -256,7 +256,7 @@ ari = "http://127.0.0.1:{self._pbx.ports.http}"
 ari_user = "{self._pbx.ari_user}"
 ari_secret_file = "{self.folder}/ari.secret"
 fastagi_listen = "127.0.0.1:{self._agi_port}"
-audiosocket_listen = "127.0.0.1:{self._audio_port}"
+audiosocket_listen = "127.0.0.1:{self.audio_port}"
 
 [recording]
 fps = {self._site.fps}
