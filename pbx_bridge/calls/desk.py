@@ -130,7 +130,7 @@ class Desk:
         if session.recording is not None and before is None:
             self._by_recording[session.recording] = leg
         self._note_recording(session)
-        if isinstance(event, ev.CallEnded) and not event.answered and session.origin != leg:
+        if isinstance(event, ev.CallEnded) and not event.talked and session.origin != leg:
             orders = [order for order in orders if not self._postpone(call, order)]
         if session.over:
             del self._sessions[leg]
@@ -140,7 +140,7 @@ class Desk:
         return orders
 
     def _postpone(self, call: Call, order: co.Command) -> bool:
-        """P24: a leg nobody answered gets its line when nobody can be rung for that call any more."""
+        """P24: a leg nobody talked on gets its line when nobody can be rung for that call any more."""
         if not isinstance(order, co.WriteLedger) or order.outcome is not Outcome.NOT_RECORDED:
             return False
         if call not in self._decisions:
@@ -205,8 +205,13 @@ class Desk:
         return orders
 
     def desktop_locked(self, station: StationId, at_ns: int) -> list[co.Command]:
-        """P4, P10: a locked or disconnected desktop ends the recording there."""
-        return self.lease_lost(station, at_ns, Reason.STATION_LOCKED)
+        """P4, P10: a locked or disconnected desktop ends the recording there; the station is still up and must be told."""
+        orders: list[co.Command] = []
+        for session in list(self._sessions.values()):
+            if session.station is not None and session.station.station == station:
+                locked = ev.CallForbidden(at_ns, session.leg, Reason.STATION_LOCKED, erase=False)
+                orders += self._tell(session.leg, locked)
+        return orders
 
     def capture_started(self, recording: RecordingId, at_ns: int) -> list[co.Command]:
         leg = self._by_recording.get(recording)

@@ -88,6 +88,9 @@ class CallEnded:
     at_ns: int
     leg: ChannelId
     answered: bool
+    """The agent's phone was picked up."""
+    talked: bool
+    """It was in a conversation."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class _Channel:
 class _Leg:
     trainee: TraineeId
     offered: bool = False
-    answered: bool = False
+    talked: bool = False
     parties: frozenset[ChannelId] = frozenset()
     last_party: ChannelId | None = None
     held: bool = False
@@ -153,7 +153,7 @@ class Switchboard:
             return
         if leg is not None and leg.trainee != person:
             if leg.offered:
-                out.append(ev.CallEnded(at_ns, channel_id, leg.answered))
+                out.append(ev.CallEnded(at_ns, channel_id, channel.up, leg.talked))
             del self._legs[channel_id]
             leg = None
         if person is not None and leg is None:
@@ -166,7 +166,7 @@ class Switchboard:
         if fact.channel in self._legs:
             leg = self._legs.pop(fact.channel)
             if leg.offered:
-                out.append(ev.CallEnded(fact.at_ns, fact.channel, leg.answered))
+                out.append(ev.CallEnded(fact.at_ns, fact.channel, channel.up, leg.talked))
         self._leave(fact.channel, fact.at_ns, out)
         del self._channels[fact.channel]
         if channel.pair is not None and (other := self._channels.get(channel.pair)):
@@ -287,7 +287,7 @@ class Switchboard:
         if not parties:
             out.append(ev.PartyLeft(at_ns, leg_id, gone=leg.last_party not in self._channels))
             return
-        leg.answered = True
+        leg.talked = True
         for member in sorted({leg_id, *parties}):
             for reason, erase in self._channels[member].marks.items():
                 self._forbid(leg_id, leg, reason, erase, at_ns, out)
@@ -363,7 +363,7 @@ class Switchboard:
             if born.channel in answered_already:
                 del self._legs[born.channel]
                 continue
-            leg.offered = leg.answered = True
+            leg.offered = leg.talked = True
             self._origins.add(born.channel)
             found = ev.CallOffered(
                 fact.at_ns, born.channel, leg.trainee, False, born.channel, forbidden=Reason.LINK_LOST

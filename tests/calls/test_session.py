@@ -126,6 +126,13 @@ def test_unhold_without_hold_before_a_blind_transfer_ends_as_transferred() -> No
     story << []
 
 
+def test_an_answer_that_nobody_talked_to_is_no_talk_and_waits_for_the_end_of_the_call() -> None:
+    story = Story() >> rings() >> [fa.ChannelUp(SECOND_NS, AGENT), fa.ChannelGone(2 * SECOND_NS, AGENT, 16)]
+    assert story.ledger() == []
+    story >> fa.ChannelGone(3 * SECOND_NS, CUSTOMER, 16)
+    assert [line.reason for line in story.ledger()] == [Reason.NO_TALK]
+
+
 def test_parking_by_a_transfer_is_parking_in_whichever_order_the_pbx_tells_it() -> None:
     parked, given = fa.Parked(3 * SECOND_NS, CUSTOMER), fa.Transferred(3 * SECOND_NS, (AGENT,))
     orders: tuple[tuple[fa.Fact, ...], ...] = ((parked, given), (given, parked))
@@ -235,6 +242,17 @@ def test_a_lost_lease_keeps_what_precedes_the_last_picture() -> None:
     story.desk.picture_seen(REC, 4 * SECOND_NS)
     story.also(story.desk.lease_lost(STATION, 7 * SECOND_NS))
     assert story.orders[-1] == co.CloseRecording(REC, 5 * SECOND_NS, Reason.LEASE_LOST)
+
+
+def test_a_locked_desktop_is_told_to_stop_and_may_film_the_next_call() -> None:
+    story = recording()
+    story.desk.desktop_changed(STATION, active=True, locked=True)
+    story.also(story.desk.desktop_locked(STATION, 4 * SECOND_NS))
+    story << ends(4 * SECOND_NS, Reason.STATION_LOCKED)
+    story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, None))
+    story << [co.CancelTimer(AGENT, "stop"), co.CloseRecording(REC, 4 * SECOND_NS, Reason.STATION_LOCKED)]
+    story.desk.desktop_changed(STATION, active=True, locked=False)
+    assert not story.desk.stations_of(ALICE)[0].locked
 
 
 def test_a_lost_pbx_link_ends_and_what_is_found_afterwards_is_never_armed() -> None:
