@@ -184,6 +184,10 @@ class House:
         """Ids of the sealed recordings that exist, whatever the ledger says."""
         return [file.stem for file in (self.bridge.state / "sealed").glob("*.age")]
 
+    def keys(self) -> list[str]:
+        """Ids of the recordings whose key exists."""
+        return [file.stem for file in (self.bridge.state / "keeper/keystore").glob("*.key")]
+
     def is_gone(self, recording: str) -> bool:
         """Neither file nor key."""
         state = self.bridge.state

@@ -54,6 +54,30 @@ async def caller_objects(stage: Stage) -> Truth:
     return stage.truth
 
 
+async def customer_objects(stage: Stage) -> Truth:
+    """The agent calls out; the customer presses the notice's key."""
+    agent, customer = await stage.agent(), await stage.customer()
+    calling = agent.call(f"0{NUMBER}")
+    answering = await (await customer.next_call()).until_answered()
+    await answering.press("9")
+    await calling.until_answered()
+    await stage.talk(1.0)
+    calling.hang_up()
+    await answering.until_ended()
+    return stage.truth
+
+
+async def gone_before_the_first_word(stage: Stage) -> Truth:
+    """The agent answers for a queue whose gosubs take their time; the customer hangs up meanwhile."""
+    agent, customer = await stage.agent(), await stage.customer()
+    calling = customer.call("210", number=NUMBER)
+    talking = await (await agent.next_call()).until_answered()
+    await stage.talk(0.3)
+    calling.hang_up()
+    await talking.until_ended()
+    return stage.truth
+
+
 async def double_silence(stage: Stage) -> tuple[Truth, tuple[int, int]]:
     """Neither phone sends a packet for two seconds of the talk; returns when that was."""
     talking, calling = await stage.connect(await stage.agent(), await stage.customer())

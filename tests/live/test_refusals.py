@@ -46,6 +46,15 @@ async def test_a_caller_who_objects_in_the_notice(house: House) -> None:
 
 
 @scene()
+async def test_a_customer_who_objects_in_the_outbound_notice(house: House) -> None:
+    kept = house.kept()
+    async with house.stage() as stage:
+        await plays.customer_objects(stage)
+    await house.ledger((ALICE, Outcome.NOT_RECORDED, Reason.OBJECTION))
+    assert house.kept() == kept
+
+
+@scene()
 async def test_a_line_that_is_never_recorded(house: House) -> None:
     await _refused(house, Reason.NEVER_RECORD, "161")
 
@@ -62,6 +71,25 @@ async def test_a_trainee_who_is_not_logged_in(house: House) -> None:
         await _refused(house, Reason.NO_STATION)
     finally:
         await house.alice.start_client()
+
+
+@scene(lasts_s=9)
+async def test_a_trainee_whose_screen_is_locked(house: House) -> None:
+    await house.alice.lock()
+    try:
+        await _refused(house, Reason.STATION_LOCKED)
+    finally:
+        await house.alice.unlock()
+
+
+@scene(lasts_s=9)
+async def test_a_customer_who_is_gone_before_the_agent_could_speak(house: House) -> None:
+    """The agent answered; the PBX had not joined the two yet."""
+    kept = house.kept()
+    async with house.stage() as stage:
+        await plays.gone_before_the_first_word(stage)
+    await house.ledger((ALICE, Outcome.NOT_RECORDED, Reason.NO_TALK))
+    assert house.kept() == kept
 
 
 @scene(lasts_s=18)

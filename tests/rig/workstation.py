@@ -7,6 +7,7 @@ away. It knows the client's commands, none of its Python.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -98,6 +99,34 @@ class Workstation:
                 f"{out.decode()}{err.decode()}{self.log[-1500:]}"
             )
         return out.decode()
+
+    async def lock(self) -> None:
+        """The trainee locks the screen, as xscreensaver tells of it, until the client has seen it."""
+        await self._save_screen(self._atom("LOCK"))
+
+    async def unlock(self) -> None:
+        await self._save_screen(0)
+
+    async def _save_screen(self, state: int) -> None:
+        core, root = self.desktop.connection.core, self.desktop.connection.get_setup().roots[0].root
+        kind = self._atom("INTEGER")
+        core.ChangeProperty(0, root, self._atom("_SCREENSAVER_STATUS"), kind, 32, 3, [state, 0, 0])
+        core.GetInputFocus().reply()
+
+        async def seen() -> bool:
+            status = json.loads(await self.command("status", "--json"))
+            return bool(status["desktop"]["locked"]) is bool(state)
+
+        await self._until(
+            seen, SHOWN_DEADLINE_S, "the client does not see that the screen is locked, or is not"
+        )
+
+    def _atom(self, name: str) -> int:
+        return int(self.desktop.connection.core.InternAtom(False, len(name), name).reply().atom)
+
+    async def private(self) -> None:
+        """The trainee says that the present call is private (P16)."""
+        await self.command("private")
 
     async def enrol(self, url: str, code: str) -> None:
         await self.command("enrol", url, "--code", code)

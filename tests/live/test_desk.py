@@ -1,0 +1,65 @@
+"""What happens at the trainee's desk, or beside the call at the PBX, while it is being recorded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.live.house import ALICE, House
+from tests.live.lanes import scene
+from tests.live.watched import judge, talk_of
+
+SEEN_S = 2.0
+"""P10: an unknown or lost desktop stops within two seconds."""
+
+
+@scene(lasts_s=9)
+async def test_the_screen_is_locked_in_mid_call(house: House) -> None:
+    """What was before is recorded; the call goes on."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await stage.talk()
+        stage.over()
+        try:
+            await house.alice.lock()
+        finally:
+            await house.alice.unlock()
+        talking.hang_up()
+        await calling.until_ended()
+    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.STATION_LOCKED))
+    film, talk = await house.film(line), talk_of(stage.truth)
+    assert talk.length_s - 0.3 < film.length_s < talk.length_s + SEEN_S
+    judge(film, replace(talk, over_ns=talk.began_ns + int(film.length_s * 1e9)))
+
+
+@scene()
+async def test_the_trainee_says_that_the_call_is_private(house: House) -> None:
+    """P16: what existed of it is gone, key first; the call goes on."""
+    kept = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await stage.talk()
+        await house.alice.private()
+        assert not talking.ended.is_set()
+        talking.hang_up()
+        await calling.until_ended()
+    (line,) = await house.ledger((ALICE, Outcome.DISCARDED, Reason.PRIVATE))
+    assert line.recording == ""
+    assert house.kept() == kept
+    assert sorted(house.keys()) == sorted(kept), "no key of a recording that is gone"
+
+
+@scene(lasts_s=7)
+async def test_the_site_starts_a_recorder_of_its_own_in_mid_call(house: House) -> None:
+    """P17: from then on somebody writes voices to a disk; ours ends there."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await stage.talk()
+        name = next(channel for channel in await house.pbx.channels() if channel.startswith("PJSIP/201"))
+        await house.pbx.act(Action="MixMonitor", Channel=name, File="/dev/null", options="")
+        stage.over()
+        await stage.talk(1.0)
+        talking.hang_up()
+        await calling.until_ended()
+    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.FOREIGN_RECORDER))
+    judge(await house.film(line), talk_of(stage.truth))
