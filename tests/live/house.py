@@ -29,6 +29,12 @@ from tests.rig.workstation import Workstation
 
 ALICE, BEA = TRAINEE, "bea"
 """The trainees: alice's phones are 201, 204 (keys by INFO) and 205 (direct media), bea's is 202."""
+RING_GROUP = """
+[from-trunk]
+exten => 191,1,Gosub(pbxb-entry,s,1)
+ same => n,Dial(PJSIP/201&PJSIP/202,10)
+ same => n,Hangup()
+"""
 SECOND_USER = "pbx-trainee-2"
 SHORT_NOTICE = "Recorded for training. Nine objects."
 """Callers hear it before every scene: long enough to count as played (one second), no longer."""
@@ -80,7 +86,7 @@ class House:
 
     async def _build(self) -> None:
         enter = self._stack.enter_async_context
-        self.pbx = await enter(Asterisk())
+        self.pbx = await enter(Asterisk(extra_dialplan=RING_GROUP))
         for user in self._users:
             self.stations.append(await enter(Workstation(self._programs, user=user)))
         bea = self.stations[1].login if len(self.stations) > 1 else "nobody-there"

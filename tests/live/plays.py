@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from tests.rig.phone import OnRing
 from tests.rig.scenarios import NUMBER, TALK_S, Stage, Truth
 
 
@@ -41,16 +42,68 @@ async def second_call(stage: Stage) -> Truth:
     return stage.truth
 
 
-async def caller_objects(stage: Stage) -> Truth:
-    """The caller presses the notice's key; the call goes on as any other."""
+async def consultation(stage: Stage) -> Truth:
+    """The agent holds the customer, asks a colleague, and comes back to the customer."""
+    agent, customer, colleague = await stage.agent(), await stage.customer(), await stage.colleague()
+    talking, calling = await stage.connect(agent, customer)
+    await stage.talk(TALK_S)
+    begin_ns = time.monotonic_ns()
+    await talking.hold()
+    asking = await agent.call("202").until_answered()
+    asked = await colleague.next_call()
+    await stage.talk(2.2)
+    asking.hang_up()
+    await asked.until_ended()
+    await talking.resume()
+    stage.truth.pauses.append((begin_ns, time.monotonic_ns()))
+    await stage.talk(TALK_S)
+    calling.hang_up()
+    stage.over(calling.ended_ns)
+    await talking.until_ended()
+    return stage.truth
+
+
+async def redirected_agent(stage: Stage) -> Truth:
+    """Another application takes the agent out of the call by AMI and keeps them for itself."""
     agent, customer = await stage.agent(), await stage.customer()
+    talking, calling = await stage.connect(agent, customer)
+    await stage.talk(TALK_S)
+    name = next(channel for channel in await stage.pbx.channels() if channel.startswith("PJSIP/201"))
+    stage.over()
+    await stage.pbx.act(Action="Redirect", Channel=name, Context="elsewhere", Exten="s", Priority="1")
+    await calling.until_ended()
+    await stage.talk(1.0)
+    assert not talking.ended.is_set()
+    talking.hang_up()
+    return stage.truth
+
+
+async def ring_group(stage: Stage) -> Truth:
+    """It rings at two agents; the trainee takes it."""
+    agent, customer = await stage.agent(), await stage.customer()
+    colleague = await stage.colleague(on_ring=OnRing.RING)
+    talking, calling = await stage.connect(agent, customer, "191")
+    await (await colleague.next_call()).until_ended()
+    await stage.talk(TALK_S)
+    calling.hang_up()
+    stage.over(calling.ended_ns)
+    await talking.until_ended()
+    return stage.truth
+
+
+async def caller_objects(stage: Stage) -> Truth:
+    """The caller presses the notice's key; the call goes on as any other, also at a colleague."""
+    agent, customer, colleague = await stage.agent(), await stage.customer(), await stage.colleague()
     calling = await customer.call("101", number=NUMBER).until_answered()
     await calling.press("9")
     talking = await agent.next_call()
     await talking.until_answered()
     await stage.talk(1.0)
-    talking.hang_up()
-    await calling.until_ended()
+    talking.transfer("202")
+    second = await (await colleague.next_call()).until_answered()
+    await stage.talk(0.5)
+    calling.hang_up()
+    await second.until_ended()
     return stage.truth
 
 

@@ -105,6 +105,23 @@ async def test_another_application_redirects_the_customer(house: House) -> None:
     judge(await house.film(line), talk_of(truth))
 
 
+@scene()
+async def test_another_application_takes_the_agent_away(house: House) -> None:
+    """P8: the agent's channel lives on, with nobody."""
+    async with house.stage() as stage:
+        truth = await plays.redirected_agent(stage)
+    (line,) = await house.ledger(HUNG_UP)
+    judge(await house.film(line), talk_of(truth))
+
+
+@scene(lasts_s=10)
+async def test_a_consultation_and_back_to_the_customer(house: House) -> None:
+    async with house.stage() as stage:
+        truth = await plays.consultation(stage)
+    line, _, _ = await house.ledger(HUNG_UP, CONSULTATION, (BEA, Outcome.NOT_RECORDED, Reason.NO_NOTICE))
+    judge(await house.film(line), talk_of(truth))
+
+
 @scene(lasts_s=10)
 async def test_a_second_call_of_the_same_agent(house: House) -> None:
     """The first is held meanwhile and goes on afterwards; the second is not recorded beside it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.live import plays
 from tests.live.house import ALICE, BEA, House
 from tests.live.lanes import scene
 from tests.live.watched import first_heard_ns, judge, talk_of
@@ -38,5 +39,13 @@ async def test_a_call_picked_up_from_a_colleagues_phone(house: House) -> None:
     """It is the call of whoever talks; the colleague it rang at never answered."""
     async with house.stage() as stage:
         truth = await scenarios.pickup(stage)
+    line, _ = await house.ledger(HUNG_UP, (BEA, Outcome.NOT_RECORDED, Reason.NO_ANSWER))
+    judge(await house.film(line), talk_of(truth))
+
+
+@scene()
+async def test_a_call_that_rings_at_two_agents(house: House) -> None:
+    async with house.stage() as stage:
+        truth = await plays.ring_group(stage)
     line, _ = await house.ledger(HUNG_UP, (BEA, Outcome.NOT_RECORDED, Reason.NO_ANSWER))
     judge(await house.film(line), talk_of(truth))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pbx_bridge.calls.reasons import Outcome, Reason
 from tests.live import plays
-from tests.live.house import ALICE, House
+from tests.live.house import ALICE, BEA, House
 from tests.live.lanes import scene
 from tests.live.watched import judge, talk_of
 from tests.rig import scenarios
@@ -38,10 +38,11 @@ async def test_a_caller_who_heard_no_notice(house: House) -> None:
 
 @scene()
 async def test_a_caller_who_objects_in_the_notice(house: House) -> None:
+    """P16: the objection goes with the caller, to whomever they are transferred."""
     kept = house.kept()
     async with house.stage() as stage:
         await plays.caller_objects(stage)
-    await house.ledger((ALICE, Outcome.NOT_RECORDED, Reason.OBJECTION))
+    await house.ledger(*((who, Outcome.NOT_RECORDED, Reason.OBJECTION) for who in (ALICE, BEA)))
     assert house.kept() == kept
 
 
