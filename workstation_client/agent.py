@@ -262,11 +262,13 @@ class Agent:
         return orders
 
     def desktop_changed(self, desktop: wire.Desktop) -> list[Order]:
-        """The session was locked, unlocked, left or taken up again."""
+        """P4, P10: locked, unlocked, left or taken up again. A recording ends there, and does not go on afterwards."""
         if desktop == self.desktop:
             return []
         self.desktop = desktop
         orders: list[Order] = [Lock(not is_usable(desktop))]
+        if not is_usable(desktop):
+            orders += self._cease(CaptureEnd.NO_DESKTOP)
         if self._linked:
             orders.append(Say(wire.DesktopNow(desktop)))
         return orders

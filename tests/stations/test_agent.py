@@ -225,11 +225,31 @@ def test_only_an_active_unlocked_x_session_records(desktop: wire.Desktop, reason
 
 def test_a_lock_shows_the_card_and_is_told() -> None:
     """P4."""
-    story = Story().running()
+    story = Story().leased()
     locked = replace(AWAKE, locked=True)
     assert story.agent.desktop_changed(locked) == [core.Lock(True), Say(wire.DesktopNow(locked))]
     assert story.agent.desktop_changed(locked) == []
     assert story.agent.desktop_changed(AWAKE) == [core.Lock(False), Say(wire.DesktopNow(AWAKE))]
+
+
+@pytest.mark.parametrize(
+    "away", [replace(AWAKE, locked=True), replace(AWAKE, active=False), replace(AWAKE, kind=DesktopKind.NONE)]
+)
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_desktop_that_is_left_ends_the_recording_for_good(away: wire.Desktop, linked: bool) -> None:
+    """P4, P8: it never films on after the unlock, whether or not the bridge hears of it."""
+    story = Story().running().picture()
+    if not linked:
+        story.agent.unlinked(story.now)
+    told = [Say(wire.DesktopNow(away))] if linked else []
+    ceased = core.Cease(ONE, CaptureEnd.NO_DESKTOP)
+    assert story.agent.desktop_changed(away) == [core.Lock(True), ceased, *told]
+    assert story.told(wire.StopCapture(ONE, "station-locked")).orders == []
+    back = story.agent.desktop_changed(AWAKE)
+    assert not [o for o in back if isinstance(o, core.Record | core.Cease)]
+    story.stopped(CaptureEnd.NO_DESKTOP)
+    assert story.agent.recording is None
+    assert story.entries()[-1] == wire.CaptureStopped(ONE, 2, story.now, CaptureEnd.NO_DESKTOP)
 
 
 def test_a_ringing_call_makes_ready_and_a_silent_phone_lets_go() -> None:

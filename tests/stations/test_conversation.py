@@ -161,6 +161,25 @@ async def test_a_lock_and_a_wayland_login_are_told_and_obeyed(tmp_path: Path) ->
             assert (await there.told.wait(events.CaptureRefused, 2)).reason is wire.CaptureEnd.WAYLAND
 
 
+async def test_a_lock_in_mid_call_ends_the_film_and_the_unlock_does_not_bring_it_back(tmp_path: Path) -> None:
+    """P4, P8: not even when the bridge orders nothing."""
+    async with bridge(tmp_path / "bridge") as there:
+        identity = await there.enrol("desk-1", tmp_path / "desk")
+        async with desk(identity, tmp_path / "desk") as here:
+            await there.told.wait(events.StationUp)
+            there.start("desk-1")
+            await there.told.wait(events.CaptureStarted)
+            here.recorder.picture()
+            await there.told.wait(events.PictureArrived)
+            here.session.desktop = replace(DESKTOP, locked=True)
+            stopped = await there.told.wait(events.CaptureStopped)
+            assert stopped.reason is wire.CaptureEnd.NO_DESKTOP
+            here.session.desktop = DESKTOP
+            await there.told.wait(events.DesktopChanged, 2)
+            assert here.recorder.recording is None
+            assert (await ask({"do": "status"}))["recording"] is None
+
+
 async def test_an_objection_reaches_the_workstation_and_nothing_follows(tmp_path: Path) -> None:
     """P16."""
     async with bridge(tmp_path / "bridge") as there:
