@@ -18,6 +18,7 @@ from typing import Any, Final
 from pbx_bridge.errors import OperatorError
 from workstation_client import autostart, control, identity
 from workstation_client.link import software
+from workstation_client.notice_page import page
 from workstation_client.speech import say
 
 _LOGOUT_S: Final = 6.0
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         _notice,
         say("read or acknowledge the information notice"),
         "notice show",
+        "notice show --json",
         "notice accept",
         json_too=True,
     )
@@ -202,26 +204,31 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _notice(arguments: argparse.Namespace) -> int:
-    """P14: what is acknowledged is what was printed, by its hash."""
-    shown = _ask({"do": "notice"})
-    if arguments.json and arguments.what == "show":
-        print(json.dumps(shown))
-        return 0
-    print(shown["text"])
-    print("\n" + say("Applications filmed") + ": " + ", ".join(shown["applications"]))
+    """P14: what is acknowledged is what was printed, by the hash of all of it."""
+    from pbx_bridge import wire
+    from pbx_bridge.wire_json import read_fields
+
+    said = _ask({"do": "notice"})
+    shown, known = read_fields(wire.Notice, said["notice"]), bool(said["acknowledged"])
+    digest = wire.notice_hash(shown)
+
+    def tell(text: str) -> None:
+        if not arguments.json:
+            print(text)
+
+    tell(page(shown) + "\n")
     if arguments.what == "show":
-        print(
-            say("acknowledged")
-            if shown["acknowledged"]
-            else say("To acknowledge: workstation-client notice accept")
-        )
-        return 0
-    if not shown["acknowledged"]:
-        if sys.stdin.isatty() and not _agreed():
+        tell(say("acknowledged") if known else say("To acknowledge: workstation-client notice accept"))
+    elif not known:
+        if sys.stdin.isatty() and not arguments.json and not _agreed():
             print(say("Not acknowledged; nothing is recorded."))
             return 1
-        _ask({"do": "accept", "notice_hash": shown["notice_hash"]})
-    print(say("acknowledged"))
+        _ask({"do": "accept", "notice_hash": digest})
+        known = True
+    if arguments.json:
+        print(json.dumps({"notice_hash": digest, "acknowledged": known, **said["notice"]}))
+    elif arguments.what == "accept":
+        print(say("acknowledged"))
     return 0
 
 

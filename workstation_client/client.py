@@ -15,6 +15,7 @@ from typing import Final, Protocol, assert_never
 from pbx_bridge import memory, wire
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
+from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_proof import hand_over_statement, sign
 from workstation_client import agent as core
 from workstation_client import control, desk_notice, notice
@@ -310,9 +311,7 @@ class Client:
             "ok": True,
             "notice_hash": wire.notice_hash(shown),
             "acknowledged": self.agent.offered is None,
-            "language": shown.language,
-            "text": shown.text,
-            "applications": [rule.name for rule in shown.applications],
+            "notice": write_fields(shown),
         }
 
     def _accept(self, digest: str) -> dict[str, object]:

@@ -17,6 +17,7 @@ from pbx_bridge import wire
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.stations import events
+from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_proof import acknowledgement_statement, is_signed
 from tests.stations.rig import DESKTOP, NOTICE, bridge, desk, until
 from workstation_client import control
@@ -90,11 +91,7 @@ async def test_a_notice_is_read_acknowledged_and_told(tmp_path: Path) -> None:
             there.server.send(up.station, NOTICE)
             await until(lambda: here.client.agent.offered is not None)
             shown = await ask({"do": "notice"})
-            assert (shown["text"], shown["applications"], shown["acknowledged"]) == (
-                NOTICE.text,
-                ["crm"],
-                False,
-            )
+            assert (shown["notice"], shown["acknowledged"]) == (write_fields(NOTICE), False)
             with pytest.raises(OperatorError, match="changed meanwhile"):
                 await ask({"do": "accept", "notice_hash": "0" * 64})
             await ask({"do": "accept", "notice_hash": shown["notice_hash"]})
