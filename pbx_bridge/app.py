@@ -35,6 +35,7 @@ from pbx_bridge.ledger import Ledger, Line
 from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
 from pbx_bridge.training.notices import Terms, render
+from pbx_bridge.training.rules import current_plan, who
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 log = structlog.get_logger()
@@ -42,6 +43,7 @@ log = structlog.get_logger()
 SHUTDOWN_S = 10.0
 """How long a stopping bridge waits for its files to be sealed; what is not ready then is rebuilt at the next start."""
 CEILING_S = 3600
+HOUR_S = 3600
 """P10."""
 
 CAPTURE_REASONS = {
@@ -63,56 +65,20 @@ def random_roll() -> float:
     return random.SystemRandom().random()
 
 
-class Directory:
-    """Which trainee an endpoint or a member's name is (DESIGN decision 1): contradiction is a reason, not a guess."""
-
-    def __init__(self, config: Config) -> None:
-        trainees = config.trainees
-        self._devices: dict[str, set[TraineeId]] = {}
-        for trainee in trainees:
-            for endpoint in trainee.endpoints:
-                self._devices.setdefault(endpoint, set()).add(trainee.id)
-        self._members = {trainee.member: trainee.id for trainee in trainees if trainee.member}
-        self.logins = {trainee.login: trainee.id for trainee in trainees}
-
-    def __call__(self, endpoint: str, named: str) -> TraineeId | Reason | None:
-        devices = self._devices.get(endpoint, set())
-        person = self._members.get(named) if named else None
-        if person is not None:
-            return Reason.PERSON_CONFLICT if devices and person not in devices else person
-        if len(devices) > 1:
-            return None  # a shared device nobody is named at: nobody's call
-        return next(iter(devices), None)
-
-
 class Bridge:
     """Everything at work for one PBX. `run` returns when `stop` was called or a part cannot go on."""
 
     def __init__(self, config: Config, parts: Parts) -> None:
         self._config, self._parts = config, parts
-        self._directory = Directory(config)
+        self._logins = {trainee.login: trainee.id for trainee in config.trainees}
         self._ledger = Ledger(config.bridge.state_dir / "ledger")
-        terms = Terms(
+        self._terms = Terms(
             config.recording.retention_days, config.recording.trainee_first_hours, config.recording.fps
         )
-        self._notices = {
-            plan.trainee: wire.Notice(
-                language=config.bridge.language,
-                text=render(plan, terms, config.bridge.language),
-                applications=tuple(
-                    wire.ApplicationRule(a.name, a.executable, a.main_program, a.wm_class, a.title, a.sha256)
-                    for a in plan.applications
-                ),
-                fps=config.recording.fps,
-                ceiling_s=CEILING_S,
-            )
-            for plan in config.plans
-        }
-        self._hashes = {trainee: wire.notice_hash(notice) for trainee, notice in self._notices.items()}
         self._desk = Desk(
-            directory=self._directory,
+            directory=partial(who, config.trainees),
             plans=config.plans,
-            notices=self._hashes,
+            notice_of=self._notice_hash,
             used=self._ledger.used,
             roll=random_roll,
             now=lambda: datetime.now().astimezone(),
@@ -140,6 +106,7 @@ class Bridge:
         async with self._parts.running(self.on_fact, self.on_station):
             log.info("listening", stations=str(self._config.stations.listen))
             self._spawn(self._tell_ready())
+            self._spawn(self._every_hour())
             await self._stop.wait()
             await self._end_all()
 
@@ -198,6 +165,38 @@ class Bridge:
             )
         return True
 
+    # -- what a trainee is told -----------------------------------------------------------------------------------
+
+    def _notice(self, trainee: TraineeId) -> wire.Notice | None:
+        """P14: of the plan by which calls are decided today."""
+        plan = current_plan(self._config.plans, trainee, datetime.now().astimezone().date())
+        if plan is None:
+            return None
+        language = self._config.bridge.language
+        return wire.Notice(
+            language=language,
+            text=render(plan, self._terms, language),
+            applications=tuple(
+                wire.ApplicationRule(a.name, a.executable, a.main_program, a.wm_class, a.title, a.sha256)
+                for a in plan.applications
+            ),
+            fps=self._config.recording.fps,
+            ceiling_s=CEILING_S,
+        )
+
+    def _notice_hash(self, trainee: TraineeId) -> str:
+        notice = self._notice(trainee)
+        return wire.notice_hash(notice) if notice is not None else ""
+
+    async def _every_hour(self) -> None:
+        """A plan may begin or end while a station stays connected; the ledger forgets in time (P24)."""
+        while True:
+            self._ledger.forget_old()
+            for station, trainee in self._stations.items():
+                if (notice := self._notice(trainee)) is not None:
+                    self._parts.stations.send(station, notice)
+            await asyncio.sleep(HOUR_S)
+
     # -- what comes in ------------------------------------------------------------------------------------------
 
     def on_fact(self, fact: Fact) -> None:
@@ -238,8 +237,9 @@ class Bridge:
             case se.RecordingsAsked():
                 self._spawn(self._list_own(event))
             case se.PrivateAsked():
-                done = self._obey(self._desk.private(event.station, now_ns))
-                detail = "" if done else "no call of yours is being recorded"
+                orders = self._desk.private(event.station, now_ns)
+                self._obey(orders or [])
+                done, detail = orders is not None, "" if orders is not None else "you have no call now"
                 self._parts.stations.send(event.station, wire.PrivateResult(event.request, done, detail))
             case se.KeyCloned():
                 log.error(
@@ -250,7 +250,7 @@ class Bridge:
                 assert_never(event)
 
     def _station_up(self, event: se.StationUp) -> None:
-        trainee = self._directory.logins.get(event.trainee_login)
+        trainee = self._logins.get(event.trainee_login)
         if trainee is None:
             log.warning("nobody with this station's login is enrolled", station=event.station)
             return
@@ -259,7 +259,7 @@ class Bridge:
         self._desk.station_seen(
             event.station, trainee, active=usable, locked=event.locked, acknowledged=event.acknowledged or ""
         )
-        if (notice := self._notices.get(trainee)) is not None:
+        if (notice := self._notice(trainee)) is not None:
             self._parts.stations.send(event.station, notice)
 
     def _desktop_changed(self, event: se.DesktopChanged, now_ns: int) -> None:

@@ -6,14 +6,14 @@ it returns. Randomness and the wall clock come in as functions, so a test turns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import events as ev
 from pbx_bridge.calls.events import StationSeen
-from pbx_bridge.calls.facts import Fact, LinkDown, LinkUp
+from pbx_bridge.calls.facts import CallerObjected, ChannelGone, Fact, LinkDown, LinkUp
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.session import Session, State
 from pbx_bridge.calls.switchboard import Directory, Switchboard
@@ -33,7 +33,7 @@ class Desk:
         *,
         directory: Directory,
         plans: tuple[Plan, ...],
-        notices: Mapping[TraineeId, str],
+        notice_of: Callable[[TraineeId], str],
         used: Callable[[TraineeId], Used],
         roll: Callable[[], float],
         now: Callable[[], datetime],
@@ -41,7 +41,7 @@ class Desk:
         foreign_recorders_allowed: bool = False,
     ) -> None:
         self._switchboard = Switchboard(directory, foreign_recorders_allowed=foreign_recorders_allowed)
-        self._plans, self._notices, self._used = plans, notices, used
+        self._plans, self._notice_of, self._used = plans, notice_of, used
         self._roll, self._wall, self.new_recording = roll, now, new_recording
         self._sessions: dict[ChannelId, Session] = {}
         self._by_recording: dict[RecordingId, ChannelId] = {}
@@ -50,6 +50,8 @@ class Desk:
         self._decisions: dict[Call, Draw | Reason] = {}
         self._answered: set[Call] = set()
         self._unanswered: dict[Call, co.WriteLedger] = {}
+        self._heard_by: dict[ChannelId, list[tuple[RecordingId, ChannelId, TraineeId]]] = {}
+        """Customer's channel -> the recordings that hold its call: (recording, agent's leg, trainee)."""
         self._frozen: Reason | None = None
 
     # -- Surroundings -------------------------------------------------------------------------------------------
@@ -58,7 +60,7 @@ class Desk:
         return tuple(station for station in self._stations.values() if station.trainee == trainee)
 
     def current_notice(self, trainee: TraineeId) -> str:
-        return self._notices.get(trainee, "")
+        return self._notice_of(trainee)
 
     # -- the PBX ------------------------------------------------------------------------------------------------
 
@@ -73,9 +75,31 @@ class Desk:
                     orders += self._origin_gone(event.origin)
                 case _:
                     orders += self._tell(event.leg, event)
+        match fact:
+            case CallerObjected():
+                orders += self._erase_all_of(fact.channel, fact.at_ns)
+            case ChannelGone():
+                self._heard_by.pop(fact.channel, None)
+            case LinkUp():
+                living = {born.channel for born in fact.channels}
+                self._heard_by = {
+                    channel: held for channel, held in self._heard_by.items() if channel in living
+                }
         if isinstance(fact, LinkDown | LinkUp):
             for origin in {origin for _, origin in self._decisions}:
                 orders += self._origin_gone(origin)
+        return orders
+
+    def _erase_all_of(self, customer: ChannelId, at_ns: int) -> list[co.Command]:
+        """P16: an objection destroys every recording of this customer's call, those that ended before it too."""
+        orders: list[co.Command] = []
+        for recording, leg, trainee in self._heard_by.pop(customer, []):
+            session = self._sessions.get(leg)
+            if session is not None and session.recording == recording:
+                orders += self._tell(leg, ev.CallForbidden(at_ns, leg, Reason.OBJECTION, erase=True))
+            else:
+                line = co.WriteLedger(leg, trainee, recording, Outcome.DISCARDED, Reason.OBJECTION, 0)
+                orders += [co.DiscardRecording(recording, Reason.OBJECTION), line]
         return orders
 
     def _offer(self, offered: ev.CallOffered) -> list[co.Command]:
@@ -129,6 +153,9 @@ class Desk:
         orders = session.handle(event)
         if session.recording is not None and before is None:
             self._by_recording[session.recording] = leg
+            if session.permit is not None:
+                held = self._heard_by.setdefault(session.permit.notice.party, [])
+                held.append((session.recording, leg, session.trainee))
         self._note_recording(session)
         if isinstance(event, ev.CallEnded) and not event.talked and session.origin != leg:
             orders = [order for order in orders if not self._postpone(call, order)]
@@ -180,15 +207,14 @@ class Desk:
         if (seen := self._stations.get(station)) is not None:
             self._stations[station] = replace(seen, acknowledged=notice)
 
-    def private(self, station: StationId, at_ns: int) -> list[co.Command]:
-        """P16: the trainee says that the present call is private: what exists of it is destroyed."""
-        orders: list[co.Command] = []
+    def private(self, station: StationId, at_ns: int) -> list[co.Command] | None:
+        """P16: the trainee says that the present call is private: what exists of it is destroyed. None: no call."""
         trainee = self._stations[station].trainee if station in self._stations else None
-        for session in list(self._sessions.values()):
-            if session.trainee == trainee and session.state is not State.DONE:
-                forbidden = ev.CallForbidden(at_ns, session.leg, Reason.PRIVATE, erase=True)
-                orders += self._tell(session.leg, forbidden)
-        return orders
+        legs = [session.leg for session in self._sessions.values() if session.trainee == trainee]
+        orders: list[co.Command] = []
+        for leg in legs:
+            orders += self._tell(leg, ev.CallForbidden(at_ns, leg, Reason.PRIVATE, erase=True))
+        return orders if legs else None
 
     def station_gone(self, station: StationId) -> None:
         """Its link is down; a recording there goes on until the lease is lost (P10)."""

@@ -124,11 +124,13 @@ class PickedUp:
 
 @dataclass(frozen=True, slots=True)
 class PersonNamed:
-    """The site says who sits at `channel` (queue member's name, a variable); the endpoint is only a device."""
+    """Who sits at `channel`, which may be a Local half on the way to the phone; the endpoint is only a device."""
 
     at_ns: int
     channel: ChannelId
     person: str
+    by_site: bool = False
+    """The dialplan says so on purpose. Otherwise it is a queue member's name, which a site may use for anything."""
 
 
 @dataclass(frozen=True, slots=True)

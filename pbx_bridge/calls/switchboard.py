@@ -21,8 +21,9 @@ from pbx_bridge.calls import facts
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import ChannelId, TraineeId
 
-Directory = Callable[[str, str], TraineeId | Reason | None]
-"""(endpoint, member's name) -> the enrolled trainee, None for anybody else, a Reason when the two contradict."""
+Directory = Callable[[str, str, bool], TraineeId | Reason | None]
+"""(endpoint, person's name, the site named it on purpose) -> training.rules.who: the enrolled trainee, None for
+anybody else, a Reason when the two contradict."""
 
 
 @dataclass(slots=True)
@@ -31,6 +32,7 @@ class _Channel:
     endpoint: str
     local: bool
     named: str = ""
+    by_site: bool = False
     context: str = ""
     bridge: str = ""
     pair: ChannelId | None = None
@@ -75,12 +77,11 @@ class Switchboard:
                 self._born(fact)
                 self._recognise(fact.channel, fact.at_ns, out)
             case facts.PersonNamed():
-                if channel := self._channels.get(fact.channel):
-                    channel.named = fact.person
-                    self._recognise(fact.channel, fact.at_ns, out)
+                self._named(fact, out)
             case facts.Dialled():
                 if callee := self._channels.get(fact.callee):
                     callee.dialled_by = fact.caller or None
+                    self._recognise(fact.callee, fact.at_ns, out)
                 self._offer(fact.callee, fact.at_ns, out)
                 self._offer(fact.caller, fact.at_ns, out, dialled=fact.callee)
             case facts.ChannelRinging():
@@ -139,18 +140,18 @@ class Switchboard:
 
     def _born(self, fact: facts.ChannelBorn) -> None:
         self._channels[fact.channel] = _Channel(
-            fact.channel, fact.endpoint, fact.local_half, fact.named, fact.context
+            fact.channel, fact.endpoint, fact.local_half, fact.named, context=fact.context
         )
 
     def _recognise(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent]) -> None:
         """A channel of an enrolled person is a leg; when another person turns out to sit there, it is theirs."""
         channel = self._channels[channel_id]
-        person = None if channel.local else self._directory(channel.endpoint, channel.named)
-        leg = self._legs.get(channel_id)
+        named, by_site = self._name_at(channel)
+        person = None if channel.local else self._directory(channel.endpoint, named, by_site)
         if isinstance(person, Reason):
-            if leg is not None:
-                self._forbid(channel_id, leg, person, False, at_ns, out)
+            self._mark(channel_id, person, False, at_ns, out)
             return
+        leg = self._legs.get(channel_id)
         if leg is not None and leg.trainee != person:
             if leg.offered:
                 out.append(ev.CallEnded(at_ns, channel_id, channel.up, leg.talked))
@@ -158,6 +159,37 @@ class Switchboard:
             leg = None
         if person is not None and leg is None:
             self._legs[channel_id] = _Leg(person)
+
+    def _named(self, fact: facts.PersonNamed, out: list[ev.CallEvent]) -> None:
+        """A name on a Local half is that of the phone it leads to."""
+        channel = self._channels.get(fact.channel)
+        if channel is None:
+            return
+        channel.named, channel.by_site = fact.person, fact.by_site
+        for other in list(self._channels.values()):
+            if other is channel or (
+                channel.local and not other.local and channel.id in self._chain(other.id)
+            ):
+                self._recognise(other.id, fact.at_ns, out)
+
+    def _name_at(self, channel: _Channel) -> tuple[str, bool]:
+        """Who the site says sits there: on the channel itself, else on a Local half that leads to it."""
+        halves = [self._channels[half] for half in self._chain(channel.id) if self._channels[half].local]
+        for source in (channel, *halves):
+            if source.named:
+                return source.named, source.by_site
+        return "", False
+
+    def _chain(self, channel_id: ChannelId) -> list[ChannelId]:
+        """The channels that led to this one, itself first: who dialled it, through both halves of a Local channel."""
+        chain: list[ChannelId] = []
+        step: ChannelId | None = channel_id
+        while step is not None and step not in chain and (channel := self._channels.get(step)):
+            chain.append(step)
+            step = channel.dialled_by
+            if step is None and channel.local:
+                step = channel.pair
+        return chain
 
     def _gone(self, fact: facts.ChannelGone, out: list[ev.CallEvent]) -> None:
         channel = self._channels.get(fact.channel)
@@ -188,8 +220,7 @@ class Switchboard:
         leg.offered = True
         origin = self._origin(channel_id)
         self._origins.add(origin)
-        sources = (self._channels.get(source) for source in (channel_id, origin))
-        marks = [reason for source in sources if source is not None for reason in source.marks]
+        marks = list(self._marks_at(channel_id))
         leg.told.update(marks)
         why_not = marks[0] if marks else None
         outbound = dialled is not None
@@ -197,19 +228,8 @@ class Switchboard:
 
     def _origin(self, channel_id: ChannelId) -> ChannelId:
         """The channel at the start of the chain of diallers, through Local halves."""
-        seen: set[ChannelId] = set()
-        while channel_id not in seen:
-            seen.add(channel_id)
-            channel = self._channels.get(channel_id)
-            if channel is None:
-                break
-            before = channel.dialled_by
-            if before is None and channel.local and channel.pair is not None:
-                before = channel.pair
-            if before is None:
-                break
-            channel_id = before
-        return channel_id
+        chain = self._chain(channel_id)
+        return chain[-1] if chain else channel_id
 
     # -- conversations ------------------------------------------------------------------------------------------
 
@@ -248,9 +268,13 @@ class Switchboard:
 
     def _conversation(self, channel: _Channel) -> frozenset[ChannelId]:
         """All real channels that hear `channel`, itself included: its bridge, and bridges beyond Local pairs."""
-        real: set[ChannelId] = set() if channel.local else {channel.id}
-        todo, seen = [channel.bridge], {""}
+        return frozenset(member for member in self._reached(channel) if not self._channels[member].local)
+
+    def _reached(self, channel: _Channel) -> set[ChannelId]:
+        """The conversation with the Local halves that carry it."""
+        reached, todo, seen = {channel.id}, [channel.bridge], {""}
         if channel.local and channel.pair is not None and (half := self._channels.get(channel.pair)):
+            reached.add(half.id)
             todo.append(half.bridge)
         while todo:
             bridge = todo.pop()
@@ -258,12 +282,12 @@ class Switchboard:
                 continue
             seen.add(bridge)
             for member in self._bridges.get(bridge, ()):
+                reached.add(member)
                 other = self._channels[member]
-                if not other.local:
-                    real.add(member)
-                elif other.pair is not None and (half := self._channels.get(other.pair)):
+                if other.local and other.pair is not None and (half := self._channels.get(other.pair)):
+                    reached.add(half.id)
                     todo.append(half.bridge)
-        return frozenset(real)
+        return reached
 
     def _look(self, touched: frozenset[ChannelId], at_ns: int, out: list[ev.CallEvent]) -> None:
         """Compare what each touched leg sees now with what it saw before, and say the difference."""
@@ -288,9 +312,8 @@ class Switchboard:
             out.append(ev.PartyLeft(at_ns, leg_id, gone=leg.last_party not in self._channels))
             return
         leg.talked = True
-        for member in sorted({leg_id, *parties}):
-            for reason, erase in self._channels[member].marks.items():
-                self._forbid(leg_id, leg, reason, erase, at_ns, out)
+        for reason, erase in self._marks_at(leg_id).items():
+            self._forbid(leg_id, leg, reason, erase, at_ns, out)
         if len(parties) > 1:
             out.append(ev.ThirdPartyJoined(at_ns, leg_id))
             return
@@ -316,8 +339,19 @@ class Switchboard:
             return
         channel.marks[reason] = erase
         for leg_id, leg in self._legs.items():
-            if leg.offered and (channel_id in {leg_id, leg.last_party} or channel_id in leg.parties):
+            if leg.offered and (channel_id == leg.last_party or channel_id in self._concerned(leg_id)):
                 self._forbid(leg_id, leg, reason, erase, at_ns, out)
+
+    def _concerned(self, leg_id: ChannelId) -> set[ChannelId]:
+        """Every channel that has a say in this leg's call: those that led to it and those it talks through."""
+        return self._reached(self._channels[leg_id]) | set(self._chain(leg_id))
+
+    def _marks_at(self, leg_id: ChannelId) -> dict[Reason, bool]:
+        """Why this leg's call may not be recorded -> whether what exists must be erased."""
+        marks: dict[Reason, bool] = {}
+        for member in sorted(self._concerned(leg_id)):
+            marks |= self._channels[member].marks
+        return marks
 
     def _forbid(
         self,
@@ -334,10 +368,9 @@ class Switchboard:
 
     def _unreadable(self, fact: facts.Unreadable, out: list[ev.CallEvent]) -> None:
         """P10: an event of a kind we follow that says nothing we understand stops what it may concern."""
-        channel = self._channels.get(fact.channel) if fact.channel else None
-        touched = set(self._legs) if channel is None else self._conversation(channel) | {channel.id}
-        for leg_id in sorted(touched & set(self._legs)):
-            self._forbid(leg_id, self._legs[leg_id], Reason.UNREADABLE, False, fact.at_ns, out)
+        known = fact.channel is not None and fact.channel in self._channels
+        for channel_id in [fact.channel] if known and fact.channel else list(self._legs):
+            self._mark(channel_id, Reason.UNREADABLE, False, fact.at_ns, out)
 
     # -- the link -----------------------------------------------------------------------------------------------
 

@@ -6,12 +6,12 @@ Pure: it is given the plans, the week's use, the wall clock and one random numbe
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Draw, DrawKind, Plan, Used
+from pbx_bridge.training.plans import Draw, DrawKind, Plan, Trainee, Used
 
 RATE_CEILING = 0.25
 """P11: no configuration draws more than one call in four."""
@@ -62,6 +62,30 @@ def check_plan(plan: Plan) -> None:
             raise OperatorError(f"slots of {day} exceed 2 hours (P15)", where=where, do="Shorten them")
 
 
+def who(trainees: Iterable[Trainee], endpoint: str, named: str, by_site: bool) -> TraineeId | Reason | None:
+    """P13: which trainee talks at `endpoint` when the PBX names the person there `named` ("" when it names nobody).
+
+    An endpoint is a device: a name that is not its trainee's makes the call nobody's and forbids it, if the site named
+    the person on purpose (`by_site`) or gives its trainees names to be told by. A device several trainees share is
+    nobody's until one is named.
+    """
+    known = list(trainees)
+    at_device = [trainee for trainee in known if endpoint in trainee.endpoints]
+    person = next((trainee for trainee in known if trainee.member and trainee.member == named), None)
+    if person is not None:
+        return person.id if not at_device or person in at_device else Reason.PERSON_CONFLICT
+    if named and at_device and (by_site or any(trainee.member for trainee in at_device)):
+        return Reason.PERSON_CONFLICT
+    return at_device[0].id if len(at_device) == 1 else None
+
+
+def current_plan(plans: Iterable[Plan], trainee: TraineeId, today: date) -> Plan | None:
+    """P13, P14: the one plan that holds for `trainee` today: what they are told about and what is decided by."""
+    return next(
+        (plan for plan in plans if plan.trainee == trainee and plan.first_day <= today <= plan.last_day), None
+    )
+
+
 def decide(
     plans: Iterable[Plan], trainee: TraineeId, now: datetime, used: Used, roll: float
 ) -> Draw | Reason:
@@ -72,11 +96,9 @@ def decide(
     mine = [plan for plan in plans if plan.trainee == trainee]
     if not mine:
         return Reason.NO_PLAN
-    today = now.date()
-    current = [plan for plan in mine if plan.first_day <= today <= plan.last_day]
-    if not current:
+    plan = current_plan(mine, trainee, now.date())
+    if plan is None:
         return Reason.PLAN_ENDED
-    plan = current[0]
     if used.recordings >= plan.recordings_per_week or used.minutes >= plan.minutes_per_week:
         return Reason.WEEKLY_CAP
     if any(slot.start <= now < slot.end for slot in plan.slots):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from functools import partial
 
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.desk import Desk
-from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
-from pbx_bridge.training.plans import Application, Need, Plan, Used
+from pbx_bridge.training.plans import Application, Need, Plan, Trainee, Used
+from pbx_bridge.training.rules import who
 
 AGENT, SECOND, CUSTOMER, OTHER = ChannelId("a1"), ChannelId("a2"), ChannelId("c1"), ChannelId("c2")
 ALICE, BOB = TraineeId("alice"), TraineeId("bob")
@@ -36,12 +37,10 @@ def plan(trainee: TraineeId = ALICE, rate: float = 0.25) -> Plan:
     )
 
 
-def directory(endpoint: str, named: str) -> TraineeId | Reason | None:
-    device = {"PJSIP/201": ALICE, "PJSIP/202": BOB, "PJSIP/211": ALICE}.get(endpoint)
-    person = {"Alice": ALICE, "Bob": BOB}.get(named)
-    if device is not None and person is not None and device != person:
-        return Reason.PERSON_CONFLICT
-    return device or person
+TRAINEES = (
+    Trainee(ALICE, ("PJSIP/201", "PJSIP/211"), "Alice", "alice"),
+    Trainee(BOB, ("PJSIP/202",), "Bob", "bob"),
+)
 
 
 class Story:
@@ -55,9 +54,9 @@ class Story:
         self.orders: list[co.Command] = []
         self._ids = iter(RecordingId(f"rec{number}") for number in range(1, 1000))
         self.desk = Desk(
-            directory=directory,
+            directory=partial(who, TRAINEES),
             plans=(plan(), plan(BOB)),
-            notices={ALICE: NOTICE, BOB: NOTICE},
+            notice_of=lambda _: NOTICE,
             used=lambda _: Used(0, 0.0),
             roll=self._roll,
             now=lambda: datetime(2026, 11, 23, 10, tzinfo=UTC),

@@ -343,3 +343,109 @@ def test_silence_on_hold_is_not_a_vanished_phone() -> None:
     assert story.kinds() == ["CancelTimer", "MarkTalk", "ResumeCapture"]
     story >> fa.LegSilent(42 * SECOND_NS, AGENT, 39 * SECOND_NS)
     story << []
+
+
+def test_another_person_named_at_the_phone_before_it_rings_is_never_taken_for_its_owner() -> None:
+    for named in (fa.PersonNamed(0, AGENT, "Bob"), fa.PersonNamed(0, AGENT, "Nobody known", by_site=True)):
+        facts = rings()
+        facts.insert(3, named)
+        story = Story() >> facts >> answers(1) >> agent_hangs_up(2)
+        assert [line.reason for line in story.ledger()] == [Reason.PERSON_CONFLICT]
+
+
+def test_what_cannot_be_read_before_the_ring_forbids_too() -> None:
+    facts = rings()
+    facts.insert(3, fa.Unreadable(0, AGENT, "Newstate"))
+    story = Story() >> facts >> answers(1) >> agent_hangs_up(2)
+    assert [line.reason for line in story.ledger()] == [Reason.UNREADABLE]
+
+
+def through_a_local_channel(said: list[fa.Fact]) -> Story:
+    """A queue calls its member through Local/…/n; `said` comes of one of its halves before the phone is dialled."""
+    one, two = ChannelId("l1"), ChannelId("l2")
+    begin: list[fa.Fact] = [
+        fa.ChannelBorn(0, CUSTOMER, "PJSIP/trunk", False, "from-trunk"),
+        fa.NoticeHeard(0, CUSTOMER, CALLER_NOTICE),
+        fa.ChannelBorn(0, one, "", True, "agents"),
+        fa.ChannelBorn(0, two, "", True, "agents"),
+        fa.LocalPaired(0, one, two),
+        fa.Dialled(0, CUSTOMER, one),
+    ]
+    end: list[fa.Fact] = [
+        fa.ChannelBorn(0, AGENT, "PJSIP/201", False, "internal"),
+        fa.Dialled(0, two, AGENT),
+        fa.ChannelRinging(0, AGENT),
+        fa.BridgeEntered(SECOND_NS, two, "inner"),
+        fa.BridgeEntered(SECOND_NS, AGENT, "inner"),
+        fa.BridgeEntered(2 * SECOND_NS, one, "outer"),
+        fa.BridgeEntered(2 * SECOND_NS, CUSTOMER, "outer"),
+    ]
+    return Story() >> begin >> said >> end
+
+
+def test_what_is_said_on_a_local_half_counts_for_the_phone_it_leads_to() -> None:
+    for half in (ChannelId("l1"), ChannelId("l2")):
+        said: tuple[tuple[fa.Fact, Reason], ...] = (
+            (fa.NeverRecord(0, half), Reason.NEVER_RECORD),
+            (fa.ForeignRecorder(0, half), Reason.FOREIGN_RECORDER),
+            (fa.PersonNamed(0, half, "Bob"), Reason.PERSON_CONFLICT),
+        )
+        for fact, reason in said:
+            story = through_a_local_channel([fact]) >> fa.ChannelGone(3 * SECOND_NS, AGENT, 16)
+            assert [line.reason for line in story.ledger()] == [reason], (half, fact)
+    assert "StartCapture" in through_a_local_channel([fa.PersonNamed(0, ChannelId("l1"), "Alice")]).kinds()
+
+
+def test_a_foreign_recorder_started_on_a_local_half_in_the_call_ends_it() -> None:
+    story = through_a_local_channel([])
+    story.orders.clear()
+    story >> fa.ForeignRecorder(4 * SECOND_NS, ChannelId("l2"))
+    assert story.kinds()[0] == "StopCapture"
+
+
+def transferred_and_sealed() -> Story:
+    story = recording() >> fa.Transferred(3 * SECOND_NS, (AGENT,))
+    story.also(story.desk.capture_ended(REC, 3 * SECOND_NS, None))
+    story.also(story.desk.sealed(REC, 3 * SECOND_NS, 2 * SECOND_NS))
+    story >> [fa.BridgeLeft(3 * SECOND_NS, AGENT, "b1"), fa.ChannelGone(3 * SECOND_NS, AGENT, 16)]
+    story.orders.clear()
+    return story
+
+
+def test_an_objection_after_the_transfer_destroys_the_earlier_agents_recording() -> None:
+    story = transferred_and_sealed() >> fa.CallerObjected(9 * SECOND_NS, CUSTOMER)
+    story << [
+        co.DiscardRecording(REC, Reason.OBJECTION),
+        co.WriteLedger(AGENT, ALICE, REC, Outcome.DISCARDED, Reason.OBJECTION, 0),
+    ]
+    story >> fa.CallerObjected(10 * SECOND_NS, CUSTOMER)
+    story << []
+
+
+def test_an_objection_is_of_that_caller_while_that_caller_is_there() -> None:
+    story = transferred_and_sealed() >> fa.CallerObjected(9 * SECOND_NS, OTHER)
+    story << []
+    story >> fa.ChannelGone(10 * SECOND_NS, CUSTOMER, 16) >> fa.CallerObjected(11 * SECOND_NS, CUSTOMER)
+    story << []
+
+
+def test_an_objection_after_a_lost_link_still_reaches_the_recording() -> None:
+    story = recording() >> fa.LinkDown(4 * SECOND_NS, "eof")
+    story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, None))
+    story.also(story.desk.sealed(REC, 4 * SECOND_NS, 3 * SECOND_NS))
+    story >> fa.LinkUp(5 * SECOND_NS, (fa.ChannelBorn(5 * SECOND_NS, CUSTOMER, "PJSIP/trunk", False, "x"),))
+    story.orders.clear()
+    story >> fa.CallerObjected(6 * SECOND_NS, CUSTOMER)
+    assert co.DiscardRecording(REC, Reason.OBJECTION) in story.orders
+
+
+def test_private_destroys_also_what_ended_before_the_call_did() -> None:
+    story = recording()
+    story.also(story.desk.timer(AGENT, "ceiling", 4 * SECOND_NS))
+    story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, None))
+    story.also(story.desk.sealed(REC, 4 * SECOND_NS, 3 * SECOND_NS))
+    story.orders.clear()
+    story.also(story.desk.private(STATION, 5 * SECOND_NS) or [])
+    assert co.DiscardRecording(REC, Reason.PRIVATE) in story.orders
+    story >> agent_hangs_up(6)
+    assert story.desk.private(STATION, 7 * SECOND_NS) is None

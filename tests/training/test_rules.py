@@ -12,8 +12,8 @@ import pytest
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Draw, DrawKind, Plan, Slot, Used
-from pbx_bridge.training.rules import check_plan, decide
+from pbx_bridge.training.plans import Draw, DrawKind, Plan, Slot, Trainee, Used
+from pbx_bridge.training.rules import check_plan, current_plan, decide, who
 from tests.calls.story import ALICE, plan
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -67,3 +67,28 @@ def test_the_draw_keeps_the_rate() -> None:
         for _ in range(calls)
     )
     assert abs(drawn - calls * rate) < 6 * math.sqrt(calls * rate * (1 - rate))
+
+
+def test_who_sits_at_a_phone() -> None:
+    alice = Trainee(ALICE, ("PJSIP/201",), "", "alice")
+    bob = Trainee(TraineeId("bob"), ("PJSIP/202", "PJSIP/203"), "Bob Smith", "bob")
+    eve = Trainee(TraineeId("eve"), ("PJSIP/203",), "Eve Jones", "eve")
+    known = (alice, bob, eve)
+    assert who(known, "PJSIP/201", "", False) == ALICE
+    assert who(known, "PJSIP/201", "PJSIP/201", False) == ALICE, "a queue may name its members anyhow"
+    assert who(known, "PJSIP/201", "Somebody", True) is Reason.PERSON_CONFLICT
+    assert who(known, "PJSIP/202", "Somebody", False) is Reason.PERSON_CONFLICT
+    assert who(known, "PJSIP/202", "Eve Jones", False) is Reason.PERSON_CONFLICT
+    assert who(known, "PJSIP/203", "", False) is None, "a shared device is nobody's until one is named"
+    assert who(known, "PJSIP/203", "Eve Jones", False) == "eve"
+    assert who(known, "PJSIP/999", "Eve Jones", True) == "eve", "a hot desk"
+    assert who(known, "PJSIP/999", "Somebody", True) is None
+
+
+def test_what_a_trainee_is_told_is_what_is_decided_by() -> None:
+    later = replace(plan(rate=0.1), id="later", first_day=date(2027, 1, 1), last_day=date(2027, 2, 1))
+    for plans in ((plan(), later), (later, plan())):
+        told = current_plan(plans, ALICE, NOW.date())
+        drawn = decide(plans, ALICE, NOW, NOTHING_USED, 0.0)
+        assert isinstance(drawn, Draw)
+        assert told == drawn.plan == plan()

@@ -230,7 +230,7 @@ def _user_event(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
         case "PbxbNever":
             return [facts.NeverRecord(at_ns, event.channel())]
         case "PbxbPerson":
-            return [facts.PersonNamed(at_ns, event.channel(), event.person("Person"))]
+            return [facts.PersonNamed(at_ns, event.channel(), event.person("Person"), by_site=True)]
         case _:
             return []
 
