@@ -18,13 +18,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from workstation_client.capture.base import BYTES_PER_PIXEL, NEUTRAL, ROW_BLOCK
+from workstation_client.capture.base import ALIGNMENT, BYTES_PER_PIXEL, NEUTRAL, ROW_BLOCK
+from workstation_client.events import EncoderFailed
 
 MICROSECONDS = Fraction(1, 1_000_000)
-ALIGNMENT = 16
-"""Canvas widths are multiples of this, so that rows lie in memory as the codec library wants them."""
-MIN_SIDE, MAX_SIDE = 64, 4096
-"""Pixels: below, no window of a business application; above, no desktop encodes in time without a graphics card."""
 KEYFRAME_EVERY_NS = 20_000_000_000
 """A player can jump to any place by decoding at most this much before it."""
 _OPTIONS = {
@@ -38,17 +35,6 @@ _OPTIONS = {
     "threads": "2",
 }
 _BT709 = 1
-
-
-class EncoderFailed(Exception):
-    """The codec refused; the recording cannot go on."""
-
-
-def canvas_size(width: int, height: int) -> tuple[int, int]:
-    """The canvas for a window of this size: as large, in steps the codec likes; a larger window is scaled down later."""
-    wide = min(max(width, MIN_SIDE), MAX_SIDE)
-    high = min(max(height, MIN_SIDE), MAX_SIDE)
-    return (wide + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT, (high + 1) // 2 * 2
 
 
 class Encoder:

@@ -30,7 +30,7 @@ class Picture:
 
     recording: str
     pts_ns: int
-    """When the oldest change it shows was painted."""
+    """When what it shows anew was painted (`capture.base.time_of`)."""
     taken_ns: int
     """When its pixels were read: nothing painted later is in it."""
     keyframe: bool
@@ -54,6 +54,10 @@ class Refused:
 
     recording: str
     reason: CaptureEnd
+
+
+class EncoderFailed(Exception):
+    """The codec refused; the recording cannot go on."""
 
 
 RecorderEvent: TypeAlias = Started | Picture | Stopped | Refused

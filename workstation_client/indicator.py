@@ -35,6 +35,7 @@ class Indicator:
         self._text = Text.RECORDING
         self._place = (0, 0, 0, 0)
         self._raised: list[int] = []
+        self._stack: Sequence[TopLevel] = ()
         self.gone = False
 
     @property
@@ -140,9 +141,9 @@ class Indicator:
 
     def keep_above(self, stack: Sequence[TopLevel], now_ns: int) -> None:
         """With a compositing manager the server tells no visibility: whatever overlaps the sign from above counts."""
-        tops = [seen.top for seen in stack]
-        if self._window is None:
+        if self._window is None or stack is self._stack:
             return
+        self._stack, tops = stack, [seen.top for seen in stack]
         if self._window not in tops:
             self.gone = True
             return

@@ -35,15 +35,13 @@ class Pacing:
 
     def due(self, now_ns: int, *, news: bool) -> Due | None:
         """What to do now, given whether the window changed."""
-        if news and now_ns >= self._next_ns():
-            return Due.TAKE
-        if self._shown_ns is None or now_ns >= self._shown_ns + REPEAT_NS - _REPEAT_MARGIN_NS:
+        if now_ns >= self._repeat_ns():
             return Due.REPEAT
-        return None
+        return Due.TAKE if news and now_ns >= self._next_ns() else None
 
     def wait_ns(self, now_ns: int, *, news: bool) -> int:
         """How long nothing will be due unless something changes."""
-        repeat = (self._shown_ns or 0) + REPEAT_NS - _REPEAT_MARGIN_NS
+        repeat = self._repeat_ns()
         return max(0, (min(repeat, self._next_ns()) if news else repeat) - now_ns)
 
     def taken(self, at_ns: int, changed_ns: int | None = None) -> None:
@@ -64,8 +62,13 @@ class Pacing:
         return self._taken_ns - self._slow_since_ns > SLOW_FOR_NS
 
     def shown(self, at_ns: int) -> None:
-        """A picture, the card or a repeat went out."""
+        """A picture, the card or a repeat went out, to be shown from this time on."""
         self._shown_ns = at_ns
+
+    def _repeat_ns(self) -> int:
+        if self._shown_ns is None:
+            return self._next_ns()
+        return max(self._shown_ns + REPEAT_NS - _REPEAT_MARGIN_NS, self._next_ns())
 
     def _next_ns(self) -> int:
         return 0 if self._taken_ns is None else self._taken_ns + self.interval_ns

@@ -13,13 +13,22 @@ import queue
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pbx_bridge.wire import MAX_FPS, MIN_FPS, CaptureEnd
-from workstation_client.capture.base import CaptureUnavailable, DisplayLost
-from workstation_client.events import Picture, RecorderEvent, RecordOrder, Refused, Started, Stopped
+from workstation_client.capture.base import CaptureUnavailable, DisplayLost, canvas_size
+from workstation_client.events import (
+    EncoderFailed,
+    Picture,
+    RecorderEvent,
+    RecordOrder,
+    Refused,
+    Started,
+    Stopped,
+)
 from workstation_client.guard import rule_fault
 from workstation_client.indicator import Indicator
 from workstation_client.reel import Ended, Reel
@@ -69,14 +78,21 @@ class Recorder:
         self._order(partial(self._start, order))
 
     def pause(self) -> None:
-        """Show the neutral card from now on."""
-        self._order(partial(self._with_reel, Reel.pause))
+        """Show the neutral card from now on: nothing taken after this call goes out."""
+        self._order(partial(self._with_reel, Reel.pause, self._cut()))
 
     def resume(self) -> None:
-        self._order(partial(self._with_reel, Reel.resume))
+        self._order(partial(self._with_reel, Reel.resume, time.monotonic_ns()))
 
     def stop(self, reason: CaptureEnd | str = CaptureEnd.ORDERED) -> None:
-        self._order(partial(self._end, CaptureEnd(reason)))
+        """End the recording now: nothing taken after this call goes out, however long the last picture takes to encode."""
+        self._order(partial(self._end, CaptureEnd(reason), self._cut()))
+
+    def _cut(self) -> int:
+        now, reel = time.monotonic_ns(), self._reel
+        if reel is not None:
+            reel.cut(now)
+        return now
 
     def lock(self, locked: bool) -> None:
         """The session is locked or its owner disconnected: the card is shown until it is not (P4)."""
@@ -127,6 +143,9 @@ class Recorder:
             what()
         except Ended as end:
             self._end(end.reason)
+        except EncoderFailed as fault:
+            log.error("the encoder failed: %s", fault)
+            self._end(CaptureEnd.ENCODER_FAILED)
         except DisplayLost:
             self._end(CaptureEnd.NO_DESKTOP)
             self._let_display_go()
@@ -170,7 +189,7 @@ class Recorder:
         return self._capture
 
     def _take_encoder(self, width: int, height: int) -> Encoder:
-        from workstation_client.encoder import Encoder, canvas_size
+        from workstation_client.encoder import Encoder
 
         size = canvas_size(width, height)
         spare, self._spare = self._spare, None
@@ -207,9 +226,9 @@ class Recorder:
                 return CaptureEnd.NOT_ALLOWED
         return None
 
-    def _with_reel(self, what: Callable[[Reel], None]) -> None:
+    def _with_reel(self, what: Callable[[Reel, int], None], asked_ns: int) -> None:
         if self._reel is not None:
-            what(self._reel)
+            what(self._reel, asked_ns)
 
     def _lock(self, locked: bool) -> None:
         self._locked = locked
@@ -217,10 +236,15 @@ class Recorder:
             self._capture.locked = locked
             self._capture.look_again()
 
-    def _end(self, reason: CaptureEnd) -> None:
+    def _end(self, reason: CaptureEnd, asked_ns: int | None = None) -> None:
         reel, self._reel = self._reel, None
-        if reel is not None:
-            reel.end(reason)
+        if reel is None:
+            return
+        try:
+            reel.end(reason, time.monotonic_ns() if asked_ns is None else asked_ns)
+        except Exception as fault:
+            log.warning("the recording's last picture was lost: %s", type(fault).__name__)
+            self._let_display_go()
 
     def _close(self) -> None:
         self._end(CaptureEnd.CLIENT_STOPPED)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pbx_bridge.wire import CaptureEnd
-from workstation_client.capture.base import Nothing, Shown
+from workstation_client.capture.base import Nothing, Shown, canvas_size
 from workstation_client.events import Picture, RecorderEvent, RecordOrder, Started, Stopped
 from workstation_client.guard import Allowed
 from workstation_client.pacing import Due, Pacing
@@ -65,6 +65,12 @@ class Reel:
         self._since_ns = 0
         """Start or last resume: nothing is shown as older than this."""
         self._last_ns = 0
+        self._encoder: Encoder | None = None
+        self._cut_ns: int | None = None
+
+    def cut(self, at_ns: int) -> None:
+        """Nothing taken after this may go out: a pause or the end was ordered. The one call from other threads."""
+        self._cut_ns = at_ns
 
     def begin(self) -> None:
         """Show the indicator, then the first picture. Raises: Ended, EncoderFailed, DisplayLost."""
@@ -72,11 +78,16 @@ class Reel:
         self._since_ns = time.monotonic_ns()
         self._on_event(Started(self._order.recording, self._since_ns))
         window = self._capture.aim(self._order.rules)
-        width, height = self._order.canvas or window or self._capture.screen_size
-        self._encoder = self._encoder_of(width, height)
-        self._memory = self._capture.open_canvas(self._encoder.width, self._encoder.height)
+        self._size = canvas_size(*(self._order.canvas or window or self._capture.screen_size))
+        self._memory = self._capture.open_canvas(*self._size)
         self._titles = self._capture.title_changes
         self.step()
+
+    def _codec(self) -> Encoder:
+        """The encoder, made when the first picture is there already: making one takes longer than taking a picture."""
+        if self._encoder is None:
+            self._encoder = self._encoder_of(*self._size)
+        return self._encoder
 
     def wait_s(self) -> float:
         """How long nothing is to be done unless something happens."""
@@ -84,6 +95,8 @@ class Reel:
         wait = self._pacing.wait_ns(now, news=not self._paused and self._capture.waiting)
         if self._quarantine.due_ns is not None:
             wait = min(wait, max(0, self._quarantine.due_ns - now))
+        if self._capture.gather_due_ns is not None and not self._paused:
+            wait = min(wait, max(0, self._capture.gather_due_ns - now))
         return wait / 1e9
 
     def step(self) -> None:
@@ -92,18 +105,20 @@ class Reel:
         self._mind_indicator(now)
         if self._paused:
             if self._pacing.due(now, news=False) is Due.REPEAT:
+                self._capture.restack()
                 self._show_card(now)
             return
         if self._hold and self._titles != self._capture.title_changes:
             self._titles = self._capture.title_changes
             self._withdraw()
+        self._capture.gather(now)
         due = self._pacing.due(now, news=self._capture.waiting)
         if due is not None:
             self._take(now, again=due is Due.REPEAT)
         self._let_out()
 
     def _mind_indicator(self, now: int) -> None:
-        self._indicator.note(self._capture.pump(), now)
+        self._indicator.note(self._capture.other_events(), now)
         self._indicator.keep_above(self._capture.stack, now)
         if self._indicator.gone:
             raise Ended(CaptureEnd.INDICATOR_GONE)
@@ -113,13 +128,14 @@ class Reel:
         if again:
             self._capture.look_again()
         taken = self._capture.take()
-        self._pacing.taken(now, taken.damage_ns if isinstance(taken, Shown) else None)
+        self._pacing.taken(now, taken.changed_ns if isinstance(taken, Shown) else None)
         if self._pacing.too_slow:
             raise Ended(CaptureEnd.TOO_SLOW)
         match taken:
             case Shown():
-                self._encoder.load(self._memory, taken.blocks)
-                frame = self._encoder.copy() if self._hold else self._encoder.picture
+                codec = self._codec()
+                codec.load(self._memory, taken.blocks)
+                frame = codec.copy() if self._hold else codec.picture
                 self._quarantine.put(taken.taken_ns, (taken, frame))
             case Nothing():
                 self._withdraw()
@@ -138,7 +154,9 @@ class Reel:
             self._show_window(shown, frame)
         if not isinstance(verdict, Allowed):
             self._withdraw()
-            self._show_card(now)
+            self._capture.look_again()
+            if self._card is not True:
+                self._show_card(now)
 
     def _withdraw(self) -> None:
         """Nothing taken so far may go out any more; the next picture is read whole."""
@@ -146,33 +164,35 @@ class Reel:
         self._capture.forget_picture()
         self._shown = None
 
-    def pause(self) -> None:
-        """The neutral card at once, as a keyframe."""
+    def pause(self, asked_ns: int) -> None:
+        """The neutral card from the moment it was ordered, as a keyframe."""
         if not self._paused:
             self._paused = True
             self._withdraw()
             self._indicator.show(Text.PAUSED)
-            self._show_card(time.monotonic_ns())
+            self._show_card(asked_ns)
 
-    def resume(self) -> None:
+    def resume(self, asked_ns: int) -> None:
         """The window again, as a keyframe showing its present state."""
         if self._paused:
             self._paused = False
-            self._since_ns = time.monotonic_ns()
+            self._since_ns = asked_ns
+            if self._cut_ns is not None and self._cut_ns < asked_ns:
+                self._cut_ns = None
             self._indicator.show(Text.RECORDING)
-            self._take(self._since_ns, again=True)
+            self._take(asked_ns, again=True)
             self._let_out()
 
-    def end(self, reason: CaptureEnd) -> None:
+    def end(self, reason: CaptureEnd, at_ns: int) -> None:
         """The last picture once more at the time of the end, then nothing: windows, canvas and sign are let go."""
-        now = time.monotonic_ns()
+        self.cut(at_ns)
         try:
             if reason not in _NOTHING_MORE_TO_SHOW:
-                self._show_last(now)
+                self._show_last(at_ns)
             self._indicator.hide()
             self._capture.release()
         finally:
-            self._on_event(Stopped(self._order.recording, now, reason))
+            self._on_event(Stopped(self._order.recording, max(at_ns, self._last_ns), reason))
 
     def _show_last(self, now: int) -> None:
         if self._shown is not None and not self._paused and isinstance(self._capture.verdict(), Allowed):
@@ -181,22 +201,21 @@ class Reel:
             self._show_card(now)
 
     def _show_window(self, shown: Shown, frame: VideoFrame) -> None:
-        # in a busy window the oldest change is nearly an interval old: the middle halves the greatest error
-        at_ns = max(shown.damage_ns, shown.taken_ns - self._pacing.interval_ns // 2)
+        if self._cut_ns is not None and shown.taken_ns > self._cut_ns:
+            return
         if self._card is not False:
             self._indicator.show(Text.RECORDING)
-        self._send(frame, at_ns, shown.taken_ns, card=False)
+        self._send(frame, shown.changed_ns, shown.taken_ns, card=False)
         self._shown = frame
 
     def _show_card(self, now: int) -> None:
         if not self._paused and self._card is not True:
             self._indicator.show(Text.WAITING)
-        self._send(self._encoder.card, now, now, card=True)
+        self._send(self._codec().card, now, now, card=True)
 
     def _send(self, frame: VideoFrame, at_ns: int, taken_ns: int, *, card: bool) -> None:
         self._last_ns = at_ns = max(at_ns, self._since_ns, self._last_ns + 1)
-        data, keyframe = self._encoder.encode(frame, at_ns, keyframe=card is not self._card)
+        data, keyframe = self._codec().encode(frame, at_ns, keyframe=card is not self._card)
         self._card = card
-        self._pacing.shown(time.monotonic_ns())
-        size = (self._encoder.width, self._encoder.height)
-        self._on_event(Picture(self._order.recording, at_ns, taken_ns, keyframe, card, *size, data))
+        self._pacing.shown(at_ns)
+        self._on_event(Picture(self._order.recording, at_ns, taken_ns, keyframe, card, *self._size, data))

@@ -30,6 +30,11 @@ def programs() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def installed_python(installed: Installed) -> Path:
+    return installed.python
+
+
 @pytest.fixture(scope="module")
 def desktop() -> Iterator[Desktop]:
     with Desktop() as started:

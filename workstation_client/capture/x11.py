@@ -20,7 +20,7 @@ import xcffib.damage
 import xcffib.xproto
 
 from pbx_bridge.wire import ApplicationRule
-from workstation_client.capture.base import DisplayLost, Nothing, Shown
+from workstation_client.capture.base import Change, DisplayLost, Nothing, Shown, time_of
 from workstation_client.capture.files import resolved
 from workstation_client.capture.x11_canvas import Canvas, Layer
 from workstation_client.capture.x11_display import LOST, Display
@@ -33,6 +33,8 @@ MAX_RETRIES = 3
 """Readings in a row that may be thrown away because a window changed meanwhile; then the card is shown."""
 SETTLE_NS = 40_000_000
 """Longest wait for an application to repaint itself after a binding; xterm, Tk and Chromium took 1 to 4 ms."""
+GATHER_NS = 16_000_000
+"""Damage is noted in steps of this between two pictures: finer than a viewer hears, and cheap."""
 MAX_OWN_WINDOWS = 16
 """Dialogs and menus shown over the main window at once."""
 _TELLING_PROPERTIES = (
@@ -44,6 +46,7 @@ _TELLING_PROPERTIES = (
     "_NET_WM_NAME",
 )
 """Properties whose change can change the verdict; any may be forged, none can widen it (P3)."""
+_NAMING_PROPERTIES = ("WM_CLASS", "WM_NAME", "_NET_WM_NAME")
 _TREE_EVENTS = (
     xcffib.xproto.CreateNotifyEvent,
     xcffib.xproto.ReparentNotifyEvent,
@@ -68,7 +71,9 @@ class X11Capture:
         self._everything = True
         self._bound = False
         """A surface was bound since the last picture: its application is repainting."""
-        self._oldest_ns: int | None = None
+        self._changes: list[Change] = []
+        """What was painted since the picture taken last."""
+        self._gathered_ns = 0
         self._why = Why.NO_WINDOW
         self.locked = False
         """Set from outside: the session is locked or disconnected as its manager tells."""
@@ -77,7 +82,9 @@ class X11Capture:
         """Counts what the shown window said about itself anew, its title included."""
         self.stack: list[TopLevel] = []
         """Top-level windows at the last look, bottom to top; the indicator keeps itself above them."""
+        self._others: list[Any] = []
         self._telling = {display.atom(name) for name in _TELLING_PROPERTIES}
+        self._naming = {display.atom(name) for name in _NAMING_PROPERTIES}
         mask = xcffib.xproto.EventMask.SubstructureNotify | xcffib.xproto.EventMask.PropertyChange
         display.core.ChangeWindowAttributes(display.root, xcffib.xproto.CW.EventMask, [mask])
         display.connection.flush()
@@ -97,7 +104,10 @@ class X11Capture:
     def waiting(self) -> bool:
         """Whether there is something new to take."""
         return (
-            self._stale_scene or self._oldest_ns is not None or (self._everything and self._main is not None)
+            self._stale_scene
+            or bool(self._changes)
+            or self.gather_due_ns is not None
+            or (self._everything and self._main is not None)
         )
 
     def aim(self, rules: tuple[ApplicationRule, ...]) -> tuple[int, int] | None:
@@ -130,7 +140,7 @@ class X11Capture:
         deadline = time.monotonic_ns() + SETTLE_NS
         while not self._upset() and (left := deadline - time.monotonic_ns()) > 0:
             for layer in self._layers:
-                layer.surface.news(layer.surface.ask_news())
+                layer.surface.gather()
             if all(layer.surface.complete for layer in self._layers):
                 return
             if not self.has_events():
@@ -140,24 +150,35 @@ class X11Capture:
         """The next picture is read whole: the one before it was not used."""
         self._everything = True
 
-    def pump(self) -> list[Any]:
-        """Take in what the server told; events about other windows than the captured ones are returned."""
-        others = []
+    def pump(self) -> None:
+        """Take in what the server told."""
         for event in self.display.events():
             if not self._note(event):
-                others.append(event)
+                self._others.append(event)
+
+    def other_events(self) -> list[Any]:
+        """What was told about other windows than the captured ones, since the last call: the indicator's."""
+        self.pump()
+        others, self._others = self._others, []
         return others
+
+    def restack(self) -> None:
+        """Look at the stack of windows only."""
+        with self._living():
+            self.stack = self._windows.stacked()
 
     def _note(self, event: Any) -> bool:
         """Note one event. Whether it was about the stack or a captured window."""
-        surfaces = [surface for surface in (self._main, *self._own.values()) if surface is not None]
+        surfaces = self._surfaces
         if isinstance(event, xcffib.damage.NotifyEvent):
-            if any(event.damage == surface.damage for surface in surfaces):
-                self._changed(self.display.monotonic_ns(event.timestamp))
+            for surface in surfaces:
+                if event.damage == surface.damage and surface.damaged_ns is None:
+                    surface.damaged_ns = self.display.monotonic_ns(event.timestamp)
             return True
         if isinstance(event, xcffib.xproto.PropertyNotifyEvent):
             self._stale_scene |= event.atom in self._telling
-            self.title_changes += self._main is not None and event.window == self._main.window
+            if self._main is not None and event.window == self._main.window:
+                self.title_changes += event.atom in self._naming
             return True
         reported_by = getattr(event, "event", getattr(event, "parent", None))
         subject = getattr(event, "window", None)
@@ -170,6 +191,8 @@ class X11Capture:
             elif isinstance(event, _TREE_EVENTS) and subject is not None and reported_by in surface.tree:
                 surface.stale |= self.display.client_of(subject) != surface.client
                 surface.tree_changed |= subject not in surface.tree
+        if reported_by == self.display.root:
+            return True
         return any(reported_by in surface.tree or subject in surface.tree for surface in surfaces)
 
     def _note_own(self, surface: Surface, event: Any) -> None:
@@ -185,8 +208,29 @@ class X11Capture:
         ):
             surface.stale = self._stale_scene = True
 
-    def _changed(self, at_ns: int) -> None:
-        self._oldest_ns = at_ns if self._oldest_ns is None else min(self._oldest_ns, at_ns)
+    @property
+    def _surfaces(self) -> list[Surface]:
+        return [surface for surface in (self._main, *self._own.values()) if surface is not None]
+
+    @property
+    def gather_due_ns(self) -> int | None:
+        """When reported damage wants to be gathered; None when none is reported."""
+        damaged = any(surface.damaged_ns is not None for surface in self._surfaces)
+        return self._gathered_ns + GATHER_NS if damaged else None
+
+    def gather(self, now_ns: int) -> None:
+        """Note how much was painted when, between two pictures: the server tells of the next damage only after this."""
+        due = self.gather_due_ns
+        if due is not None and now_ns >= due:
+            with self._living():
+                self._gather(now_ns)
+
+    def _gather(self, now_ns: int) -> None:
+        self._gathered_ns = now_ns
+        for surface in self._surfaces:
+            if surface.damaged_ns is not None:
+                at_ns = surface.damaged_ns
+                self._changes.append(Change(at_ns, surface.gather()))
 
     def verdict(self) -> Verdict:
         """P4: whether the window of the picture last taken may still be seen, asked anew from the window system."""
@@ -230,27 +274,31 @@ class X11Capture:
     def _read(self) -> Shown | None:
         assert self._canvas is not None
         assert self._main is not None
-        taken_ns = time.monotonic_ns()
-        oldest_ns, self._oldest_ns = self._oldest_ns, None
-        surfaces = [layer.surface for layer in self._layers]
-        asked = [surface.ask_news() for surface in surfaces]
-        news = [surface.news(answer) for surface, answer in zip(surfaces, asked, strict=True)]
+        now = time.monotonic_ns()
+        for surface in self._surfaces:
+            at_ns = now if surface.damaged_ns is None else surface.damaged_ns
+            self._changes.append(Change(at_ns, surface.gather()))
+        self._gathered_ns = now
         self._everything |= self._canvas.fit(self._main.width, self._main.height)
         if self._everything:
             dirty: list[Rectangle] = [(0, 0, *self._canvas.stage_size)]
         else:
             dirty = [
                 (x + layer.x, y + layer.y, w, h)
-                for layer, pieces in zip(self._layers, news, strict=True)
-                for x, y, w, h in pieces
+                for layer in self._layers
+                for x, y, w, h in layer.surface.dirty
             ]
+        for surface in self._surfaces:
+            surface.dirty = []
+        changes, self._changes = self._changes, []
         touched = self._canvas.compose(self._layers, dirty)
         if self._everything:
             touched = [(0, 0, self._canvas.width, self._canvas.height)]
         self._everything = False
         if not touched:
             return None
-        return Shown(oldest_ns if oldest_ns is not None else taken_ns, taken_ns, self._canvas.read(touched))
+        blocks = self._canvas.read(touched)
+        return Shown(time_of(changes, now), time.monotonic_ns(), blocks)
 
     def _look(self) -> None:
         """Find the window to show, the uppermost allowed one, and its own dialogs and menus above it."""
@@ -272,7 +320,7 @@ class X11Capture:
         self._lay_out()
         if [(layer.surface, layer.x, layer.y) for layer in self._layers] != before:
             self._everything = True
-            self._changed(time.monotonic_ns())
+            self._changes.append(Change(time.monotonic_ns(), self._main.width * self._main.height))
 
     def _find_main(self) -> TopLevel | None:
         nearest = Why.NO_WINDOW if self._rules else Why.NO_RULE
@@ -353,7 +401,7 @@ class X11Capture:
         for surface in (self._main, *self._own.values()):
             if surface is not None:
                 surface.close()
-        self._main, self._own, self._layers = None, {}, []
+        self._main, self._own, self._layers, self._changes = None, {}, [], []
         self._everything = True
 
     def release(self) -> None:

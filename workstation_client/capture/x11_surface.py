@@ -15,8 +15,6 @@ It knows one window id and regions in that window's coordinates. It must never k
 
 from __future__ import annotations
 
-from typing import Any
-
 import xcffib
 import xcffib.composite
 import xcffib.damage
@@ -52,6 +50,10 @@ class Surface:
         self._pixmap: int | None = None
         self._redirected = False
         self._foreign: list[Rectangle] = []
+        self.damaged_ns: int | None = None
+        """When the server reported damage that is not gathered yet."""
+        self.dirty: list[Rectangle] = []
+        """What changed since the picture taken last, in window coordinates."""
         self.trusted = display.new_region()
         self._news = display.new_region()
         self.damage = display.new_id()
@@ -137,30 +139,27 @@ class Surface:
         except xcffib.Error:
             self.stale = True
 
-    def ask_news(self) -> Any:
-        """Take what was painted since the last time into the trusted region; the answer is for `news`.
+    def gather(self) -> int:
+        """Take what was painted since the last time into the trusted and the dirty part; its area in pixels.
 
-        Damage is cleared before the pixels are read: what is painted in between is reported again, never lost.
+        Damage is cleared before pixels are read: what is painted in between is reported again, never lost.
         """
-        display = self._display
+        display, self.damaged_ns = self._display, None
         display.damage.Subtract(self.damage, 0, self._news)
         if not self.complete:
             display.fixes.UnionRegion(self.trusted, self._news, self.trusted)
             if self._foreign:
                 self._distrust_foreign()
-        return (
-            display.fixes.FetchRegion(self._news),
-            None if self.complete else display.fixes.FetchRegion(self.trusted),
-        )
-
-    def news(self, asked: Any) -> list[Rectangle]:
-        """The rectangles, in window coordinates, that changed. Also notes when every pixel is trusted."""
-        changed, trusted = asked[0].reply(), asked[1].reply() if asked[1] is not None else None
+        asked = display.fixes.FetchRegion(self._news)
+        trusted = None if self.complete else display.fixes.FetchRegion(self.trusted).reply()
         if trusted is not None and not self._foreign:
             whole = [(r.x, r.y, r.width, r.height) for r in trusted.rectangles]
             self.complete = whole == [(0, 0, self.width, self.height)]
+        changed = asked.reply()
         pieces = changed.rectangles if len(changed.rectangles) <= MAX_RECTANGLES else [changed.extents]
-        return [(r.x, r.y, r.width, r.height) for r in pieces if r.width and r.height]
+        found = [(r.x, r.y, r.width, r.height) for r in pieces if r.width and r.height]
+        self.dirty += found
+        return sum(width * height for _, _, width, height in found)
 
     def _distrust_foreign(self) -> None:
         region = self._display.new_region()

@@ -1,12 +1,16 @@
 """A business application in Tk for the capture tests: blue, with a counter that never stands still. Never red.
 
-Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT. `--still` draws no counter.
+Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT | flash | private | second. `--still`
+draws no counter. `flash` answers with the CLOCK_MONOTONIC nanoseconds at which it was painted; `private` turns red and says
+so in the title 100 ms later, as programs do; `second` opens another window like the first.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 import tkinter as tk
 
 
@@ -30,7 +34,7 @@ class Desk:
         self.menu = tk.Menu(self.root, tearoff=False, background="#00c0c0")
         self.menu.add_command(label="one")
         self.menu.add_command(label="two")
-        self.root.createfilehandler(sys.stdin, tk.READABLE, self.obey)
+        self.root.createfilehandler(sys.stdin, tk.READABLE, self.read)
         if not chosen.still:
             self.tick()
 
@@ -39,8 +43,15 @@ class Desk:
         self.label.configure(text=str(self.count))
         self.root.after(50, self.tick)
 
-    def obey(self, *_: object) -> None:
-        match sys.stdin.readline().split(maxsplit=1):
+    def read(self, *_: object) -> None:
+        data = os.read(sys.stdin.fileno(), 4096)
+        if not data:
+            self.root.deletefilehandler(sys.stdin)
+        for line in data.decode().splitlines():
+            self.obey(line)
+
+    def obey(self, line: str) -> None:
+        match line.split(maxsplit=1):
             case ["dialog"]:
                 self.dialog = tk.Toplevel(self.root, background="#00c000")
                 self.dialog.transient(self.root)
@@ -55,8 +66,19 @@ class Desk:
                 self.menu.unpost()
             case ["title", text]:
                 self.root.title(text.strip())
-            case _:
-                self.root.deletefilehandler(sys.stdin)
+            case ["flash"]:
+                self.count += 1
+                self.label.configure(text="#" * (self.count % 12))
+                self.root.update_idletasks()
+                self.root.winfo_pointerx()
+                print(time.monotonic_ns(), flush=True)
+            case ["private"]:
+                self.root.configure(background="#ff0000")
+                self.label.configure(bg="#ff0000")
+                self.root.after(100, lambda: self.root.title("Private"))
+            case ["second"]:
+                self.second = tk.Toplevel(self.root, background="#c0c000", class_="Desk")
+                self.second.geometry("300x200+500+400")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ leaky, for the tests' positive controls only:
     trust    every pixel of a new pixmap is believed, as a naive use of Composite would
     region   the window's place is cut out of the screen
     identity every window is allowed
+    quarantine  no picture waits until its title is known
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import xcffib.xproto
 
 from pbx_bridge.wire import ApplicationRule
+from workstation_client import reel
 from workstation_client.capture import x11, x11_canvas, x11_surface
 from workstation_client.guard import Allowed
 from workstation_client.recorder import Picture, Recorder, RecorderEvent, RecordOrder
@@ -67,6 +69,8 @@ def weaken(how: str) -> None:
         x11_surface.Surface.bind = believing  # type: ignore[method-assign]
     elif how == "region":
         x11_canvas.Canvas.compose = _cut_out  # type: ignore[method-assign,assignment]
+    elif how == "quarantine":
+        reel.TITLE_HOLD_NS = 0  # type: ignore[attr-defined]
     elif how == "identity":
         x11.may_capture = lambda _window, rules: Allowed(rules[0])  # type: ignore[assignment,attr-defined]
 
