@@ -43,6 +43,7 @@ FAILURES = {
     Failure.BAD_VOICE: Reason.AUDIO_MISSING,
     Failure.OVERFLOW: Reason.OVERLOAD,
     Failure.STORAGE: Reason.DISK,
+    Failure.NOT_ERASED: Reason.DISK,
     Failure.DEFECT: Reason.BRIDGE_FAULT,
 }
 
@@ -262,12 +263,12 @@ class LiveRecording:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether the same may succeed later: a full disk, a keeper that does not answer."""
+    """Whether the same may succeed later: a full disk, a keeper that does not answer, a writer that still lives."""
     match error:
         case KeeperUnreachable():
             return True
         case Refused():
-            return error.word == "disk"
+            return error.word in ("disk", "busy")
         case OSError():
             return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return False

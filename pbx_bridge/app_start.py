@@ -7,6 +7,7 @@ never read the keeper's secret (DESIGN decision 10). Not as root, both run as wh
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import pwd
 import secrets
@@ -70,6 +71,7 @@ def serve(config: Config, path: Path) -> None:
     """`pbx-bridge serve`: runs until SIGTERM or Ctrl-C. Raises: OperatorError when it cannot start."""
     read = Secrets(read_secret(config.asterisk.ami_secret_file), read_secret(config.asterisk.ari_secret_file))
     _folders(config)
+    _only_one(config.bridge.state_dir / "serve.lock")
     with _keeper(path) as keeper:
         _become_bridge(config)
         memory.no_core_dumps()
@@ -117,6 +119,18 @@ def _keeper(path: Path) -> Iterator[int]:
             child.wait(KEEPER_STOP_S)
         except subprocess.TimeoutExpired:
             log.error("the keeper did not end", pid=child.pid)
+
+
+def _only_one(path: Path) -> None:
+    """A second bridge on the same state would take the first one's live recordings for interrupted ones."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OperatorError(
+            "the bridge runs already", where=str(path), do="End it first (systemctl stop pbx-bridge), or use it"
+        ) from None
+    # Held, open, until this process ends.
 
 
 def _user(name: str) -> pwd.struct_passwd:

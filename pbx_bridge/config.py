@@ -6,19 +6,25 @@ of their homes (training/rules.py, archive/rules.py). It never opens a network c
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import stat
 import tomllib
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pbx_bridge.archive.rules import KEEP_CEILING_DAYS, TRAINEE_FIRST_RANGE_H
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId, parse_name
+from pbx_bridge.programs import rule_fault
 from pbx_bridge.training.notices import CALLER_NOTICES
 from pbx_bridge.training.plans import Application, Need, Plan, Slot, Trainee
 from pbx_bridge.training.rules import FPS_FLOOR, check_plan
+from pbx_bridge.wire import ApplicationRule
 
 DEFAULT_PATH = Path("/etc/pbx-bridge/config.toml")
 CONFIG_LIMIT = 1 << 20
@@ -47,6 +53,13 @@ class Address(_Section):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Bridge(_Section):
@@ -79,6 +92,8 @@ class Portal(_Section):
 
 
 class Asterisk(_Section):
+    """All of it is clear text: the loopback, or a tunnel that ends there."""
+
     ami: Address = Address(host="127.0.0.1", port=5038)
     ami_user: str = "pbxb"
     ami_secret_file: Path
@@ -88,6 +103,21 @@ class Asterisk(_Section):
     fastagi_listen: Address = Address(host="127.0.0.1", port=4573)
     audiosocket_listen: Address = Address(host="127.0.0.1", port=9092)
     foreign_recorders: Literal["refuse", "allow"] = "refuse"
+
+    @field_validator("ami", "fastagi_listen", "audiosocket_listen")
+    @classmethod
+    def _loopback(cls, address: Address) -> Address:
+        """Voices, the notice and the manager travel in clear: never over a network (P17)."""
+        if not _is_loopback(address.host):
+            raise ValueError(f"{address.host} is not the loopback: use 127.0.0.1")
+        return address
+
+    @field_validator("ari")
+    @classmethod
+    def _loopback_url(cls, url: str) -> str:
+        if not _is_loopback(urlsplit(url).hostname or ""):
+            raise ValueError("it is not on the loopback: use http://127.0.0.1:8088")
+        return url
 
 
 class RecordingRules(_Section):
@@ -106,17 +136,18 @@ class RecordingRules(_Section):
     @field_validator("retention_days")
     @classmethod
     def _retention(cls, days: int) -> int:
-        """P20: ceiling 173 days."""
-        if days > 173:
-            raise ValueError("the ceiling is 173 days (P20)")
+        """P20: the ceiling."""
+        if days > KEEP_CEILING_DAYS:
+            raise ValueError(f"the ceiling is {KEEP_CEILING_DAYS} days (P20)")
         return days
 
     @field_validator("trainee_first_hours")
     @classmethod
     def _first(cls, hours: int) -> int:
-        """P18: 1 to 72 hours, never 0."""
-        if not 1 <= hours <= 72:
-            raise ValueError("it must be 1 to 72 hours, never 0 (P18)")
+        """P18: never 0."""
+        if hours not in TRAINEE_FIRST_RANGE_H:
+            first, last = TRAINEE_FIRST_RANGE_H[0], TRAINEE_FIRST_RANGE_H[-1]
+            raise ValueError(f"it must be {first} to {last} hours, never 0 (P18)")
         return hours
 
 
@@ -280,6 +311,7 @@ def check(config: Config, where: str) -> None:
             where=where,
             do="Give each trainee its queue member name",
         )
+    _check_applications(config, where)
     trainees, trainers = {t.id for t in config.trainee}, {t.id for t in config.trainer}
     applications = {a.name for a in config.application}
     for plan in config.plan:
@@ -292,12 +324,43 @@ def check(config: Config, where: str) -> None:
             raise OperatorError(
                 f"trainer {plan.trainer!r} is not listed", where=here, do="Add a [[trainer]] or correct it"
             )
+        if plan.approver in trainees:
+            raise OperatorError(
+                f"the approver {plan.approver!r} is a trainee (P22)", where=here, do="Name another approver"
+            )
         if missing := set(plan.applications) - applications:
             raise OperatorError(
                 f"application {sorted(missing)[0]!r} is not listed", where=here, do="Add an [[application]]"
             )
     for checked in config.plans:
         check_plan(checked)
+    _check_plans_apart(config, where)
+
+
+def _check_applications(config: Config, where: str) -> None:
+    """P3, P5: a rule the workstation would refuse is refused here."""
+    for entry in config.application:
+        rule = ApplicationRule(
+            entry.name, entry.executable, entry.main_program, entry.wm_class, entry.title, entry.sha256
+        )
+        if fault := rule_fault(rule):
+            raise OperatorError(
+                f"{fault} (P3)", where=f"{where}: application {entry.name}", do="Correct that key"
+            )
+
+
+def _check_plans_apart(config: Config, where: str) -> None:
+    """P13, P14: at most one plan of a trainee holds on any day, so that one notice tells all that may happen."""
+    if len({plan.id for plan in config.plan}) != len(config.plan):
+        raise OperatorError("two plans share an id", where=where, do="Rename one")
+    plans = sorted(config.plan, key=lambda plan: (plan.trainee, plan.first_day))
+    for before, after in itertools.pairwise(plans):
+        if before.trainee == after.trainee and after.first_day <= before.last_day:
+            raise OperatorError(
+                f"plans {before.id} and {after.id} overlap (P14)",
+                where=where,
+                do="End one before the other begins",
+            )
 
 
 def read_secret(path: Path) -> str:

@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
     (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
     (r"pbx_bridge\.calls\.permit", Layer.RULES),
-    (r"workstation_client\.(guard|programs)", Layer.RULES),
+    (r"pbx_bridge\.programs|workstation_client\.guard", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),
     (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
     (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),
@@ -87,7 +87,7 @@ HOMES = {
     "websockets": re.compile(r"pbx_bridge\.stations\.server|workstation_client\.link"),
     "panoramisk": re.compile(r"pbx_bridge\.telephony\.asterisk\.\w+"),
 }
-SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors|memory)")
+SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors|memory|programs)")
 OF_THE_SERVER = {
     "aiohttp",
     "cryptography",

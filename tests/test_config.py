@@ -70,6 +70,14 @@ def test_a_good_file_gives_plans_with_the_strict_defaults(tmp_path: Path) -> Non
         ("+01:00", "", "zone"),
         ("first_day = 2026-11-01", "rate = 0.5\nfirst_day = 2026-11-01", "P11"),
         ("[bridge]", "[bridge", "TOML"),
+        ('"/opt/orders/orders"', '"/usr/bin/python3.11"', "P3"),
+        ('"/opt/orders/orders"', '"/usr/bin/chromium"', "P3"),
+        ('wm_class = "Orders"', 'wm_class = "Orders"\ntitle = "("', "P3"),
+        ('wm_class = "Orders"', 'wm_class = "Orders"\nsha256 = "zz"', "P3"),
+        ('approver = "carla"', 'approver = "alice"', "P22"),
+        ("[asterisk]", '[asterisk]\naudiosocket_listen = "0.0.0.0:9092"', "loopback"),
+        ("[asterisk]", '[asterisk]\nfastagi_listen = "192.0.2.1:4573"', "loopback"),
+        ("[asterisk]", '[asterisk]\nari = "http://192.0.2.1:8088"', "loopback"),
         ('login = "alice"', "login = 7", "login"),
     ],
 )
@@ -78,6 +86,17 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> No
     with pytest.raises(OperatorError, match=said) as raised:
         load(written(tmp_path, GOOD.replace(old, new)))
     assert str(tmp_path / "config.toml") in str(raised.value) or "plan " in str(raised.value)
+
+
+def test_two_plans_of_one_trainee_must_not_overlap(tmp_path: Path) -> None:
+    second = GOOD[GOOD.index("[[plan]]") : GOOD.index("[[plan.slot]]")]
+    with pytest.raises(OperatorError, match="share an id"):
+        load(written(tmp_path, GOOD + second))
+    second = second.replace('id = "alice-orders"', 'id = "alice-later"')
+    with pytest.raises(OperatorError, match="overlap"):
+        load(written(tmp_path, GOOD + second))
+    later = second.replace("2026-12-12", "2027-01-12").replace("2026-11-01", "2026-12-13")
+    assert len(load(written(tmp_path, GOOD + later)).plans) == 2
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from pbx_bridge import memory
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.programs import rule_fault
 from pbx_bridge.wire import DesktopKind
 from workstation_client import autostart, control, identity, notice
 from workstation_client.capture.base import CaptureUnavailable
 from workstation_client.client import WAYLAND_ADVICE
 from workstation_client.desktop_session import DesktopSession
-from workstation_client.guard import rule_fault
 from workstation_client.link import tls_context
 from workstation_client.speech import say
 

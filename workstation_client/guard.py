@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from pbx_bridge.programs import Kind, browser_app, is_app_instance, kind_of, rule_fault
 from pbx_bridge.wire import ApplicationRule
-from workstation_client.programs import Kind, browser_app, is_address, is_app_instance, kind_of
-
-MAX_TITLE_PATTERN = 256
-"""Characters of a title pattern; a longer one is no narrowing but a program of its own."""
 
 
 class Why(Enum):
@@ -149,30 +146,3 @@ def _is_other_app(window: WindowFacts, process: ProcessFacts, rule: ApplicationR
     if app is None or app[0] != rule.main_program:
         return True
     return not is_app_instance(window.instance, app[0])
-
-
-def rule_fault(rule: ApplicationRule) -> str | None:
-    """P3, P5: what is wrong with a rule as configured, as a sentence for the operator; None when it can be used."""
-    if not rule.executable.startswith("/"):
-        return f"executable must be a full path, not {rule.executable!r}"
-    if not rule.wm_class:
-        return "wm_class is missing: a window is matched by process and class (see `xprop WM_CLASS`)"
-    kind = kind_of(rule.executable)
-    if kind is Kind.BROWSER:
-        if rule.main_program is None or not is_address(rule.main_program):
-            return "a browser is not an application: main_program must be the address it is started with by --app="
-    elif rule.main_program is None:
-        if kind is Kind.INTERPRETER:
-            return f"{rule.executable} runs any program: main_program must name the application's own file"
-    elif not rule.main_program.startswith("/"):
-        return f"main_program must be a full path, not {rule.main_program!r}"
-    if rule.title is not None:
-        if len(rule.title) > MAX_TITLE_PATTERN:
-            return f"title is longer than {MAX_TITLE_PATTERN} characters"
-        try:
-            re.compile(rule.title)
-        except re.error as fault:
-            return f"title is not a regular expression: {fault}"
-    if rule.sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", rule.sha256):
-        return "sha256 must be 64 hexadecimal digits"
-    return None

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pbx_bridge.programs import rule_fault
 from pbx_bridge.wire import MAX_FPS, MIN_FPS, CaptureEnd
 from workstation_client.capture.base import CaptureUnavailable, DisplayLost, canvas_size
 from workstation_client.events import (
@@ -29,7 +30,6 @@ from workstation_client.events import (
     Started,
     Stopped,
 )
-from workstation_client.guard import rule_fault
 from workstation_client.indicator import Indicator
 from workstation_client.reel import Ended, Reel
 

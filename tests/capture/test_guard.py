@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbx_bridge.programs import MAX_TITLE_PATTERN, rule_fault
 from pbx_bridge.wire import ApplicationRule
 from workstation_client.guard import (
-    MAX_TITLE_PATTERN,
     Allowed,
     ProcessFacts,
     ProgramFile,
@@ -18,7 +18,6 @@ from workstation_client.guard import (
     Why,
     WindowFacts,
     may_capture,
-    rule_fault,
 )
 
 DESK = ApplicationRule("desk", "/opt/desk/desk", None, "Desk", None, None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workstation_client.programs import Kind, browser_app, kind_of, main_argument
+from pbx_bridge.programs import Kind, browser_app, kind_of, main_argument
 
 INTERPRETERS = """python3.11 python3 pypy3 perl perl5.36 ruby3.1 node java bash dash xterm wish8.6 mono php8.2 lua5.4 env
 wine64-preloader gnome-terminal-server busybox ld-linux-x86-64.so.2 electron dotnet"""

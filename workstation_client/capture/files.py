@@ -13,9 +13,9 @@ import stat
 from dataclasses import replace
 from functools import lru_cache
 
+from pbx_bridge.programs import Kind, kind_of, main_argument
 from pbx_bridge.wire import ApplicationRule
 from workstation_client.guard import ProcessFacts, ProgramFile
-from workstation_client.programs import Kind, kind_of, main_argument
 
 MAX_COMMAND_LINE = 64 * 1024
 """Bytes of a command line or environment worth reading; the arguments that identify a program come first."""

@@ -19,6 +19,7 @@ import xcffib
 import xcffib.damage
 import xcffib.xproto
 
+from pbx_bridge.programs import Kind, kind_of
 from pbx_bridge.wire import ApplicationRule
 from workstation_client.capture.base import Change, DisplayLost, Nothing, Shown, time_of
 from workstation_client.capture.files import resolved
@@ -27,7 +28,6 @@ from workstation_client.capture.x11_display import LOST, Display
 from workstation_client.capture.x11_surface import Rectangle, Surface
 from workstation_client.capture.x11_windows import TopLevel, Windows
 from workstation_client.guard import Allowed, Refused, Verdict, Why, may_capture
-from workstation_client.programs import Kind, kind_of
 
 MAX_RETRIES = 3
 """Readings in a row that may be thrown away because a window changed meanwhile; then the card is shown."""

@@ -1,4 +1,5 @@
-"""Which program a process really runs, read from its executable's name and its arguments.
+"""Which program a process really runs, read from its executable's name and its arguments, and whether a rule about it
+can be used. Shared with the workstation client: the bridge refuses at configuration what the client would refuse (P3).
 
 It knows the programs that identify nothing by themselves (interpreters, runtimes, terminals, browsers) and how the command
 line of each names the file that does. It must never touch a file, a process or a window: it reads words only, and what it
@@ -15,6 +16,11 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 from urllib.parse import urlsplit
+
+from pbx_bridge.wire import ApplicationRule
+
+MAX_TITLE_PATTERN = 256
+"""Characters of a title pattern; a longer one is no narrowing but a program of its own."""
 
 
 class Kind(Enum):
@@ -123,3 +129,30 @@ def is_app_instance(instance: str, address: str) -> bool:
     """
     host = urlsplit(address).hostname or ""
     return bool(host) and (instance == host or instance.startswith(f"{host}_"))
+
+
+def rule_fault(rule: ApplicationRule) -> str | None:
+    """P3, P5: what is wrong with a rule as configured, as a sentence for the operator; None when it can be used."""
+    if not rule.executable.startswith("/"):
+        return f"executable must be a full path, not {rule.executable!r}"
+    if not rule.wm_class:
+        return "wm_class is missing: a window is matched by process and class (see `xprop WM_CLASS`)"
+    kind = kind_of(rule.executable)
+    if kind is Kind.BROWSER:
+        if rule.main_program is None or not is_address(rule.main_program):
+            return "a browser is not an application: main_program must be the address it is started with by --app="
+    elif rule.main_program is None:
+        if kind is Kind.INTERPRETER:
+            return f"{rule.executable} runs any program: main_program must name the application's own file"
+    elif not rule.main_program.startswith("/"):
+        return f"main_program must be a full path, not {rule.main_program!r}"
+    if rule.title is not None:
+        if len(rule.title) > MAX_TITLE_PATTERN:
+            return f"title is longer than {MAX_TITLE_PATTERN} characters"
+        try:
+            re.compile(rule.title)
+        except re.error as fault:
+            return f"title is not a regular expression: {fault}"
+    if rule.sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", rule.sha256):
+        return "sha256 must be 64 hexadecimal digits"
+    return None
