@@ -28,6 +28,7 @@ from pbx_bridge.calls import commands as co
 from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.facts import Fact, VoiceChunk
 from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.calls.rules import CEILING_NS
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_recording_id
@@ -42,7 +43,7 @@ log = structlog.get_logger()
 
 SHUTDOWN_S = 10.0
 """How long a stopping bridge waits for its files to be sealed; what is not ready then is rebuilt at the next start."""
-CEILING_S = 3600
+CEILING_S = CEILING_NS // 10**9
 HOUR_S = 3600
 """P10."""
 

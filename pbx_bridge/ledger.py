@@ -98,7 +98,10 @@ class Ledger:
     def lines(self, *, since: date | None = None) -> Iterator[Line]:
         """The last line of each call, oldest first. A torn last line (power cut) is passed over."""
         last: dict[str, Line] = {}
-        for path in sorted(self._folder.glob("*.jsonl")):
+        names = sorted(
+            name for name in os.listdir(self._folder) if name.endswith(".jsonl")
+        )  # glob hides a refusal
+        for path in (self._folder / name for name in names):
             if since is not None and path.stem < since.isoformat():
                 continue
             with path.open("rb") as file:

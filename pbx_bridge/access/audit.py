@@ -175,7 +175,9 @@ class AuditLog:
         if whole == 0:
             if tail_at:
                 raise OperatorError(
-                    "its end is no record", where=str(self._path), do="Run: pbx-bridge audit verify"
+                    "its end is no record",
+                    where=str(self._path),
+                    do="Keep it for the auditor, and restore the log from its backup",
                 )
             return Head(0, GENESIS)
         line = tail[:whole].splitlines()[-1]
@@ -183,7 +185,9 @@ class AuditLog:
             return Head(int(json.loads(line)["n"]), hashlib.sha256(line).hexdigest())
         except (ValueError, KeyError, TypeError):
             raise OperatorError(
-                "its last line is no record", where=str(self._path), do="Run: pbx-bridge audit verify"
+                "its last line is no record",
+                where=str(self._path),
+                do="Keep it for the auditor, and restore the log from its backup",
             ) from None
 
 

@@ -48,6 +48,11 @@ def may_film(now: Circumstances, with_party: ChannelId | None) -> bool:
     return with_party is None or now.party == with_party
 
 
+def longest_ns(minutes_left: float) -> int:
+    """P10, P15: how long a recording may be at most: an hour, and what the week still allows."""
+    return min(CEILING_NS, int(minutes_left * 60 * 10**9))
+
+
 def choose_station(stations: Iterable[StationSeen]) -> StationSeen | Reason:
     """P10: the one workstation that may film: exactly one is active and unlocked, and it is not filming already."""
     live = list(stations)

@@ -178,7 +178,7 @@ class Session:
             co.StartAudio(self.leg, self.recording),
             co.WatchLeg(self.leg),
             co.SetTimer(self.leg, START, at_ns + rules.START_LIMIT_NS),
-            co.SetTimer(self.leg, CEILING, at_ns + rules.CEILING_NS),
+            co.SetTimer(self.leg, CEILING, at_ns + rules.longest_ns(self._draw.minutes_left)),
         ]
         return None
 

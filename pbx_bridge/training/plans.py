@@ -95,3 +95,5 @@ class Draw:
     kind: DrawKind
     at_unix: float
     """Wall time of the draw, seconds."""
+    minutes_left: float = 0.0
+    """What the plan's weekly minutes still allow: the recording is no longer than that (P15)."""

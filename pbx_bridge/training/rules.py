@@ -101,8 +101,9 @@ def decide(
         return Reason.PLAN_ENDED
     if used.recordings >= plan.recordings_per_week or used.minutes >= plan.minutes_per_week:
         return Reason.WEEKLY_CAP
+    left = plan.minutes_per_week - used.minutes
     if any(slot.start <= now < slot.end for slot in plan.slots):
-        return Draw(plan, DrawKind.SLOT, now.timestamp())
+        return Draw(plan, DrawKind.SLOT, now.timestamp(), left)
     if roll < plan.rate:
-        return Draw(plan, DrawKind.DRAWN, now.timestamp())
+        return Draw(plan, DrawKind.DRAWN, now.timestamp(), left)
     return Reason.NOT_DRAWN

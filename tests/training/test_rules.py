@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.calls.rules import CEILING_NS, longest_ns
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Draw, DrawKind, Plan, Slot, Trainee, Used
@@ -57,6 +58,13 @@ def test_a_booked_slot_needs_no_luck_but_counts_against_the_caps() -> None:
     assert won.kind is DrawKind.SLOT
     assert decide((booked,), ALICE, NOW + timedelta(minutes=30), NOTHING_USED, 0.99) is Reason.NOT_DRAWN
     assert decide((booked,), ALICE, NOW, Used(2, 0.0), 0.99) is Reason.WEEKLY_CAP
+
+
+def test_a_recording_is_no_longer_than_the_weeks_minutes_allow() -> None:
+    won = decide((plan(),), ALICE, NOW, Used(1, 19.5), 0.0)
+    assert isinstance(won, Draw)
+    assert longest_ns(won.minutes_left) == 30 * 10**9
+    assert longest_ns(600) == CEILING_NS
 
 
 def test_the_draw_keeps_the_rate() -> None:
