@@ -87,7 +87,7 @@ def test_half_a_record_is_cut_at_the_start(tmp_path_factory: pytest.TempPathFact
 def test_a_last_line_that_is_no_record_stops_the_start(path: Path) -> None:
     lines = written(path)
     path.write_bytes(b"".join(lines) + b"nonsense\n")
-    with pytest.raises(OperatorError, match="audit verify"):
+    with pytest.raises(OperatorError, match="restore the log"):
         AuditLog(path)
 
 
