@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -47,16 +48,20 @@ class Secrets:
 
 
 class Acknowledgements:
-    """P14: who acknowledged which text when, signed by the device: one small file per trainee and text."""
+    """P14: who acknowledged which text when, signed by the device: one small file per trainee and text.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Its name is a keyed hash: no person stands in a file's name (P17).
+    """
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self._folder, self._key = folder, key
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, trainee: TraineeId, event: NoticeAcknowledged) -> None:
         text = f"{trainee} {event.station} {event.notice_hash} {event.at} {event.signature.hex()}\n"
         with contextlib.suppress(FileExistsError):
-            write_once(self._folder / f"{trainee}-{event.notice_hash[:32]}", text.encode())
+            name = hashlib.blake2b(f"{trainee} {event.notice_hash}".encode(), key=self._key, digest_size=16)
+            write_once(self._folder / name.hexdigest(), text.encode())
 
 
 def tls_of(config: Config) -> TlsPaths:
@@ -101,8 +106,8 @@ class Parts:
     def __init__(self, config: Config, read: Secrets, archive: Archive) -> None:
         self._config = config
         self.archive = archive
-        self.acknowledgements = Acknowledgements(config.bridge.state_dir / "acknowledgements")
         self.call_key = call_key(config.bridge.state_dir / "recorder")
+        self.acknowledgements = Acknowledgements(config.bridge.state_dir / "acknowledgements", self.call_key)
         self._tls = tls_of(config)
         self._registry = registry_of(config, self._tls)
         self._secrets = read
@@ -181,9 +186,11 @@ class Parts:
         return self._taps.tap()
 
     def device_key(self, station: StationId) -> str:
-        """The station's public key, hex, for the manifest; "" when it is not enrolled any more."""
-        known = self._registry.find(station) if station else None
-        return known.key.hex() if known is not None else ""
+        """The station's public key, hex, for the manifest. Raises: OperatorError when it was revoked meanwhile."""
+        known = self._registry.find(station)
+        if known is None or known.revoked_at is not None:
+            raise OperatorError("it is not enrolled any more", where=f"station {station}")
+        return known.key.hex()
 
     async def ask_outbound_notice(self, customer: ChannelId) -> None:
         """The dialplan shall speak the notice to this customer before the bridge (P16)."""
