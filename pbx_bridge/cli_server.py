@@ -95,10 +95,20 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @station.command("invite")
-def station_invite(name: Annotated[str, typer.Argument(help="A short name for the workstation.")]) -> None:
-    """Print a one-time code (15 minutes). Example: pbx-bridge station invite desk-12"""
+def station_invite(
+    name: Annotated[str, typer.Argument(help="A short name for the workstation.")],
+    login: Annotated[
+        str | None,
+        typer.Option(help="The only trainee's login it may speak for; else the first it connects with."),
+    ] = None,
+) -> None:
+    """Print a one-time code (15 minutes). Example: pbx-bridge station invite desk-12 --login amartin"""
     config = _config()
-    code = registry_of(config, tls_of(config)).invite(name)
+    if login is not None and login not in {person.login for person in config.trainee}:
+        raise OperatorError(
+            "no trainee has this login", where=f"login {login[:64]!r}", do="Add it to a [[trainee]]"
+        )
+    code = registry_of(config, tls_of(config)).invite(name, login)
     url = f"wss://{config.stations.names[0]}:{config.stations.listen.port}"
     print(f"At the workstation, within 15 minutes:\n  workstation-client enrol {url} --code {code}")
 
@@ -117,12 +127,17 @@ def station_list(as_json: AsJson = False) -> None:
     config = _config()
     stations = registry_of(config, tls_of(config)).stations()
     if as_json:
-        rows = [{"name": s.name, "enrolled_at": s.enrolled_at, "revoked_at": s.revoked_at} for s in stations]
+        rows = [
+            {"name": s.name, "login": s.login, "enrolled_at": s.enrolled_at, "revoked_at": s.revoked_at}
+            for s in stations
+        ]
         print(json.dumps(rows))
         return
-    table = Table("name", "enrolled", "state")
+    table = Table("name", "login", "enrolled", "state")
     for known in stations:
-        table.add_row(known.name, _local(known.enrolled_at), "revoked" if known.revoked_at else "enrolled")
+        login = known.login or "not connected yet"
+        state = "revoked" if known.revoked_at else "enrolled"
+        table.add_row(known.name, login, _local(known.enrolled_at), state)
     Console().print(table)
 
 

@@ -57,6 +57,8 @@ LEASE_S: Final = 2.0
 """P10: without a lease renewed within this time the workstation stops by itself."""
 
 Name: TypeAlias = Annotated[str, Text(64, pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*")]
+Login: TypeAlias = Annotated[str, Text(64)]
+"""The account of a desktop session."""
 Slug: TypeAlias = Annotated[str, Text(40, pattern=r"[a-z0-9-]+")]
 Path: TypeAlias = Annotated[str, Text(1024, pattern=r"/.*")]
 Recording: TypeAlias = Annotated[RecordingId, Text(26, 26, pattern=r"[a-z2-7]{25}[aeimquy4]")]
@@ -119,6 +121,8 @@ class FarewellReason(StrEnum):
     """Not enrolled, revoked before, or the proof does not fit: one word, so that nothing can be tried out."""
     REVOKED = "revoked"
     CLONED = "cloned"
+    LOGIN = "login"
+    """The station is bound to another login (P18)."""
     INVITATION = "invitation"
     """Unknown, used or expired."""
     PROTOCOL = "protocol"
@@ -232,7 +236,7 @@ class Enrol:
 class Presence:
     """The state the client is in when a link begins."""
 
-    login: Annotated[str, Text(64)]
+    login: Login
     desktop: Desktop
     acknowledged: Digest | None
     """`notice_hash` of the notice its user acknowledged."""

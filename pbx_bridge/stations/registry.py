@@ -1,7 +1,7 @@
 """Which workstations are enrolled, and the invitations that are open. Small files under the bridge's state directory.
 
-    stations/NAME.json        name, public key, times of enrolment and revocation
-    invitations/HASH.json     name and expiry; the code itself is kept nowhere
+    stations/NAME.json        name, public key, times of enrolment and revocation, login it may speak for
+    invitations/HASH.json     name, login where one was given, expiry; the code itself is kept nowhere
 
 `pbx-bridge station ...` writes here while `serve` runs in another process: every change replaces a file, so the
 directory's own time of change tells the server that it must look again (`stamp`). It knows no connection.
@@ -10,17 +10,18 @@ directory's own time of change tells the server that it must look again (`stamp`
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import StationId, parse_name
-from pbx_bridge.wire import Digest, Key, Name
+from pbx_bridge.wire import Digest, Key, Login, Name
 from pbx_bridge.wire_json import Malformed, Whole, read_fields, read_object, write_fields
 from pbx_bridge.wire_proof import CODE_LIFETIME_S, hash_secret, new_invite
 
@@ -45,6 +46,8 @@ class Station:
     key: Key
     enrolled_at: _UnixTime
     revoked_at: _UnixTime | None
+    login: Login | None
+    """The only account it may speak for; None until it connected for the first time."""
 
     @property
     def station(self) -> StationId:
@@ -56,6 +59,7 @@ class _Invitation:
     name: Name
     secret_hash: Digest
     expires_at: _UnixTime
+    login: Login | None
 
 
 class Registry:
@@ -72,8 +76,8 @@ class Registry:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _give_to_owner(folder)
 
-    def invite(self, name: str) -> str:
-        """A one-time code for a station called `name`. Raises: OperatorError."""
+    def invite(self, name: str, login: str | None = None) -> str:
+        """A one-time code for a station called `name`, bound to `login` where one is given. Raises: OperatorError."""
         try:
             parse_name(name)
         except ValueError as error:
@@ -92,8 +96,11 @@ class Registry:
                 do="Wait until some are used or expire (15 minutes)",
             )
         code = new_invite(self._ca_sha256)
-        open_one = _Invitation(name, code.secret_hash, int(self._now()) + CODE_LIFETIME_S)
-        _replace(self._invitations / f"{code.secret_hash}.json", open_one)
+        open_one = _Invitation(name, code.secret_hash, int(self._now()) + CODE_LIFETIME_S, login)
+        try:
+            _replace(self._invitations / f"{code.secret_hash}.json", open_one)
+        except Malformed:
+            raise OperatorError("this can be no login", where=f"login {login!r:.70}") from None
         return str(code)
 
     def enrol(self, secret: bytes, key: bytes) -> Station:
@@ -107,23 +114,38 @@ class Registry:
         now = int(self._now())
         if not 0 <= found.expires_at - now <= CODE_LIFETIME_S:
             raise InvitationRefused("the invitation is unknown, used or expired")
-        there = self.find(found.name)
-        if self.find_key(key) or (there and there.revoked_at is None):
-            raise InvitationRefused("this key or this station is enrolled already")
-        station = Station(found.name, key, now, None)
-        _replace(self._stations / f"{station.name}.json", station)
+        station = Station(found.name, key, now, None, found.login)
+        with self._alone():
+            there = self.find(found.name)
+            if self.find_key(key) or (there and there.revoked_at is None):
+                raise InvitationRefused("this key or this station is enrolled already")
+            _replace(self._stations / f"{station.name}.json", station)
         return station
+
+    def claim(self, key: bytes, login: str) -> bool:
+        """P18: whether the station with this key is its `login`'s; the first login of one bound to none is written down."""
+        with self._alone():
+            there = self.find_key(key)
+            if there is None or there.revoked_at is not None:
+                return False
+            if there.login is None:
+                there = replace(there, login=login)
+                _replace(self._stations / f"{there.name}.json", there)
+        return there.login == login
 
     def revoke(self, name: str) -> Station:
         """Ends a station's right to connect, at once for a live link. Raises: OperatorError when there is none."""
-        there = self.find(name)
-        if there is None:
-            raise OperatorError(
-                "there is no such station", where=f"station {name[:64]!r}", do="See: pbx-bridge station list"
-            )
-        if there.revoked_at is None:
-            there = Station(there.name, there.key, there.enrolled_at, int(self._now()))
-            _replace(self._stations / f"{name}.json", there)
+        with self._alone():
+            there = self.find(name)
+            if there is None:
+                raise OperatorError(
+                    "there is no such station",
+                    where=f"station {name[:64]!r}",
+                    do="See: pbx-bridge station list",
+                )
+            if there.revoked_at is None:
+                there = replace(there, revoked_at=int(self._now()))
+                _replace(self._stations / f"{name}.json", there)
         return there
 
     def find(self, name: str) -> Station | None:
@@ -154,6 +176,16 @@ class Registry:
         """Changes whenever a station was enrolled or revoked, by whichever process."""
         return self._stations.stat().st_mtime_ns
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Among all processes: what was read is what is replaced, or writing a login down could undo a revocation."""
+        folder = os.open(self._stations, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
     def _drop_expired(self) -> None:
         for path in self._invitations.glob("*.json"):
             with contextlib.suppress(FileNotFoundError):
@@ -171,12 +203,13 @@ def _read(kind: type[T], path: Path) -> T:
 
 
 def _replace(path: Path, value: Station | _Invitation) -> None:
-    """Writes whole or not at all, readable by the bridge's user only."""
+    """Writes whole or not at all, readable by the bridge's user only. Raises: Malformed, before anything is written."""
+    text = json.dumps(write_fields(value))
     new = path.with_suffix(".new")
     with contextlib.suppress(FileNotFoundError):
         new.unlink()
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(write_fields(value), file)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     _give_to_owner(new)

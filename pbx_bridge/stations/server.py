@@ -289,6 +289,12 @@ class StationServer:
             raise Turned(wire.FarewellReason.CLONED, text)
         if arrival is Arrival.HELD:
             raise Turned(wire.FarewellReason.CLONED, "the key was seen on two machines; try again in 30 s")
+        if not self._registry.claim(hello.key, presence.login):
+            log.error("station-of-another-login", station=known.name)
+            text = "this workstation is enrolled for another login: have it revoked, invited and enrolled anew for this one"
+            if link:
+                self._carry_out(link, link.end(wire.FarewellReason.LOGIN, text))
+            raise Turned(wire.FarewellReason.LOGIN, text)
         if arrival is Arrival.NEW:
             if link:
                 self._carry_out(link, link.end(wire.FarewellReason.SILENT, "the client was started anew"))

@@ -78,9 +78,9 @@ class HostileDevice:
         )
         await self.say(wire.Proof(sign(seed, statement)))
 
-    async def join(self, *spooled: wire.Spooled) -> wire.Welcome:
+    async def join(self, *spooled: wire.Spooled, login: str = "eva") -> wire.Welcome:
         await self.prove()
-        await self.say(wire.Presence("eva", DESKTOP, None, spooled))
+        await self.say(wire.Presence(login, DESKTOP, None, spooled))
         welcome = await self.hear()
         assert isinstance(welcome, wire.Welcome), welcome
         await self.renew()

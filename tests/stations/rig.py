@@ -118,8 +118,8 @@ class Bridge:
     def url(self) -> str:
         return f"https://localhost:{self.server.port}"
 
-    async def enrol(self, name: str, folder: Path) -> Identity:
-        code = self.registry.invite(name)
+    async def enrol(self, name: str, folder: Path, login: str | None = None) -> Identity:
+        code = self.registry.invite(name, login)
         found, _ = await asyncio.to_thread(enrol, self.url, code, folder, key_in_file=True)
         return found
 

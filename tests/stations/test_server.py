@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from pbx_bridge.wire import FarewellReason
 from pbx_bridge.wire_picture import MAX_PACKET_BYTES, Picture, write_picture
 from pbx_bridge.wire_proof import new_seed
 from tests.stations.hostile import HostileDevice
-from tests.stations.rig import Bridge, bridge, desk, until
+from tests.stations.rig import DESKTOP, Bridge, bridge, desk, until
 from workstation_client.enrol import enrol
 from workstation_client.identity import Identity
 
@@ -296,6 +297,83 @@ async def test_a_client_killed_and_started_at_once_is_no_clone(there: Bridge, tm
             await there.told.wait(events.StationUp, 2, within_s=1)
             kinds = [type(e) for e in there.told.events if not isinstance(e, events.CaptureStarted)]
             assert kinds == [events.StationUp, events.LeaseLost, events.StationDown, events.StationUp]
+
+
+# ---- whose station it is
+
+
+async def _turned_away(there: Bridge, identity: Identity, login: str, run: bytes | None = None) -> None:
+    async with HostileDevice(there, identity, run=run) as device:
+        await device.prove()
+        await device.say(wire.Presence(login, DESKTOP, None, ()))
+        farewell = await device.end()
+        assert farewell is not None
+        assert farewell.reason is FarewellReason.LOGIN
+        assert "another login" in farewell.text
+
+
+async def test_an_invitation_for_a_login_serves_no_other(there: Bridge, tmp_path: Path) -> None:
+    """P18: who has the code cannot speak for another trainee with it."""
+    identity = await there.enrol("desk", tmp_path / "desk", "eva")
+    await _turned_away(there, identity, "adam")
+    assert there.told.events == []
+    async with HostileDevice(there, identity) as device:
+        await device.join()
+        assert (await there.told.wait(events.StationUp)).trainee_login == "eva"
+
+
+async def test_without_one_the_first_login_is_the_stations_for_good(there: Bridge, tmp_path: Path) -> None:
+    """P18: also for another process and after a restart, as it stands in the record."""
+    identity = await there.enrol("desk", tmp_path / "desk")
+    async with HostileDevice(there, identity) as device:
+        await device.join()
+        await there.told.wait(events.StationUp)
+        there.start("desk")
+        await _turned_away(there, identity, "adam", device.run)
+        assert (await there.told.wait(events.StationDown)).reason == "login"
+        farewell = await device.end()
+        assert farewell is not None
+        assert farewell.reason is FarewellReason.LOGIN
+    assert there.told.of(events.LeaseLost)
+    (known,) = Registry(there.state, there.tls.ca_sha256()).stations()
+    assert known.login == "eva"
+    async with HostileDevice(there, identity) as again:
+        await again.join()
+        assert (await there.told.wait(events.StationUp, 2)).trainee_login == "eva"
+
+
+def test_a_station_enrolled_anew_may_have_another_login(tmp_path: Path) -> None:
+    registry = Registry(tmp_path, bytes(32))
+    registry.enrol(wire_secret(registry.invite("desk", "eva")), b"1" * 32)
+    assert not registry.claim(b"1" * 32, "adam")
+    registry.revoke("desk")
+    assert not registry.claim(b"1" * 32, "eva")
+    registry.enrol(wire_secret(registry.invite("desk")), b"2" * 32)
+    assert registry.claim(b"2" * 32, "adam")
+    assert not registry.claim(b"2" * 32, "eva")
+
+
+def test_writing_a_login_down_undoes_no_revocation(tmp_path: Path) -> None:
+    """Two processes at once, many times."""
+    registry, other = Registry(tmp_path, bytes(32)), Registry(tmp_path, bytes(32))
+    for number in range(30):
+        name, key = f"desk-{number}", number.to_bytes(32, "big")
+        registry.enrol(wire_secret(registry.invite(name)), key)
+        revoking = threading.Thread(target=other.revoke, args=(name,))
+        revoking.start()
+        registry.claim(key, "eva")
+        revoking.join()
+        found = Registry(tmp_path, bytes(32)).find(name)
+        assert found is not None
+        assert found.revoked_at is not None
+
+
+@pytest.mark.parametrize("login", ["", "x" * 65, "a\nb"])
+def test_a_login_that_is_none_is_refused(login: str, tmp_path: Path) -> None:
+    registry = Registry(tmp_path, bytes(32))
+    with pytest.raises(OperatorError, match="no login"):
+        registry.invite("desk", login)
+    assert list((tmp_path / "invitations").iterdir()) == []
 
 
 # ---- enrolment
