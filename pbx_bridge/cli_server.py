@@ -245,6 +245,10 @@ def run(words: list[str]) -> int:
         return ended.exit_code
     except typer.Abort:
         return 130
+    except PermissionError as error:
+        raise OperatorError(
+            "this user may not read it", where=str(error.filename or ""), do="Run the command as root (sudo)"
+        ) from error
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "show"):
             error.show()
