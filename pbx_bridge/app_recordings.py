@@ -268,7 +268,7 @@ def may_pass(error: Exception) -> bool:
         case KeeperUnreachable():
             return True
         case Refused():
-            return error.word in ("disk", "busy")
+            return error.word in ("disk", "audit-unwritable", "busy")
         case OSError():
             return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return False

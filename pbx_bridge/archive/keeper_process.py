@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -128,7 +129,8 @@ def _recover(keeper: Keeper, turn: threading.Lock, request: Recover, files: list
         raise Refused("disk", f"rebuilding failed: {error.strerror}") from None
     finally:
         for file in opened:
-            file.close()
+            with suppress(OSError):  # what a full disk did not take is not needed any more
+                file.close()
     header = made.header.hex()
     return Rebuilt(recovery.signed, rebuilt, made.payload, made.payload_bytes, made.duration_ms, header)
 
