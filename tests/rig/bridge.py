@@ -67,7 +67,7 @@ class Site:
     """The trainee's account on the workstation."""
     phones: tuple[str, ...] = ("201",)
     host: str = "127.0.0.1"
-    """Where the bridge listens for stations."""
+    """Where the bridge listens for stations and trainers."""
     names: tuple[str, ...] = ()
     """How stations and trainers reach it, the first in every invitation; localhost else."""
     language: str = "en"
@@ -108,7 +108,7 @@ class Bridge:
 
     @property
     def portal_url(self) -> str:
-        return f"https://127.0.0.1:{self.portal_port}"
+        return f"https://{self._site.host}:{self.portal_port}"
 
     @property
     def log(self) -> str:
@@ -246,7 +246,7 @@ listen = "{self._site.host}:{self.stations_port}"
 names = {json.dumps([*dict.fromkeys((*self._site.names, "localhost", "127.0.0.1"))])}
 
 [portal]
-listen = "127.0.0.1:{self.portal_port}"
+listen = "{self._site.host}:{self.portal_port}"
 
 [asterisk]
 ami = "127.0.0.1:{self._pbx.ports.ami}"
