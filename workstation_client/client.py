@@ -39,6 +39,7 @@ class AnyRecorder(Protocol):
     """What the client needs of workstation_client.recorder.Recorder."""
 
     def warm(self) -> None: ...
+    def expect(self) -> None: ...
     def cool(self) -> None: ...
     def start(self, order: RecordOrder) -> None: ...
     def pause(self) -> None: ...
@@ -210,7 +211,7 @@ class Client:
                 self._record(recording, rules, fps, canvas)
             case core.Warm(warm):
                 if warm:
-                    self._recorder.warm()
+                    self._recorder.expect()
                 else:
                     self._recorder.cool()
             case core.Pause():

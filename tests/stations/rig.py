@@ -45,6 +45,9 @@ class ScriptedRecorder:
     def warm(self) -> None:
         self.orders.append("warm")
 
+    def expect(self) -> None:
+        self.orders.append("expect")
+
     def cool(self) -> None:
         self.orders.append("cool")
 

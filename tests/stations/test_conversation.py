@@ -158,6 +158,17 @@ async def test_a_lock_and_a_wayland_login_are_told_and_obeyed(tmp_path: Path) ->
             assert (await there.told.wait(events.CaptureRefused, 2)).reason is wire.CaptureEnd.WAYLAND
 
 
+async def test_a_call_that_rings_makes_an_encoder_ready(tmp_path: Path) -> None:
+    """Not only display and libraries: making one takes longer than a call takes to begin."""
+    async with bridge(tmp_path / "bridge") as there:
+        identity = await there.enrol("desk-1", tmp_path / "desk")
+        async with desk(identity, tmp_path / "desk") as here:
+            station = (await there.told.wait(events.StationUp)).station
+            assert here.recorder.orders == ["unlock", "warm", "cool"]
+            assert there.server.send(station, wire.GetReady())
+            await until(lambda: here.recorder.orders[3:] == ["expect"])
+
+
 async def test_a_lock_in_mid_call_ends_the_film_and_the_unlock_does_not_bring_it_back(tmp_path: Path) -> None:
     """P4, P8: not even when the bridge orders nothing."""
     async with bridge(tmp_path / "bridge") as there:
@@ -210,7 +221,9 @@ async def test_a_bridge_that_starts_anew_ends_the_capture_and_can_begin_another(
     async with stack, bridge(tmp_path / "bridge", port=port) as second:
         await second.told.wait(events.StationUp)
         await until(
-            lambda: here.recorder.orders[-1] == "warm" and wire.CaptureEnd.LEASE_LOST in here.recorder.orders
+            lambda: (
+                here.recorder.orders[-1] == "expect" and wire.CaptureEnd.LEASE_LOST in here.recorder.orders
+            )
         )
         assert here.client.agent.spool.held() == ()
         second.start("desk-1")
