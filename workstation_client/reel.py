@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from workstation_client.encoder import Encoder
     from workstation_client.indicator import Indicator
 
+SURE_AFTER_NS = 200_000_000
+"""The bridge knows this clock to some milliseconds, over a bad line to some tens of them."""
 _NOTHING_MORE_TO_SHOW = {
     CaptureEnd.NO_DESKTOP,
     CaptureEnd.ENCODER_FAILED,
@@ -65,6 +67,8 @@ class Reel:
         self._since_ns = 0
         """Start or last resume: nothing is shown as older than this."""
         self._last_ns = 0
+        self._sure_ns: int | None = None
+        """When the keyframe after a resume is due once more."""
         self._encoder: Encoder | None = None
         self._cut_ns: int | None = None
 
@@ -97,6 +101,8 @@ class Reel:
             wait = min(wait, max(0, self._quarantine.due_ns - now))
         if self._capture.gather_due_ns is not None and not self._paused:
             wait = min(wait, max(0, self._capture.gather_due_ns - now))
+        if self._sure_ns is not None:
+            wait = min(wait, max(0, self._sure_ns - now))
         return wait / 1e9
 
     def step(self) -> None:
@@ -113,6 +119,8 @@ class Reel:
             self._withdraw()
         self._capture.gather(now)
         due = self._pacing.due(now, news=self._capture.waiting)
+        if self._sure_ns is not None and now >= self._sure_ns:
+            self._sure_ns, self._card, due = None, None, Due.REPEAT
         if due is not None:
             self._take(now, again=due is Due.REPEAT)
         self._let_out()
@@ -165,18 +173,23 @@ class Reel:
         self._shown = None
 
     def pause(self, asked_ns: int) -> None:
-        """The neutral card from the moment it was ordered, as a keyframe."""
+        """The neutral card from the moment it was ordered, as a keyframe, also where the card stands already."""
         if not self._paused:
             self._paused = True
+            self._sure_ns = self._card = None
             self._withdraw()
             self._indicator.show(Text.PAUSED)
             self._show_card(asked_ns)
 
     def resume(self, asked_ns: int) -> None:
-        """The window again, as a keyframe showing its present state."""
+        """The window again, as a keyframe showing its present state, and once more when it is surely later than the pause.
+
+        P8: the bridge drops a picture that its clocks cannot tell from one of the pause, and no other can be read then.
+        """
         if self._paused:
             self._paused = False
             self._since_ns = asked_ns
+            self._sure_ns, self._card = asked_ns + SURE_AFTER_NS, None
             if self._cut_ns is not None and self._cut_ns < asked_ns:
                 self._cut_ns = None
             self._indicator.show(Text.RECORDING)

@@ -9,6 +9,7 @@ from tests.live.house import ALICE, House
 from tests.live.lanes import scene
 from tests.live.watched import judge, talk_of
 
+HUNG_UP = (ALICE, Outcome.RECORDED, Reason.HUNG_UP)
 SEEN_S = 2.0
 """P10: an unknown or lost desktop stops within two seconds."""
 
@@ -63,3 +64,27 @@ async def test_the_site_starts_a_recorder_of_its_own_in_mid_call(house: House) -
         await calling.until_ended()
     (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.FOREIGN_RECORDER))
     judge(await house.film(line), talk_of(stage.truth))
+
+
+@scene(lasts_s=9)
+async def test_the_window_is_hidden_when_the_hold_begins(house: House) -> None:
+    """The card stands already; what is said after the hold is recorded all the same."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await stage.talk()
+        await house.alice.order("iconify")
+        await stage.talk(0.5)
+        await talking.hold()
+        await stage.talk(2.2)
+        await talking.resume()
+        await stage.talk(0.5)
+        await house.alice.order("show")
+        await stage.talk()
+        talking.hang_up()
+        stage.over(talking.ended_ns)
+        await calling.until_ended()
+    (line,) = await house.ledger(HUNG_UP)
+    film, talk = await house.film(line), talk_of(stage.truth)
+    assert abs(film.length_s - talk.length_s) < 0.3
+    shown = [picture.at_s for picture in film.pictures if picture.code is not None]
+    assert max(shown) > talk.length_s - 0.5

@@ -25,7 +25,7 @@ BEA_TAKES = (Outcome.RECORDED, Reason.HUNG_UP)
 @scene(lasts_s=8)
 async def test_the_agent_holds_and_resumes(house: House) -> None:
     async with house.stage() as stage:
-        truth = await scenarios.agent_holds(stage, hold_s=2.2)
+        truth = await scenarios.agent_holds(stage)
     (line,) = await house.ledger(HUNG_UP)
     judge(await house.film(line), talk_of(truth))
 
