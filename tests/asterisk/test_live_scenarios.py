@@ -99,7 +99,10 @@ async def test_hold_and_resume(line: Line, scenario: Callable[..., Awaitable[Tru
 
 async def test_blind_transfer(line: Line) -> None:
     truth = await play(line, scenarios.blind_transfer)
-    assert await told(line, "PJSIP/201") == [*INBOUND[:4], "resumes", "transfers", "leaves", "gone 16"]
+    story = await told(line, "PJSIP/201")
+    assert (story[:5], story[-1]) == ([*INBOUND[:4], "resumes"], "gone 16")
+    # a loaded PBX tells them in either order
+    assert sorted(story[5:-1]) == ["leaves", "transfers"]
     assert await told(line, "PJSIP/202") == INBOUND
     assert await told(line, "PJSIP/trunk") == [
         "born",
