@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import xcffib
+import xcffib.shape
 import xcffib.xproto
 
 from workstation_client.capture.x11_display import Display
@@ -82,6 +83,8 @@ class Indicator:
         gc_mask = xcffib.xproto.GC.Foreground | xcffib.xproto.GC.Background | xcffib.xproto.GC.Font
         core.CreateGC(self._gc, window, gc_mask, values)
         core.CloseFont(font)
+        self._shape = display.connection(xcffib.shape.key)
+        self._shape.SelectInput(window, True)
         core.MapWindow(window)
         self._window, self.gone = window, False
         self._ascent = facts.font_ascent
@@ -126,6 +129,8 @@ class Indicator:
     def note(self, events: Iterable[Any], now_ns: int) -> None:
         """Take in what happened to the sign's window."""
         for event in events:
+            if isinstance(event, xcffib.shape.NotifyEvent) and event.affected_window == self._window:
+                self._whole_again(event, now_ns)
             if getattr(event, "window", None) != self._window or self._window is None:
                 continue
             if isinstance(event, xcffib.xproto.UnmapNotifyEvent | xcffib.xproto.DestroyNotifyEvent):
@@ -138,6 +143,14 @@ class Indicator:
                 self._insist(now_ns, event.state != xcffib.xproto.Visibility.Unobscured)
             elif isinstance(event, xcffib.xproto.ConfigureNotifyEvent):
                 self._insist(now_ns, (event.x, event.y, event.width, event.height) != self._place)
+
+    def _whole_again(self, event: Any, now_ns: int) -> None:
+        """Another client cut the sign's shape, to nothing maybe (X Nonrectangular Window Shape Extension)."""
+        if event.shaped and self._window is not None and event.shape_kind != xcffib.shape.SK.Input:
+            self._shape.Mask(xcffib.shape.SO.Set, event.shape_kind, self._window, 0, 0, 0)
+            self._display.connection.flush()
+            self._draw()
+            self._insist(now_ns, True)
 
     def keep_above(self, stack: Sequence[TopLevel], now_ns: int) -> None:
         """With a compositing manager the server tells no visibility: whatever overlaps the sign from above counts."""

@@ -53,6 +53,24 @@ def test_a_sign_that_was_moved_away_comes_back(recording: Station, hand: WindowH
     until("the sign has its size", lambda: hand.place(sign) == place, 5)
 
 
+def test_a_sign_that_was_shaped_away_is_whole_again(recording: Station, hand: WindowHand) -> None:
+    sign = hand.named(SIGN)
+    hand.shape_away(sign)
+    until("the sign is whole", lambda: hand.is_whole(sign), 5)
+
+
+def test_a_sign_that_is_always_shaped_away_ends_the_recording(recording: Station, hand: WindowHand) -> None:
+    sign = hand.named(SIGN)
+
+    def fought() -> bool:
+        if hand.viewable(sign):
+            hand.shape_away(sign)
+        return any(event["event"] == "Stopped" for event in recording.events)
+
+    until("the recording ends", fought, 10)
+    assert recording.wait("Stopped")["reason"] == "indicator-gone"
+
+
 @pytest.mark.parametrize("how", ["unmap", "destroy", "put inside"])
 def test_without_its_sign_the_recording_ends(recording: Station, hand: WindowHand, how: str) -> None:
     sign = hand.named(SIGN)

@@ -7,6 +7,7 @@ from typing import Any
 
 import xcffib
 import xcffib.res
+import xcffib.shape
 import xcffib.xproto
 
 from tests.rig.desktop import Desktop, until
@@ -200,6 +201,17 @@ class WindowHand:
     def unmap(self, window: int) -> None:
         self._core.UnmapWindow(window)
         self._core.GetInputFocus().reply()
+
+    def shape_away(self, window: int) -> None:
+        """Leaves nothing of another client's window to see, without unmapping, moving or covering it."""
+        shape = self._connection(xcffib.shape.key)
+        shape.Rectangles(xcffib.shape.SO.Set, xcffib.shape.SK.Bounding, 0, window, 0, 0, 0, [])
+        self._core.GetInputFocus().reply()
+
+    def is_whole(self, window: int) -> bool:
+        """Whether the window has no shape of its own."""
+        shape = self._connection(xcffib.shape.key)
+        return not shape.QueryExtents(window).reply().bounding_shaped
 
     def destroy(self, window: int) -> None:
         self._core.DestroyWindow(window)
