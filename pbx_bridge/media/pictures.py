@@ -76,6 +76,15 @@ class PicturesMissing(Exception):
         return f"no picture for more than {PICTURE_MISSING_NS // 10**9} s of talk (P2)"
 
 
+GAP_NS = 2_000 * MS
+"""P2's one second between the pictures themselves, and one more for a workstation that stood still for a moment."""
+
+
+def gap_breaks_p2(before_ns: int, at_ns: int) -> bool:
+    """P2: whether two pictures that follow each other in talk were taken too far apart, however they travelled."""
+    return at_ns - before_ns > GAP_NS
+
+
 def breaks_p2(last_picture_ns: int, until_ns: int) -> bool:
     """P2: continuous or nothing. True when talk went on from `last_picture_ns` to `until_ns` without a
     picture for longer than any link that still holds its lease explains; then the recording is discarded."""

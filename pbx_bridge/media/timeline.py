@@ -34,6 +34,7 @@ from pbx_bridge.media.pictures import (
     Show,
     Tally,
     breaks_p2,
+    gap_breaks_p2,
 )
 from pbx_bridge.media.spans import Spans
 
@@ -178,7 +179,7 @@ class Timeline:
         if not picture.keyframe and not self._chained:
             return self._drop(picture, Drop.CHAIN)
         at_ns = max(picture.at_ns, start_ns, self._next_ns())
-        if breaks_p2(start_ns if self._newest_ns is None else self._newest_ns, at_ns):
+        if gap_breaks_p2(start_ns if self._newest_ns is None else self._newest_ns, at_ns):
             raise PicturesMissing
         self._newest_ns = at_ns
         self._chained = True
