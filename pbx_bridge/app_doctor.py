@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from pbx_bridge import memory
 from pbx_bridge.app_parts import keeper_socket
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import Address, Config, read_secret
@@ -59,14 +60,12 @@ def _space(config: Config) -> Finding:
 
 
 def _swap() -> Finding:
-    with open("/proc/swaps", encoding="ascii") as file:
-        used = [line.split()[0] for line in file.readlines()[1:]]
-    plain = [name for name in used if not name.startswith(("/dev/dm-", "/dev/mapper/", "/dev/zram"))]
-    if plain:
-        return Finding(
-            "swap", False, f"{plain[0]} may be unencrypted: use dm-crypt swap, zram, or none (P17)"
-        )
-    return Finding("swap", True, "none, or encrypted")
+    """P17: as `serve` will, by locking this process's own memory or looking at the swap."""
+    memory.allow_locking()
+    try:
+        return Finding("swap", True, memory.lock_or_keep_off_swap())
+    except OperatorError as error:
+        return Finding("swap", False, str(error))
 
 
 async def _answers(subject: str, address: Address, greeting: bytes) -> Finding:
