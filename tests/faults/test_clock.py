@@ -1,0 +1,83 @@
+"""Part 9: the workstation's clock jumps by an hour in mid-call. Debian's libfaketime stands in for its kernel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.faults.house import FaultHouse, assert_talking, judge_kept
+from tests.live.house import ALICE
+from tests.live.watched import judge, talk_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+TALK_S = 2.0
+JUMPED = (Reason.CLOCK, Reason.LEASE_LOST, Reason.TOO_FEW_PICTURES)
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+
+
+def turn(file: Path, to: str) -> None:
+    """At one instant: the library ends a program that finds half a line."""
+    new = file.with_suffix(".new")
+    new.write_text(f"{to}\n")
+    new.rename(file)
+
+
+@asynccontextmanager
+async def clock(house: FaultHouse, *options: str) -> AsyncIterator[Path]:
+    """The client on a clock that is as wrong as the file says."""
+    file = house.disk.folder / "clock"
+    turn(file, "+0")
+    await house.desk.end_client()
+    await house.desk.start_client(
+        "/usr/bin/env", f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={file}", "FAKETIME_NO_CACHE=1", *options,
+        house.desk.client_program, "run",
+    )  # fmt: skip
+    try:
+        yield file
+    finally:
+        await house.desk.end_client()
+        file.unlink()
+        await house.desk.start_client()
+
+
+async def test_the_wall_clock_jumps(house: FaultHouse) -> None:
+    """An hour ahead, an hour back: it is no witness of anything, pictures and lease go by the monotonic clock."""
+    async with clock(house, "DONT_FAKE_MONOTONIC=1") as file:
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            for jump in ("+1h", "-1h"):
+                await stage.talk(TALK_S)
+                turn(file, jump)
+            await stage.talk(TALK_S)
+            talking.hang_up()
+            stage.over(talking.ended_ns)
+            await calling.until_ended()
+        (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.HUNG_UP))
+        judge(await house.film(line), talk_of(stage.truth))
+
+
+async def test_the_monotonic_clock_jumps(house: FaultHouse) -> None:
+    """No kernel does that, a virtual machine that is put back does. The recording ends there; what was before is kept.
+
+    The client stops because a whole hour went by without a picture, or the bridge because the clock went ahead: whoever
+    sees it first gives the reason.
+    """
+    async with clock(house) as file:
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            await stage.talk(TALK_S)
+            fault_ns = time.monotonic_ns()
+            turn(file, "+1h")
+            await stage.talk(TALK_S)
+            assert_talking(stage)
+            talking.hang_up()
+            await calling.until_ended()
+        line = await house.only_line()
+        assert (line.outcome, line.reason in JUMPED) == (Outcome.RECORDED, True), line
+        house.lost(judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns))
