@@ -18,12 +18,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.rig import sdp
 from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import TRAINEE, Bridge, Colleague, Site
 from tests.rig.desktop import USER
 from tests.rig.install import Installed
 from tests.rig.proof import Film, decode
-from tests.rig.scenarios import NUMBER, Stage
+from tests.rig.rtp_voices import Voice, tone
+from tests.rig.scenarios import AGENT_HERTZ, CUSTOMER_HERTZ, NUMBER, OTHER_HERTZ, Stage
 from tests.rig.vault import has_key, open_as_keeper, sealed_file
 from tests.rig.workstation import Workstation
 
@@ -116,6 +118,9 @@ class House:
     async def scene(self) -> AsyncIterator[None]:
         """A week with nothing in it; afterwards, nothing but what the scene asked for may have been left behind."""
         await self.until_listening()
+        await self.pbx.cli(
+            "database deltree registrar"
+        )  # phones that a fault kept from signing off ring for ever
         self.forget_week()
         self._log_start = len(self.bridge.log)
         yield
@@ -129,9 +134,13 @@ class House:
         for file in (self.bridge.state / "ledger").glob("*.jsonl"):
             file.unlink()
 
-    def stage(self, **how: Any) -> Stage:
-        """The phones of a scene, at this house's PBX."""
-        return Stage(self.pbx, **how)
+    @contextlib.asynccontextmanager
+    async def stage(self, codec: sdp.Codec = sdp.PCMU, **voices: Voice) -> AsyncIterator[Stage]:
+        """The phones of a scene, at this house's PBX. Their voices are made beforehand: other phones are speaking."""
+        for hertz in (AGENT_HERTZ, CUSTOMER_HERTZ, OTHER_HERTZ):
+            await asyncio.to_thread(tone, codec, hertz)
+        async with Stage(self.pbx, codec=codec, **voices) as stage:
+            yield stage
 
     async def until_listening(self) -> None:
         """Returns when a caller would hear the notice and each client is connected."""

@@ -65,6 +65,12 @@ async def test_the_sites_own_recorder_on_the_leg(house: House) -> None:
     await _refused(house, Reason.FOREIGN_RECORDER, "151")
 
 
+@scene()
+async def test_another_trainee_at_the_phone(house: House) -> None:
+    """The site says that bea sits there, the phone is alice's: nobody's guess is recorded."""
+    await _refused(house, Reason.PERSON_CONFLICT, "181")
+
+
 @scene(lasts_s=12)
 async def test_a_trainee_who_is_not_logged_in(house: House) -> None:
     await house.alice.end_client()

@@ -280,6 +280,7 @@ id = "{TRAINER}"
 [[trainee]]
 id = "{trainee.id}"
 endpoints = {json.dumps([f"PJSIP/{phone}" for phone in trainee.phones])}
+member = "{trainee.id}"
 login = "{trainee.login}"
 
 [[plan]]

@@ -7,6 +7,7 @@ transcode.
 from __future__ import annotations
 
 import audioop
+import functools
 import math
 import struct
 import subprocess
@@ -34,8 +35,9 @@ class Voice:
         return self.packets[number % len(self.packets)] if self.again and self.packets else self.silence
 
 
+@functools.cache
 def tone(codec: Codec, hertz: int) -> Voice:
-    """Three seconds of a tone (whole cycles when `hertz` is whole), again and again."""
+    """Three seconds of a tone (whole cycles when `hertz` is whole), again and again. The first time takes a while."""
     count = codec.rate * 3
     pcm = struct.pack(
         f"<{count}h", *(int(LOUDNESS * math.sin(2 * math.pi * hertz * i / codec.rate)) for i in range(count))
