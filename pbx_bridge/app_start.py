@@ -128,7 +128,9 @@ def _only_one(path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OperatorError(
-            "the bridge runs already", where=str(path), do="End it first (systemctl stop pbx-bridge), or use it"
+            "the bridge runs already",
+            where=str(path),
+            do="End it first (systemctl stop pbx-bridge), or use it",
         ) from None
     # Held, open, until this process ends.
 
