@@ -12,9 +12,14 @@ from tests.rig.install import Installed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if hasattr(getattr(item, "function", None), "scene"):
-            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+    """The scenes last and together: their calls stand still while a test runs on another event loop."""
+    items.sort(key=_is_scene)
+    for item in filter(_is_scene, items):
+        item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+
+
+def _is_scene(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "function", None), "scene")
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
