@@ -19,7 +19,6 @@ from typing import IO
 
 CACHE = Path(os.environ.get("PBX_BRIDGE_CACHE", "/var/cache/pbx-bridge"))
 """Outside the checkout, so that a fresh clone finds what an earlier one fetched."""
-FALLBACK_MIRROR = "http://deb.debian.org/debian"
 DEADLINE_S = 600.0
 """Half a minute on a good line; ten on a bad one."""
 
@@ -60,7 +59,9 @@ def host_mirror() -> str:
             found = re.match(r"(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s+(\S+/debian)/?(?:\s|$)", line.strip())
             if found:
                 return found.group(1)
-    return FALLBACK_MIRROR
+    raise RuntimeError(
+        "this machine's apt sources name no Debian mirror (…/debian): add one, Asterisk comes from it"
+    )
 
 
 async def asterisk_root(told: Callable[[str], None] = lambda _: None) -> AsteriskRoot:
