@@ -4,8 +4,9 @@ Only the blocks of rows that changed are converted to the codec's colours (BT.70
 packets; it must never know windows, calls or the network, and has no way to write a picture (P1).
 
 Options were measured on scrolled, typed and turned pages of text at 1920x1080 (tests/bench/capture.py): VP9 realtime with
-screen content is far smaller than x264 at the same text quality, and speed 5 writes 44 % less than speed 8 for a quarter
-more processor time. `lag-in-frames=0` and a bare codec context hold nothing back.
+screen content is a quarter of x264's size at the same text quality. Speed 5 would write 43 % less for up to 20 % more processor
+time; the trainee's softphone runs on the same processor, so speed 8, and one thread, which spends 7 % less than two.
+`lag-in-frames=0` and a bare codec context hold nothing back.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from workstation_client.capture.base import ALIGNMENT, BYTES_PER_PIXEL, NEUTRAL,
 from workstation_client.events import EncoderFailed
 
 MICROSECONDS = Fraction(1, 1_000_000)
-KEYFRAME_EVERY_NS = 20_000_000_000
-"""A player can jump to any place by decoding at most this much before it."""
+KEYFRAME_EVERY = 250
+"""Pictures. A player can jump to any place by decoding at most these before it; by count, a still window costs nothing."""
 _OPTIONS = {
     "deadline": "realtime",
-    "cpu-used": "5",
+    "cpu-used": "8",
     "tune-content": "screen",
     "crf": "32",
     "b": "0",
     "lag-in-frames": "0",
     "row-mt": "1",
-    "threads": "2",
+    "threads": "1",
 }
 _BT709 = 1
 
@@ -59,7 +60,7 @@ class Encoder:
         self.picture = self._neutral()
         self._started_ns: int | None = None
         self._last_us = -1
-        self._last_key_ns = 0
+        self._since_key = 0
 
     def _neutral(self) -> VideoFrame:
         red, green, blue = NEUTRAL
@@ -105,7 +106,7 @@ class Encoder:
         """The packet that shows `frame` from `at_ns` on, and whether it is a keyframe. Raises: EncoderFailed."""
         if self._started_ns is None:
             self._started_ns = at_ns
-        due = at_ns - self._last_key_ns >= KEYFRAME_EVERY_NS
+        due = self._since_key >= KEYFRAME_EVERY
         frame.pict_type = PictureType.I if keyframe or due else PictureType.NONE
         frame.pts = self._last_us = max((at_ns - self._started_ns) // 1000, self._last_us + 1)
         frame.time_base = MICROSECONDS
@@ -115,8 +116,7 @@ class Encoder:
             raise EncoderFailed(str(fault)) from fault
         if len(packets) != 1:
             raise EncoderFailed(f"{len(packets)} packets for one picture")
-        if packets[0].is_keyframe:
-            self._last_key_ns = at_ns
+        self._since_key = 0 if packets[0].is_keyframe else self._since_key + 1
         return bytes(packets[0]), packets[0].is_keyframe
 
 

@@ -15,6 +15,10 @@ SLOWEST_NS = 200_000_000
 """P2: five pictures a second while the window changes."""
 SLOW_FOR_NS = 10_000_000_000
 """A machine that cannot keep the rate for this long will not keep it for the call."""
+SHARE = 0.25
+"""Part of one core that taking and encoding may use: the trainee's own programs and softphone run beside it."""
+STRETCHED_NS = 170_000_000
+"""A dear picture is followed by a pause of at most this: nearly six pictures a second, whatever they cost."""
 
 
 class Due(Enum):
@@ -29,6 +33,7 @@ class Pacing:
 
     def __init__(self, fps: int) -> None:
         self.interval_ns = 1_000_000_000 // fps
+        self._stretched_ns = self.interval_ns
         self._taken_ns: int | None = None
         self._shown_ns: int | None = None
         self._slow_since_ns: int | None = None
@@ -47,9 +52,7 @@ class Pacing:
     def taken(self, at_ns: int, changed_ns: int | None = None) -> None:
         """The window was looked at; `changed_ns` is when the oldest change then found was made."""
         before, self._taken_ns = self._taken_ns, at_ns
-        if before is None or changed_ns is None:
-            return
-        if at_ns - max(before, changed_ns) <= SLOWEST_NS:
+        if before is None or changed_ns is None or at_ns - max(before, changed_ns) <= SLOWEST_NS:
             self._slow_since_ns = None
         elif self._slow_since_ns is None:
             self._slow_since_ns = before
@@ -61,6 +64,11 @@ class Pacing:
             return False
         return self._taken_ns - self._slow_since_ns > SLOW_FOR_NS
 
+    def cost(self, processor_ns: int) -> None:
+        """What the last picture cost: a full screen that changes as a whole is looked at less often than `fps`."""
+        most = max(self.interval_ns, STRETCHED_NS)
+        self._stretched_ns = min(max(self.interval_ns, int(processor_ns / SHARE)), most)
+
     def shown(self, at_ns: int) -> None:
         """A picture, the card or a repeat went out, to be shown from this time on."""
         self._shown_ns = at_ns
@@ -71,4 +79,4 @@ class Pacing:
         return max(self._shown_ns + REPEAT_NS - _REPEAT_MARGIN_NS, self._next_ns())
 
     def _next_ns(self) -> int:
-        return 0 if self._taken_ns is None else self._taken_ns + self.interval_ns
+        return 0 if self._taken_ns is None else self._taken_ns + self._stretched_ns

@@ -121,9 +121,12 @@ class Reel:
         due = self._pacing.due(now, news=self._capture.waiting)
         if self._sure_ns is not None and now >= self._sure_ns:
             self._sure_ns, self._card, due = None, None, Due.REPEAT
+        before = time.thread_time_ns()
         if due is not None:
             self._take(now, again=due is Due.REPEAT)
         self._let_out()
+        if due is not None:
+            self._pacing.cost(time.thread_time_ns() - before)
 
     def _mind_indicator(self, now: int) -> None:
         self._indicator.note(self._capture.other_events(), now)

@@ -136,7 +136,7 @@ def test_without_the_quarantine_the_same_change_of_title_leaks(
     open_desk: Callable[..., Desk], desk_rule: ApplicationRule, station_of: StationOf
 ) -> None:
     desk, station = open_desk("--title", "Customer 1"), station_of(weaken="quarantine")
-    station.start(replace(desk_rule, title="^Customer [0-9]+$"))
+    station.start(replace(desk_rule, title="^Customer [0-9]+$"), fps=30)
     station.wait_shot("the window", lambda shot: not shot.card)
     desk.tell("private")
     station.wait_shot("the card", lambda shot: shot.card, after=len(station.shots))

@@ -45,6 +45,30 @@ def test_a_machine_that_keeps_no_working_rate_is_told_after_ten_seconds_but_not_
     assert pacing.too_slow
 
 
+def test_a_dear_picture_is_followed_by_a_longer_pause_that_still_keeps_the_working_rate() -> None:
+    pacing = Pacing(10)
+    pacing.taken(0)
+    pacing.shown(0)
+    for cost_ms, pause_ms in ((10, 100), (30, 120), (500, 170), (5, 100)):
+        pacing.cost(cost_ms * MS)
+        assert pacing.due((pause_ms - 1) * MS, news=True) is None
+        assert pacing.due(pause_ms * MS, news=True) is Due.TAKE
+    slow = Pacing(5)
+    slow.taken(0)
+    slow.shown(0)
+    slow.cost(500 * MS)
+    assert slow.due(200 * MS, news=True) is Due.TAKE
+
+
+def test_a_slow_moment_before_a_quiet_time_is_forgotten() -> None:
+    pacing = Pacing(10)
+    pacing.taken(0)
+    pacing.taken(500 * MS, 10 * MS)
+    for second in range(1, 30):
+        pacing.taken(second * 1000 * MS)
+        assert not pacing.too_slow
+
+
 def test_a_window_that_rarely_changes_is_not_slow() -> None:
     pacing = Pacing(10)
     for second in range(60):

@@ -26,8 +26,8 @@ from workstation_client.capture.files import resolved
 from workstation_client.capture.x11_canvas import Canvas, Layer
 from workstation_client.capture.x11_display import LOST, Display
 from workstation_client.capture.x11_surface import Rectangle, Surface
-from workstation_client.capture.x11_windows import TopLevel, Windows
-from workstation_client.guard import Allowed, Refused, Verdict, Why, may_capture
+from workstation_client.capture.x11_windows import Said, TopLevel, Windows
+from workstation_client.guard import Allowed, Refused, Verdict, Why, WindowFacts, may_capture
 
 MAX_RETRIES = 3
 """Readings in a row that may be thrown away because a window changed meanwhile; then the card is shown."""
@@ -74,6 +74,8 @@ class X11Capture:
         self._changes: list[Change] = []
         """What was painted since the picture taken last."""
         self._gathered_ns = 0
+        self._said: Said | None = None
+        """What the shown window's properties say; None when they must be read anew."""
         self._why = Why.NO_WINDOW
         self.locked = False
         """Set from outside: the session is locked or disconnected as its manager tells."""
@@ -176,7 +178,8 @@ class X11Capture:
                     surface.damaged_ns = self.display.monotonic_ns(event.timestamp)
             return True
         if isinstance(event, xcffib.xproto.PropertyNotifyEvent):
-            self._stale_scene |= event.atom in self._telling
+            if event.atom in self._telling:
+                self._stale_scene, self._said = True, None
             if self._main is not None and event.window == self._main.window:
                 self.title_changes += event.atom in self._naming
             return True
@@ -240,8 +243,23 @@ class X11Capture:
             return self._judge(self._main.window)
 
     def _judge(self, window: int) -> Verdict:
-        locked = self.locked or self._screen_locked
-        return may_capture(self._windows.facts(window, locked=locked, with_hash=self._with_hash), self._rules)
+        """Ask for the process each time anew; for the properties once one of them changed, which the server tells in order."""
+        viewable, process = self._windows.owned(window, with_hash=self._with_hash)
+        self.pump()
+        shown = self._main is not None and window == self._main.window
+        said = self._said if shown and self._said is not None else self._windows.said(window)
+        if shown:
+            self._said = said
+        facts = WindowFacts(
+            process=process,
+            instance=said.instance,
+            wm_class=said.wm_class,
+            title=said.title,
+            shown=viewable and not said.iconified,
+            here=said.here,
+            locked=self.locked or self._screen_locked,
+        )
+        return may_capture(facts, self._rules)
 
     def take(self) -> Shown | Nothing | None:
         with self._living():
@@ -367,6 +385,7 @@ class X11Capture:
 
     def _bind(self, surface: Surface) -> bool:
         self._bound = self._everything = True
+        self._said = None  # what was read before the binding is not followed by PropertyNotify
         return surface.bind()
 
     def _follow_own(self, seen: list[TopLevel]) -> None:

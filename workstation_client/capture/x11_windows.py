@@ -1,7 +1,7 @@
 """Which windows there are, bottom to top, and the facts guard.py asks about one of them.
 
 It knows how X and window managers keep windows (frames, WM_STATE, WM_TRANSIENT_FOR, desktops). It must never decide, and
-keeps nothing about windows nobody asked for: no list, no title leaves it except inside one WindowFacts (P6).
+keeps nothing about windows nobody asked for: no list, no title leaves it except the answer about one window (P6).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import xcffib.xproto
 
 from workstation_client.capture.files import process_facts
 from workstation_client.capture.x11_display import Display
-from workstation_client.guard import WindowFacts
+from workstation_client.guard import ProcessFacts
 
 MAX_FRAME_DEPTH = 4
 """How deep below a top-level window the application's own window may lie inside a window manager's frames."""
@@ -36,6 +36,17 @@ class TopLevel:
     unmanaged: bool
     """Override-redirect: menus, tooltips, and lock screens."""
     place: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a window and its manager say about it in properties: it may narrow, never identify (P3)."""
+
+    instance: str
+    wm_class: str
+    title: str | None
+    iconified: bool
+    here: bool
 
 
 class Windows:
@@ -117,37 +128,34 @@ class Windows:
             window, first = words[0], False
         return False
 
-    def facts(self, window: int, *, locked: bool, with_hash: bool) -> WindowFacts:
-        """What guard.may_capture asks about `window`, as it is now. One round trip, then the process's files."""
-        display, core = self._display, self._display.core
-        process = display.ask_process(window)
-        attributes = core.GetWindowAttributes(window)
+    def said(self, window: int) -> Said:
+        """What properties say about `window` now; any change of it is told as a PropertyNotify."""
         names = ("WM_CLASS", "_NET_WM_NAME", "WM_NAME", "WM_STATE", "_NET_WM_DESKTOP")
         asked = {name: self._ask(window, name) for name in names}
-        asked["_NET_CURRENT_DESKTOP"] = self._ask(display.root, "_NET_CURRENT_DESKTOP")
-        seen, answers = _reply(attributes), {name: _reply(cookie) for name, cookie in asked.items()}
-        try:
-            pid = display.process_answer(process)
-        except xcffib.Error:
-            pid = None
+        asked["_NET_CURRENT_DESKTOP"] = self._ask(self._display.root, "_NET_CURRENT_DESKTOP")
+        answers = {name: _reply(cookie) for name, cookie in asked.items()}
         instance, _, wm_class = _text(answers["WM_CLASS"]).rstrip("\0").partition("\0")
-        state, desktop = _word(answers["WM_STATE"]), _word(answers["_NET_WM_DESKTOP"])
-        current = _word(answers["_NET_CURRENT_DESKTOP"])
-        viewable = seen is not None and seen.map_state == xcffib.xproto.MapState.Viewable
-        named = (
-            answers["_NET_WM_NAME"]
-            if answers["_NET_WM_NAME"] and answers["_NET_WM_NAME"].type
-            else answers["WM_NAME"]
-        )
-        return WindowFacts(
-            process=process_facts(pid, with_hash=with_hash) if pid is not None else None,
+        desktop, current = _word(answers["_NET_WM_DESKTOP"]), _word(answers["_NET_CURRENT_DESKTOP"])
+        titles = [answers[name] for name in ("_NET_WM_NAME", "WM_NAME")]
+        title = next((_text(answer) for answer in titles if answer is not None and answer.type), None)
+        return Said(
             instance=instance,
             wm_class=wm_class,
-            title=_text(named) if named is not None and named.type else None,
-            shown=viewable and state != _ICONIC,
+            title=title,
+            iconified=_word(answers["WM_STATE"]) == _ICONIC,
             here=desktop is None or current is None or desktop in (current, _ALL_DESKTOPS),
-            locked=locked,
         )
+
+    def owned(self, window: int, *, with_hash: bool) -> tuple[bool, ProcessFacts | None]:
+        """Whether `window` is viewable now, and the process behind it, by the server's and the kernel's own knowledge."""
+        process = self._display.ask_process(window)
+        attributes = _reply(self._display.core.GetWindowAttributes(window))
+        try:
+            pid = self._display.process_answer(process)
+        except xcffib.Error:
+            pid = None
+        viewable = attributes is not None and attributes.map_state == xcffib.xproto.MapState.Viewable
+        return viewable, process_facts(pid, with_hash=with_hash) if pid is not None else None
 
     def screen_locked(self, above: Iterable[TopLevel]) -> bool:
         """P4: a screen saver runs, or an unmanaged window of somebody's covers the whole screen, as lock screens do."""

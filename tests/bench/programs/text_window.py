@@ -1,6 +1,6 @@
 """A window full of dense text for the capture benchmark: `busy`, `caret` (a blinking caret and a clock) or `static`.
 
-Arguments: mode, geometry. Busy text repeats a fixed story of 12 s: typing, scrolling as a wheel does (three lines a step),
+Arguments: mode, geometry. Busy text repeats a fixed story of 10 s: typing, scrolling as a wheel does (three lines a step),
 another page, a moment of reading.
 """
 
@@ -18,7 +18,7 @@ stock Lyon Nantes Lille reminder account contract ramp before noon usual terms 3
 WORDS = tuple(STOCK.split())
 LINES = 400
 LONGEST_LINE = 200
-TYPE_MS, WHEEL_MS, READ_MS = 120, 120, 1500
+TYPE_MS, WHEEL_MS, READ_MS = 100, 100, 800
 
 
 class TextWindow:
