@@ -155,7 +155,7 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
         await enrol(bridge, workstation, told)
         truth = await call_with_mail(pbx, workstation, args.seconds, told)
         recording = await recorded(bridge, told)
-        machine = TrainerMachine(await trainer_programs, out / "trainer", out / "trainer.key")
+        machine = _new_machine(await trainer_programs, out)
         result = await hand_over_and_fetch(bridge, workstation, machine, recording, truth, out, told)
         if args.keep:
             await _keep(stack, pbx, bridge, workstation, machine, result, told)
@@ -227,6 +227,13 @@ async def hand_over_and_fetch(
     proven = all(check.holds for check in checks)
     told("proven" if proven else "NOT proven: see the lines marked FAIL")
     return Result(recording, sealed, machine.identity, proven)
+
+
+def _new_machine(programs: Installed, out: Path) -> TrainerMachine:
+    """A trainer's machine of this run's own: an earlier run's key in the same folder still opens its recording."""
+    names = ["trainer", *(f"trainer-{number}" for number in range(2, 1000))]
+    name = next(name for name in names if not (out / name).exists() and not (out / f"{name}.key").exists())
+    return TrainerMachine(programs, out / name, out / f"{name}.key")
 
 
 async def _keep(
