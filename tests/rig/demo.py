@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import TRAINER, Bridge, BridgeError, Site
 from tests.rig.call import Plan, hold_a_call
-from tests.rig.install import install, install_base
+from tests.rig.install import Installed, install, install_base
 from tests.rig.proof import Truth, decode, judge, open_sealed, table
 from tests.rig.speech import SpeechError
 from tests.rig.trainer import TrainerMachine
