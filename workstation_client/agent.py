@@ -19,7 +19,7 @@ from typing import Final, TypeAlias, assert_never
 from pbx_bridge import wire
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire import CaptureEnd, DesktopKind
-from pbx_bridge.wire_picture import Picture
+from pbx_bridge.wire_picture import MAX_LATE_US, Picture
 from workstation_client.spool import Spool
 
 LEASE_NS: Final = int(wire.LEASE_S * 1e9)
@@ -312,6 +312,7 @@ class Agent:
         now_ns: int,
         recording: RecordingId,
         pts_ns: int,
+        taken_ns: int,
         data: bytes,
         *,
         keyframe: bool,
@@ -322,10 +323,12 @@ class Agent:
         """One picture of the recorder. P10: none is kept that was taken without a lease."""
         if not self._is_current(recording):
             return []
-        if pts_ns >= self._lease_ends_ns:
+        if taken_ns >= self._lease_ends_ns:
             return self._cease(CaptureEnd.LEASE_LOST)
         seq = self.spool.next_seq(recording)
-        kept = self.spool.add(Picture(recording, seq, pts_ns, keyframe, card, width, height, data), now_ns)
+        late_us = min(MAX_LATE_US, -(-max(0, taken_ns - pts_ns) // 1000))
+        picture = Picture(recording, seq, pts_ns, keyframe, card, width, height, data, late_us)
+        kept = self.spool.add(picture, now_ns)
         return [SendEntries()] if kept else self._cease(CaptureEnd.SPOOL_FULL)
 
     def stopped(self, now_ns: int, recording: RecordingId, at_ns: int, reason: CaptureEnd) -> list[Order]:

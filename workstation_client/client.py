@@ -137,7 +137,7 @@ class Client:
 
     def _from_recorder(self, event: RecorderEvent) -> None:
         """P10: called on the recorder's thread, which thereby stops in time even if the event loop hangs."""
-        if isinstance(event, Picture) and not self.agent.has_lease(event.pts_ns):
+        if isinstance(event, Picture) and not self.agent.has_lease(event.taken_ns):
             self._recorder.stop(wire.CaptureEnd.LEASE_LOST)
             return
         self._loop.call_soon_threadsafe(self._recorded, event)
@@ -152,6 +152,7 @@ class Client:
                     now_ns,
                     RecordingId(event.recording),
                     event.pts_ns,
+                    event.taken_ns,
                     event.data,
                     keyframe=event.keyframe,
                     card=event.card,

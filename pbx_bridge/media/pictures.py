@@ -28,6 +28,10 @@ class Picture(Protocol):
     @property
     def error_ns(self) -> int: ...
     @property
+    def taken_ns(self) -> int:
+        """When it was read from the window: nothing painted later is in it."""
+
+    @property
     def keyframe(self) -> bool: ...
     @property
     def card(self) -> bool: ...

@@ -1,8 +1,10 @@
 """Which pictures go into the file, and at what time of it. Times are the bridge's monotonic clock; file time
 0 is the start of the talk.
 
-It knows when a picture was taken (with an error bound), whether it is the neutral card, and when the parties
-talked; never what a picture shows. It decides, a writer obeys.
+It knows when what a picture shows was painted and when it was taken (with an error bound), whether it is the
+neutral card, and when the parties talked; never what a picture shows. It decides, a writer obeys. A picture
+stands at the time of its painting, and only where its taking still lay in the talk: a change just before a
+hang-up may be taken just after it, with what was painted then.
 
 Theory. Pictures come in the order taken, each after its orders: a card keyframe first when the station was
 paused, a window keyframe first when it was resumed. Everything waits until its time lies `HOLD_NS` back, so
@@ -136,7 +138,7 @@ class Timeline:
         if picture.error_ns > ERROR_NS:
             return self._drop(picture, Drop.CLOCK)
         talk = self.spans.all[self._span]
-        latest_ns = max(picture.at_ns + picture.error_ns, self._next_ns())
+        latest_ns = max(picture.taken_ns + picture.error_ns, self._next_ns())
         if talk.end_ns is None or latest_ns < talk.end_ns:
             return latest_ns < known_ns and self._within(picture, talk.start_ns)
         if picture.card and picture.keyframe and self._card is None:

@@ -67,7 +67,9 @@ class PictureArrived:
     seq: int
     at_ns: int
     error_ns: int
-    """The truth lies within this of `at_ns`, either way."""
+    """The truth lies within this of `at_ns`, either way; of `taken_ns` too."""
+    taken_ns: int
+    """Nothing painted later is in it; not before `at_ns`."""
     keyframe: bool
     card: bool
     width: int

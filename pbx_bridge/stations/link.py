@@ -201,6 +201,7 @@ class StationLink:
                     picture.seq,
                     at_ns,
                     mapped.error_ns,
+                    max(at_ns, mapped.at_ns + picture.late_us * 1000),
                     picture.keyframe,
                     picture.card,
                     picture.width,

@@ -57,6 +57,10 @@ class Sent:
     width: int = WIDTH
     height: int = HEIGHT
 
+    @property
+    def taken_ns(self) -> int:
+        return self.at_ns
+
 
 @dataclass(slots=True)
 class Measured:

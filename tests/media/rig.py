@@ -44,6 +44,10 @@ class Sent:
     width: int = WIDTH
     height: int = HEIGHT
 
+    @property
+    def taken_ns(self) -> int:
+        return self.at_ns
+
 
 class MemorySink:
     """Refuses what a sealed file cannot do: a write behind its end beyond the first 64 KiB."""

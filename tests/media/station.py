@@ -1,7 +1,8 @@
 """A station and a PBX in virtual time, for properties: orders, facts and pictures take their time, clocks
 err.
 
-Every picture carries the true instant it was taken, so a test can say whether it belonged into the file.
+Every picture carries the true instant it was taken, so a test can say whether it belonged into the file. It is
+stamped with the older instant of the change it shows.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ class Taken:
     data: bytes = b""
     width: int = 320
     height: int = 180
+    late_ns: int = 0
+
+    @property
+    def taken_ns(self) -> int:
+        return self.at_ns + self.late_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Way:
     """The actual errors, as parts of the bound, used in turn."""
     every: int
     """Ticks between two pictures while filming."""
+    behind_ns: int = 0
+    """From a change of the window to the taking of the picture that shows it."""
 
 
 @dataclass(slots=True)
@@ -56,6 +64,8 @@ class Station:
     state: str = "off"
     seq: int = 0
     last_ns: int = T0
+    since_ns: int = T0
+    """When it began to do what it was last ordered."""
     due_ns: int = 0
     key: bool = True
     orders: deque[tuple[int, str]] = field(default_factory=deque)
@@ -68,16 +78,19 @@ class Station:
     def tick(self, now_ns: int) -> None:
         while self.orders and self.orders[0][0] <= now_ns:
             self.state, self.key, self.due_ns = self.orders.popleft()[1], True, now_ns
+            self.since_ns = now_ns
         if self.state != "off" and now_ns >= self.due_ns:
             self._take(now_ns)
             self.due_ns = now_ns + (self.way.every * TICK_NS if self.state == "film" else S)
 
     def _take(self, truth_ns: int) -> None:
         off_ns = int(self.way.offs[self.seq % len(self.way.offs)] * self.way.error_ns)
-        self.last_ns = max(truth_ns + off_ns, self.last_ns)  # the link never lets times go back
+        changed_ns = max(truth_ns - self.way.behind_ns, self.since_ns)
+        self.last_ns = max(changed_ns + off_ns, self.last_ns)  # the link never lets times go back
+        late_ns = max(0, truth_ns + off_ns - self.last_ns)
         self.seq += 1
         card = self.state == "card"
-        picture = Taken(self.seq, self.last_ns, self.way.error_ns, self.key, card, truth_ns)
+        picture = Taken(self.seq, self.last_ns, self.way.error_ns, self.key, card, truth_ns, late_ns=late_ns)
         self.key = False
         self.taken.append(picture)
         self.on_the_way.append((truth_ns + self.way.pictures_ns, picture))

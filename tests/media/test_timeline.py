@@ -3,6 +3,7 @@ P8, P9)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -22,6 +23,7 @@ ways = st.builds(
     error_ns=st.sampled_from([0, 10, 60, 200]).map(lambda ms: ms * MS),
     offs=st.lists(st.sampled_from([-1, -0.6, 0, 0.6, 1]), min_size=1, max_size=7).map(tuple),
     every=st.sampled_from([1, 2, 5, 50]),
+    behind_ns=st.sampled_from([0, 40, 100]).map(lambda ms: ms * MS),
 )
 
 
@@ -81,7 +83,9 @@ def test_a_willing_station_loses_nothing_of_the_talk(facts: list[Fact], way: Way
     """The file is as long as the call, unless it ended in a pause or in a talk too short to be filmed."""
     timeline, _, _ = run(facts, way)
     closed_ns = facts[-1].at_ns
-    slow_ns = way.orders_ns + way.pictures_ns + 4 * way.error_ns + way.every * 20 * MS + 600 * MS
+    slow_ns = (
+        way.orders_ns + way.pictures_ns + 4 * way.error_ns + way.every * 20 * MS + way.behind_ns + 600 * MS
+    )
     talks = spoken(facts)
     if (
         talks
@@ -156,6 +160,15 @@ def told(timeline: Timeline, *pictures: Taken) -> list[tuple[int, int]]:
     for picture in pictures:
         timeline.picture(picture)
     return [(show.ms, show.picture.seq) for show in timeline.advance(T0 + 3 * S, T0 + 3 * S)]
+
+
+def test_a_change_before_the_end_that_was_taken_after_it_stays_outside() -> None:
+    """P8: the picture holds what was painted until it was taken."""
+    timeline = Timeline(T0)
+    timeline.spans.close(T0 + 900 * MS)
+    late = [replace(film(2, 800), late_ns=99 * MS), replace(film(3, 850), late_ns=50 * MS)]
+    assert told(timeline, film(1, 0, key=True), *late) == [(0, 1), (800, 2)]
+    assert timeline.tally.dropped[Drop.AFTER] == 1
 
 
 def test_after_a_dropped_picture_only_a_keyframe_is_shown() -> None:

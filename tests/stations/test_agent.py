@@ -11,6 +11,7 @@ import pytest
 from pbx_bridge import wire
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire import CaptureEnd, DesktopKind
+from pbx_bridge.wire_picture import Picture
 from workstation_client import agent as core
 from workstation_client import notice
 from workstation_client.agent import Agent, Order, Say
@@ -69,11 +70,15 @@ class Story:
     def running(self) -> Story:
         return self.leased().told(start()).started()
 
-    def picture(self, recording: RecordingId = ONE, *, size: int = 10, pts: int | None = None) -> Story:
+    def picture(
+        self, recording: RecordingId = ONE, *, size: int = 10, pts: int | None = None, late_ns: int = 0
+    ) -> Story:
+        pts = self.now if pts is None else pts
         self.orders = self.agent.picture(
             self.now,
             recording,
-            self.now if pts is None else pts,
+            pts,
+            pts + late_ns,
             bytes(size),
             keyframe=False,
             card=False,
@@ -158,9 +163,15 @@ def test_no_lease_no_capture() -> None:
 
 def test_no_picture_is_kept_that_was_taken_without_a_lease() -> None:
     """P10: whatever order the timer and the recorder's thread come in."""
-    story = Story().running().picture(pts=50 * S + 2 * S)
-    assert story.orders == [core.Cease(ONE, CaptureEnd.LEASE_LOST)]
-    assert [type(e).__name__ for e in story.entries()] == ["CaptureStarted"]
+    for pts, late_ns in ((52 * S, 0), (52 * S - 1, 1)):
+        story = Story().running().picture(pts=pts, late_ns=late_ns)
+        assert story.orders == [core.Cease(ONE, CaptureEnd.LEASE_LOST)]
+        assert [type(e).__name__ for e in story.entries()] == ["CaptureStarted"]
+
+
+def test_a_picture_says_how_much_later_than_its_change_it_was_read() -> None:
+    story = Story().running().picture(late_ns=1_500_001)
+    assert [entry.late_us for entry in story.entries() if isinstance(entry, Picture)] == [1501]
 
 
 def test_the_ceiling_is_the_workstations_own() -> None:

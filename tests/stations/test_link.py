@@ -30,6 +30,7 @@ SKEW = 7 * S
 """The workstation's clock is so much ahead."""
 AWAKE = wire.Desktop(active=True, locked=False, kind=wire.DesktopKind.X11)
 HASH = "0" * 64
+LATE_US = 1_500
 
 
 def start(recording: RecordingId = ONE) -> wire.StartCapture:
@@ -77,7 +78,7 @@ class Story:
     ) -> Story:
         pts = self.now + SKEW if pts is None else pts
         self.outs = self.link.picture(
-            self.now, Picture(recording, seq, pts, seq == 1, False, width, 480, b"%d" % seq)
+            self.now, Picture(recording, seq, pts, seq == 1, False, width, 480, b"%d" % seq, LATE_US)
         )
         return self
 
@@ -121,6 +122,7 @@ def test_one_recording() -> None:
         (picture,) = story.told
         assert isinstance(picture, events.PictureArrived)
         assert (picture.seq, picture.data) == (seq, b"%d" % seq)
+        assert picture.taken_ns - picture.at_ns == LATE_US * 1000
     assert story.link.acknowledge(ONE, 2) == [Say(wire.Received(ONE, 2))]
     assert story.order(wire.StopCapture(ONE, "call-ended")).said == [wire.StopCapture(ONE, "call-ended")]
     story.hear(wire.CaptureStopped(ONE, 4, story.now + SKEW, CaptureEnd.ORDERED))

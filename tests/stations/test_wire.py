@@ -159,12 +159,12 @@ def test_pictures_beyond_the_limits_are_refused(size: int) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         write_picture(Picture(ONE, 7, 0, False, True, 640, 480, bytes(size)))
     with pytest.raises(PeerError):
-        read_picture(write_picture(PICTURE)[:38] + bytes(size))
+        read_picture(write_picture(PICTURE)[:42] + bytes(size))
 
 
 def test_a_picture_header_is_checked_field_by_field() -> None:
     packet = write_picture(PICTURE)
-    for end in range(39):
+    for end in range(43):
         with pytest.raises(PeerError):
             read_picture(packet[:end])
     for at, value in ((0, 0), (0, 2), (1, 4), (1, 255), (2, 0xFF), (4, 0xFF), (22, 0xFF)):

@@ -86,8 +86,8 @@ MESSAGES: list[tuple[wire.Side, Any]] = [
 ]
 PICTURES = [
     Picture(ONE, 1, 1_000_000_000, True, False, 1920, 1080, bytes.fromhex("824983420077f0")),
-    Picture(ONE, 2, -1, False, True, 16, 4096, b"\x00"),
-    Picture(ONE, 2**48, -(2**63), False, False, 640, 480, b"\xff" * 20),
+    Picture(ONE, 2, -1, False, True, 16, 4096, b"\x00", 1),
+    Picture(ONE, 2**48, -(2**63), False, False, 640, 480, b"\xff" * 20, 2**32 - 1),
 ]
 
 
@@ -100,6 +100,7 @@ def write() -> None:
                 "recording": p.recording,
                 "seq": p.seq,
                 "pts_ns": p.pts_ns,
+                "late_us": p.late_us,
                 "keyframe": p.keyframe,
                 "card": p.card,
                 "width": p.width,
