@@ -4,9 +4,9 @@ Only the blocks of rows that changed are converted to the codec's colours (BT.70
 packets; it must never know windows, calls or the network, and has no way to write a picture (P1).
 
 Options were measured on scrolled, typed and turned pages of text at 1920x1080 (tests/bench/capture.py): VP9 realtime with
-screen content is a quarter of x264's size at the same text quality. Speed 5 would write 43 % less for up to 20 % more processor
-time; the trainee's softphone runs on the same processor, so speed 8, and one thread, which spends 7 % less than two.
-`lag-in-frames=0` and a bare codec context hold nothing back.
+screen content is a quarter of x264's size at the same text quality. Speed 5 would write 43 % less for up to 20 % more
+processor time; the trainee's softphone runs on the same processor, so speed 8, and one thread, which spends 7 % less than
+two. `lag-in-frames=0` and a bare codec context hold nothing back.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ _OPTIONS = {
     "threads": "1",
 }
 _BT709 = 1
+REFINED_AFTER = 2
+"""A picture that stays is encoded this many times more, each sharper; after that it is shown again without encoding."""
 
 
 class Encoder:
@@ -61,6 +63,11 @@ class Encoder:
         self._started_ns: int | None = None
         self._last_us = -1
         self._since_key = 0
+        self._encoded: VideoFrame | None = None
+        self._same = 0
+        """How many times in a row the frame encoded last was asked for again, unchanged."""
+        self._repeat = b""
+        """The packet that shows it once more."""
 
     def _neutral(self) -> VideoFrame:
         red, green, blue = NEUTRAL
@@ -76,6 +83,7 @@ class Encoder:
 
     def load(self, memory: memoryview, blocks: Iterable[int]) -> None:
         """Convert these blocks of the canvas's `memory` into `picture`."""
+        self._encoded = None
         stride = self.width * BYTES_PER_PIXEL
         targets = [
             (memoryview(plane).cast("B"), plane.line_size, 1 if i == 0 else 2)
@@ -107,6 +115,11 @@ class Encoder:
         if self._started_ns is None:
             self._started_ns = at_ns
         due = self._since_key >= KEYFRAME_EVERY
+        self._same = self._same + 1 if frame is self._encoded else 0
+        self._encoded = frame
+        if self._same > REFINED_AFTER and self._repeat and not keyframe and not due:
+            self._since_key += 1
+            return self._repeat, False
         frame.pict_type = PictureType.I if keyframe or due else PictureType.NONE
         frame.pts = self._last_us = max((at_ns - self._started_ns) // 1000, self._last_us + 1)
         frame.time_base = MICROSECONDS
@@ -117,7 +130,25 @@ class Encoder:
         if len(packets) != 1:
             raise EncoderFailed(f"{len(packets)} packets for one picture")
         self._since_key = 0 if packets[0].is_keyframe else self._since_key + 1
-        return bytes(packets[0]), packets[0].is_keyframe
+        data = bytes(packets[0])
+        self._repeat = _show_again(data)
+        return data, packets[0].is_keyframe
+
+
+def _show_again(packet: bytes) -> bytes:
+    """One byte that shows the frame of `packet` once more (`show_existing_frame`), b"" when no reference keeps it.
+
+    VP9 Bitstream & Decoding Process Specification v0.6, 6.2: marker 10, profile 00, then show_existing_frame,
+    frame_type, show_frame, error_resilient_mode; a shown inter frame goes on with reset_frame_context (2 bits) and
+    refresh_frame_flags (8 bits). A keyframe refreshes every reference.
+    """
+    first = packet[0]
+    if first & 0b1111_1011 == 0b1000_0010:
+        return bytes([0b1000_1000])
+    if first != 0b1000_0110:
+        return b""
+    refreshed = int.from_bytes(packet[1:3]) >> 6 & 0xFF
+    return bytes([0b1000_1000 | (refreshed & -refreshed).bit_length() - 1]) if refreshed else b""
 
 
 def _to_codec(reformatter: VideoReformatter, frame: VideoFrame) -> VideoFrame:

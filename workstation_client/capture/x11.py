@@ -243,7 +243,7 @@ class X11Capture:
             return self._judge(self._main.window)
 
     def _judge(self, window: int) -> Verdict:
-        """Ask for the process each time anew; for the properties once one of them changed, which the server tells in order."""
+        """Ask for the process each time; for the properties once one of them changed, which the server tells in order."""
         viewable, process = self._windows.owned(window, with_hash=self._with_hash)
         self.pump()
         shown = self._main is not None and window == self._main.window
