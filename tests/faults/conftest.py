@@ -44,3 +44,4 @@ async def house(faulty_house: FaultHouse) -> AsyncIterator[FaultHouse]:
     await faulty_house.repair()
     async with faulty_house.scene():
         yield faulty_house
+        faulty_house.answered_once()

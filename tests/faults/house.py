@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,14 @@ class FaultHouse(House):
         """Notes how much of the talk before a fault is missing, for the figures of the whole run."""
         name = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].removesuffix(" (call)")
         self.losses[name] = seconds
+
+    def answered_once(self) -> None:
+        """P24: whatever died meanwhile, each call has one line that says what became of it."""
+        files = (self.bridge.state / "ledger").glob("*.jsonl")
+        lines = [json.loads(text) for file in files for text in file.read_text().splitlines()]
+        answers = Counter(line["call"] for line in lines if line["outcome"] != "began")
+        assert {line["call"] for line in lines} == set(answers), "a call without an answer"
+        assert set(answers.values()) <= {1}, "a call with several answers"
 
     async def only_line(self) -> Line:
         """The one call's answer, whatever it is."""

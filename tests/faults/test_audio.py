@@ -15,7 +15,7 @@ from tests.live.house import ALICE
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-TALK_S = 2.5
+TALK_S = 2.0
 NO_AUDIO_S = 2.0
 """P10: what has not begun by then is ended."""
 

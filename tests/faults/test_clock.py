@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from tests.live.watched import judge, talk_of
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 TALK_S = 2.0
+HOUR_S = 3600
 JUMPED = (Reason.CLOCK, Reason.LEASE_LOST, Reason.TOO_FEW_PICTURES)
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
@@ -28,22 +30,34 @@ def turn(file: Path, to: str) -> None:
     new.rename(file)
 
 
+def environment(file: Path, *options: str) -> list[str]:
+    """What makes a program's clock as wrong as the file said a second ago at most: it cannot be read at each look."""
+    return [
+        "/usr/bin/env", f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={file}", "FAKETIME_CACHE_DURATION=1", *options,
+    ]  # fmt: skip
+
+
 @asynccontextmanager
 async def clock(house: FaultHouse, *options: str) -> AsyncIterator[Path]:
-    """The client on a clock that is as wrong as the file says."""
+    """The client on such a clock."""
     file = house.disk.folder / "clock"
     turn(file, "+0")
     await house.desk.end_client()
-    await house.desk.start_client(
-        "/usr/bin/env", f"LD_PRELOAD={LIBRARY}", f"FAKETIME_TIMESTAMP_FILE={file}", "FAKETIME_NO_CACHE=1", *options,
-        house.desk.client_program, "run",
-    )  # fmt: skip
+    await house.desk.start_client(*environment(file, *options), house.desk.client_program, "run")
     try:
         yield file
     finally:
         await house.desk.end_client()
         file.unlink()
         await house.desk.start_client()
+
+
+async def shown(file: Path) -> float:
+    """What time it is by that clock."""
+    words = [*environment(file), "date", "+%s"]
+    process = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), 10)
+    return float(out)
 
 
 async def test_the_wall_clock_jumps(house: FaultHouse) -> None:
@@ -54,6 +68,9 @@ async def test_the_wall_clock_jumps(house: FaultHouse) -> None:
             for jump in ("+1h", "-1h"):
                 await stage.talk(TALK_S)
                 turn(file, jump)
+                assert abs(await shown(file) - time.time()) > HOUR_S - 60, (
+                    "the control: another program's clock"
+                )
             await stage.talk(TALK_S)
             talking.hang_up()
             stage.over(talking.ended_ns)
@@ -80,4 +97,4 @@ async def test_the_monotonic_clock_jumps(house: FaultHouse) -> None:
             await calling.until_ended()
         line = await house.only_line()
         assert (line.outcome, line.reason in JUMPED) == (Outcome.RECORDED, True), line
-        house.lost(judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns))
+        house.lost(judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns, talking.ended_ns))

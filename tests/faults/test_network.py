@@ -52,7 +52,6 @@ async def test_a_cut_of_ten_seconds_ends_the_recording_and_nothing_else(house: F
         await calling.until_ended()
     (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.LEASE_LOST))
     house.lost(judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns))
-    await house.next_call_works()
 
 
 async def test_a_cut_for_good_leaves_calls_without_a_station(house: FaultHouse) -> None:

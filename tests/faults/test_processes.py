@@ -22,7 +22,7 @@ from tests.rig.trainer import TrainerMachine
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-TALK_S = 2.5
+TALK_S = 2.0
 HELD_S = 2.0
 """P16, DESIGN decision 2: no state of the bridge holds a caller for longer."""
 WATCHED_S = 2.0
@@ -88,7 +88,8 @@ async def test_the_bridge_stands_still(house: FaultHouse) -> None:
         assert ended_ns - fault_ns < WATCHED_S * 1e9
         assert_talking(stage)
         ringing.answer()
-        await waiting.until_answered()
+        await ringing.until_answered()
+        await stage.talk(0.5)  # a BYE on the heels of the 200 OK would overtake its ACK
         ringing.hang_up()
         await waiting.until_ended()
         talking.hang_up()
@@ -96,7 +97,6 @@ async def test_the_bridge_stands_still(house: FaultHouse) -> None:
     await house.bridge.start()
     (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.BRIDGE_FAULT))
     house.lost(judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns))
-    await house.next_call_works()
 
 
 async def test_the_keeper_stands_still(house: FaultHouse) -> None:

@@ -23,7 +23,7 @@ from tests.rig.vault import open_as_keeper, sealed_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
-TALK_S = 2.5
+TALK_S = 2.0
 ENOUGH = 100
 
 
