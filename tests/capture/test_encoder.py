@@ -85,7 +85,8 @@ def test_converting_by_blocks_leaves_no_seam() -> None:
 
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_a_still_picture_is_shown_again_in_one_byte_and_changes_go_on_from_it(decoder: str) -> None:
-    encoder, images, packets, expected = (
+    encoder, images = Encoder(WIDTH, HEIGHT), [noise(seed) for seed in range(4)]
+    packets, expected = list[bytes](), list[Image]()
         Encoder(WIDTH, HEIGHT),
         [noise(seed) for seed in range(4)],
         list[bytes](),
