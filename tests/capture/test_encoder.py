@@ -87,11 +87,6 @@ def test_converting_by_blocks_leaves_no_seam() -> None:
 def test_a_still_picture_is_shown_again_in_one_byte_and_changes_go_on_from_it(decoder: str) -> None:
     encoder, images = Encoder(WIDTH, HEIGHT), [noise(seed) for seed in range(4)]
     packets, expected = list[bytes](), list[Image]()
-        Encoder(WIDTH, HEIGHT),
-        [noise(seed) for seed in range(4)],
-        list[bytes](),
-        list[Image](),
-    )
     for number, image in enumerate(images):
         mixed = images[0].copy()
         mixed[:, : number * 80] = image[:, : number * 80]
