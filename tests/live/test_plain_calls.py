@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from pbx_bridge.calls.reasons import Outcome, Reason
@@ -11,6 +12,8 @@ from tests.live.watched import judge, talk_of
 from tests.rig import scenarios
 from tests.rig.scenarios import CUSTOMER_HERTZ, OTHER_HERTZ
 
+BEFORE_NS = 12_000_000
+"""The PBX sees a BYE some milliseconds after it was sent, and that is the end."""
 HUNG_UP = (ALICE, Outcome.RECORDED, Reason.HUNG_UP)
 NO_ANSWER = (ALICE, Outcome.NOT_RECORDED, Reason.NO_ANSWER)
 
@@ -24,6 +27,28 @@ async def test_the_agent_hangs_up(house: House) -> None:
     assert (await house.bridge.ledger())[-1]["recording"] == line.recording, (
         "the command shows what lies there"
     )
+
+
+@scene()
+async def test_nothing_the_window_shows_after_the_hang_up_is_recorded(house: House) -> None:
+    """P8: the window changes all the time, and says the next second some milliseconds after the BYE."""
+    await house.alice.order("busy on")
+    try:
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            await stage.talk()
+            await stage.talk((10**9 - BEFORE_NS - time.monotonic_ns()) % 10**9 / 1e9)
+            talking.hang_up()
+            stage.over(talking.ended_ns)
+            await calling.until_ended()
+    finally:
+        await house.alice.order("busy off")
+    (line,) = await house.ledger(HUNG_UP)
+    film = await house.film(line)
+    judge(film, talk_of(stage.truth))
+    over_ns = stage.truth.over_ns
+    if over_ns % 10**9 > 10**9 - 2 * BEFORE_NS:  # this process was not held up
+        assert (over_ns // 10**9 + 1) & 0xFFFF not in {picture.code for picture in film.pictures}
 
 
 @scene()

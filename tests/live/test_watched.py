@@ -16,8 +16,8 @@ from tests.rig.speech import RATE, Samples
 
 SECOND = 10**9
 BEGAN_NS = 5_000 * SECOND
-LENGTH_S = 6.0
-PAUSE_S = 2.0, 3.5
+LENGTH_S = 5.9
+PAUSE_S = 1.9, 3.1
 TALK = Talk(
     BEGAN_NS,
     BEGAN_NS + int(LENGTH_S * SECOND),
@@ -73,15 +73,16 @@ FAULTS: dict[str, Fault] = {
         film, voices=np.pad(film.voices, ((0, 0), (0, RATE // 2)))
     ),
     "a picture after the end": with_picture(6.1, 5_006),
-    "a second that had not come yet": with_picture(1.5, 5_003),
-    "a picture of the second before": with_picture(1.55, 5_000),
+    "a second that came after the talk": with_picture(5.8, 5_006),
+    "a second of the pause": with_picture(1.9, 5_002),
+    "pictures of the second before": lambda film: with_picture(1.65, 5_000)(with_picture(1.55, 5_000)(film)),
     "the window in the pause": with_picture(2.8, 5_002),
     "a card while they talk": with_picture(1.3, None),
     "a red pixel": with_picture(1.3, 5_001, red_px=4),
     "more than a second without a picture": without_pictures(4.0, 5.2),
     "a colleague for a tenth of a second": with_tone(0, OTHER_HERTZ, 4.0, 4.1),
-    "the customer softly on the agent's side": with_tone(0, CUSTOMER_HERTZ, 0.0, 6.0, LOUDNESS // 50),
-    "a voice in the pause": with_tone(1, CUSTOMER_HERTZ, 2.7, 2.9, LOUDNESS // 20),
+    "the customer softly on the agent's side": with_tone(0, CUSTOMER_HERTZ, 0.0, 5.9, LOUDNESS // 50),
+    "a voice in the pause": with_tone(1, CUSTOMER_HERTZ, 2.4, 2.6, LOUDNESS // 20),
     "the legs the wrong way round": lambda film: replace(film, voices=film.voices[::-1]),
     "no voice": lambda film: replace(film, voices=np.zeros_like(film.voices)),
     "only cards": lambda film: replace(
