@@ -52,6 +52,7 @@ class Lanes:
         self._results: dict[Scene, asyncio.Future[None]] = {}
         self._waiting: list[tuple[Scene, Wants]] = []
         self._workers: list[asyncio.Task[None]] = []
+        self._playing: set[asyncio.Task[None]] = set()
 
     def start(self, tests: Sequence[Callable[..., Any]]) -> None:
         self._waiting = [test.scene for test in tests if hasattr(test, "scene")]
@@ -66,8 +67,10 @@ class Lanes:
         await self._results[play]
 
     async def close(self) -> None:
-        for worker in self._workers:
-            worker.cancel()
+        """Breaks off what is being played, and lets both houses be cleared away to the end."""
+        self._waiting.clear()
+        for playing in self._playing:
+            playing.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def _work(self, two_stations: bool) -> None:
@@ -76,7 +79,10 @@ class Lanes:
         try:
             async with House(self._programs, two_stations=two_stations) as house:
                 while (play := self._next(two_stations)) is not None:
-                    await self._play(play, house)
+                    playing = asyncio.create_task(self._play(play, house))
+                    self._playing.add(playing)
+                    await asyncio.wait([playing])
+                    self._playing.discard(playing)
         except Exception as error:
             for result in self._results.values():
                 if not result.done():
