@@ -140,7 +140,10 @@ async def test_attended_transfer_to_the_trainee(line: Line) -> None:
 async def test_queue_with_a_sip_member(line: Line) -> None:
     truth = await play(line, scenarios.queue)
     agents = await line.channel("PJSIP/201")
-    assert line.about(agents) == ["born", "PersonNamed", "rings", "up", "enters", "leaves", "gone 16"]
+    story = line.about(agents)
+    # the queue names the member and the phone rings in the same instant: the PBX tells them in either order
+    assert sorted(story[1:3]) == ["PersonNamed", "rings"]
+    assert [story[0], *story[3:]] == ["born", "up", "enters", "leaves", "gone 16"]
     assert line.all(facts.PersonNamed)[0].person == "alice"
     times_fit(line, agents, truth)
 
