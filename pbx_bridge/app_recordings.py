@@ -48,7 +48,7 @@ FAILURES = {
 }
 
 
-RETRY_S = 5.0
+RETRY_S = 2.0
 """Until a full disk, or a keeper that does not answer, is tried again. What is sealed there waits meanwhile."""
 
 
