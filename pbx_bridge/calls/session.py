@@ -234,7 +234,7 @@ class Session:
     def _capture_ended(self, event: ev.CaptureEnded) -> None:
         """The station stopped by itself, or the lease was lost: what precedes the last picture is kept (P10)."""
         reason = event.reason or Reason.CAPTURE_FAILED
-        if event.last_picture_ns is None:
+        if event.last_picture_ns is None or reason is Reason.TOO_FEW_PICTURES:  # P2: continuous or nothing
             self._stop(event.at_ns, reason, erase=True, captured=False)
         else:
             self._stop(min(event.at_ns, event.last_picture_ns + 10**9), reason, captured=False)

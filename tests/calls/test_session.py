@@ -449,3 +449,10 @@ def test_private_destroys_also_what_ended_before_the_call_did() -> None:
     assert co.DiscardRecording(REC, Reason.PRIVATE) in story.orders
     story >> agent_hangs_up(6)
     assert story.desk.private(STATION, 7 * SECOND_NS) is None
+
+
+def test_a_station_that_cannot_keep_the_rate_leaves_nothing() -> None:
+    story = recording()
+    story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, Reason.TOO_FEW_PICTURES))
+    assert co.DiscardRecording(REC, Reason.TOO_FEW_PICTURES) in story.orders
+    assert [line.outcome for line in story.ledger()] == [Outcome.DISCARDED]
