@@ -121,9 +121,9 @@ def running(*command: str | Path, name: str) -> Iterator[int]:
     """A process, from the moment it has become the program of that name."""
     process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL)
     try:
-        until(
-            "the program runs", lambda: Path(f"/proc/{process.pid}/exe").readlink().name.startswith(name), 5
-        )
+        seen = Path(f"/proc/{process.pid}")
+        until("the program runs", lambda: (seen / "exe").readlink().name.startswith(name), 5)
+        until("its arguments are there", lambda: (seen / "cmdline").read_bytes(), 5)
         yield process.pid
     finally:
         process.kill()
