@@ -35,7 +35,7 @@ RSS_MB, IDLE_MB = 260, 90
 SIZE_TARGET = 0.4
 STARTS = 20
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-tune-content", "screen", "-crf", "32",
-       "-b:v", "0", "-lag-in-frames", "0", "-row-mt", "1", "-threads", "1", "-pix_fmt", "yuv420p")  # fmt: skip
+       "-b:v", "0", "-lag-in-frames", "0", "-tile-columns", "0", "-threads", "1", "-pix_fmt", "yuv420p")  # fmt: skip
 
 
 def main() -> None:
