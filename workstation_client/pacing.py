@@ -36,7 +36,7 @@ class Pacing:
         self._stretched_ns = self.interval_ns
         self._taken_ns: int | None = None
         self._shown_ns: int | None = None
-        self._slow_since_ns: int | None = None
+        self._slow_ns = 0
 
     def due(self, now_ns: int, *, news: bool) -> Due | None:
         """What to do now, given whether the window changed."""
@@ -53,16 +53,17 @@ class Pacing:
         """The window was looked at; `changed_ns` is when the oldest change then found was made."""
         before, self._taken_ns = self._taken_ns, at_ns
         if before is None or changed_ns is None or at_ns - max(before, changed_ns) <= SLOWEST_NS:
-            self._slow_since_ns = None
-        elif self._slow_since_ns is None:
-            self._slow_since_ns = before
+            self._slow_ns = 0
+        else:
+            self._slow_ns += min(at_ns - before, REPEAT_NS)
 
     @property
     def too_slow(self) -> bool:
-        """P2: changes waited longer than the slowest working rate allows, for so long that it is no hiccup."""
-        if self._slow_since_ns is None or self._taken_ns is None:
-            return False
-        return self._taken_ns - self._slow_since_ns > SLOW_FOR_NS
+        """P2: changes waited longer than the slowest working rate allows, for so long that it is no hiccup.
+
+        One long gap alone is none: a machine that was put back, or slept, is the lease's subject.
+        """
+        return self._slow_ns > SLOW_FOR_NS
 
     def cost(self, processor_ns: int) -> None:
         """What the last picture cost: a full screen that changes as a whole is looked at less often than `fps`."""

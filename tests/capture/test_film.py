@@ -23,6 +23,8 @@ from workstation_client.capture.base import NEUTRAL
 
 BLUE, GREEN, CYAN, YELLOW = (0x20, 0x40, 0xC0), (0, 0xC0, 0), (0, 0xC0, 0xC0), (0xC0, 0xC0, 0)
 StationOf = Callable[..., Station]
+ROUNDS = 10
+"""A starved machine may not look at all between the red and its title."""
 
 
 class Desk:
@@ -137,9 +139,13 @@ def test_without_the_quarantine_the_same_change_of_title_leaks(
 ) -> None:
     desk, station = open_desk("--title", "Customer 1"), station_of(weaken="quarantine")
     station.start(replace(desk_rule, title="^Customer [0-9]+$"), fps=30)
-    station.wait_shot("the window", lambda shot: not shot.card)
-    desk.tell("private")
-    station.wait_shot("the card", lambda shot: shot.card, after=len(station.shots))
+    for _ in range(ROUNDS):
+        station.wait_shot("the window", lambda shot: not shot.card, after=len(station.shots))
+        desk.tell("private")
+        station.wait_shot("the card", lambda shot: shot.card, after=len(station.shots))
+        if worst_red(station.shots) > 10_000:
+            break
+        desk.tell("customer")
     station.stop()
     assert worst_red(station.shots) > 10_000
 

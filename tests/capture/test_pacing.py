@@ -114,3 +114,11 @@ def test_waiting_as_long_as_told_finds_something_due(fps: int) -> None:
     pacing.shown(0)
     for news in (True, False):
         assert pacing.due(pacing.wait_ns(0, news=news), news=news) is not None
+
+
+def test_a_clock_that_jumps_is_not_a_slow_machine() -> None:
+    """The lease answers for that."""
+    pacing = Pacing(10)
+    pacing.taken(0)
+    pacing.taken(3_600_000 * MS, 10 * MS)
+    assert not pacing.too_slow

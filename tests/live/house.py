@@ -180,14 +180,18 @@ class House:
 
         They come in the order of `wanted`, with their recordings.
         """
-        await self.pbx.no_channels()
-        await until(self._settled(len(wanted)), "", SETTLE_S, raising=False)
-        found, expected = self._lines(), [Line(*line) for line in wanted]
+        found, expected = await self._settled_lines(len(wanted)), [Line(*line) for line in wanted]
         shown = sorted(map(str, found)), sorted(map(str, expected))
         assert shown[0] == shown[1], f"{shown[0]} instead of {shown[1]}"
         return [
             found.pop(next(i for i, have in enumerate(found) if str(have) == str(line))) for line in expected
         ]
+
+    async def final_lines(self, count: int) -> list[Line]:
+        """Waits until the PBX is quiet and the ledger has `count` lines and no more, all final; in the order written."""
+        found = await self._settled_lines(count)
+        assert len(found) == count, f"{sorted(map(str, found))} instead of {count} lines"
+        return found
 
     async def film(self, line: Line) -> Film:
         """The recording of this line, opened as its keeper could."""
@@ -207,6 +211,11 @@ class House:
         """Neither file nor key."""
         state = self.bridge.state
         return not sealed_file(state, recording).exists() and not has_key(state, recording)
+
+    async def _settled_lines(self, count: int) -> list[Line]:
+        await self.pbx.no_channels()
+        await until(self._settled(count), "", SETTLE_S, raising=False)
+        return self._lines()
 
     def _settled(self, count: int) -> Callable[[], Awaitable[bool]]:
         async def settled() -> bool:

@@ -114,8 +114,13 @@ class WindowHand:
         self._connection.flush()
 
     def iconify(self, window: int) -> None:
-        self._message(window, "WM_CHANGE_STATE", _ICONIC)
-        until("the window is iconified", lambda: not self.viewable(window), 5)
+        """Asked for until it is: a window manager forgets what it is told of a window it has not taken over yet."""
+
+        def gone() -> bool:
+            self._message(window, "WM_CHANGE_STATE", _ICONIC)
+            return not self.viewable(window)
+
+        until("the window is iconified", gone)
 
     def restore(self, window: int) -> None:
         self._message(window, "_NET_ACTIVE_WINDOW", _PAGER)

@@ -1,8 +1,8 @@
 """A business application in Tk for the capture tests: blue, with a counter that never stands still. Never red.
 
-Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT | flash | private | second. `--still`
+Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT | flash | private | customer | second. `--still`
 draws no counter. `flash` answers with the CLOCK_MONOTONIC nanoseconds at which it was painted; `private` turns red and says
-so in the title 100 ms later, as programs do; `second` opens another window like the first.
+so in the title 100 ms later, as programs do; `customer` takes both back; `second` opens another window like the first.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Desk:
         arguments.add_argument("--still", action="store_true")
         chosen = arguments.parse_args()
         self.root = tk.Tk(className=chosen.class_name)
+        self.colour = chosen.colour
         self.root.title(chosen.title)
         self.root.geometry(chosen.geometry)
         self.root.configure(background=chosen.colour)
@@ -76,6 +77,10 @@ class Desk:
                 self.root.configure(background="#ff0000")
                 self.label.configure(bg="#ff0000")
                 self.root.after(100, lambda: self.root.title("Private"))
+            case ["customer"]:
+                self.root.configure(background=self.colour)
+                self.label.configure(bg=self.colour)
+                self.root.title("Customer 1")
             case ["second"]:
                 self.second = tk.Toplevel(self.root, background="#c0c000", class_="Desk")
                 self.second.geometry("300x200+500+400")
