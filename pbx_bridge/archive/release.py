@@ -88,6 +88,8 @@ TECHNICAL: Final = frozenset(
         Reason.DISK,
         Reason.OVERLOAD,
         Reason.CLOCK,
+        Reason.AUDIT,
+        Reason.PAUSE_TIMEOUT,
         Reason.SHUTDOWN,
         Reason.BRIDGE_FAULT,
     )

@@ -21,6 +21,16 @@ class Need(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """A part of the window that is always neutral (P7), in pixels of the window; negative x, y count from its far edge."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """One business application: which process and which window class (P3)."""
 
@@ -33,6 +43,16 @@ class Application:
     title: str | None = None
     """Regular expression that narrows further; never the whole match."""
     sha256: str | None = None
+    masks: tuple[Mask, ...] = ()
+    pause_titles: tuple[str, ...] = ()
+    """Regular expressions: while the window's title matches one, both tracks pause (P7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    id: str
+    review_minutes_per_week: int
+    """How much recorded time this trainer declared to be able to review a week (P15)."""
 
 
 @dataclass(frozen=True, slots=True)
