@@ -1,8 +1,9 @@
 """A business application in Tk for the capture tests: blue, with a counter that never stands still. Never red.
 
 Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT | flash | private | customer | second.
-`--still` draws no counter. `flash` answers with the CLOCK_MONOTONIC nanoseconds at which it was painted; `private` turns red and says
-so in the title 100 ms later, as programs do; `customer` takes both back; `second` opens another window like the first.
+`--still` draws no counter. `flash` answers with the CLOCK_MONOTONIC nanoseconds at which it was painted; `private` turns
+red and says so in the title 100 ms later, as programs do; `customer` takes both back; `second` opens another window like
+the first.
 """
 
 from __future__ import annotations
