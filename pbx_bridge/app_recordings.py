@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
-import json
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,7 +29,7 @@ from pbx_bridge.ids import RecordingId, TraineeId
 from pbx_bridge.media.outcome import Discarded, Failed, Failure, RecordingEvent, Safe, Sealed
 from pbx_bridge.media.recording import Recording
 from pbx_bridge.stations.events import PictureArrived
-from pbx_bridge.training.plans import Plan
+from pbx_bridge.training.plans import Plan, plan_digest
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 log = structlog.get_logger()
@@ -89,12 +87,6 @@ class _Late:
         if self._file is None:
             self._file = self._create()
         return getattr(self._file, name)
-
-
-def plan_digest(plan: Plan) -> str:
-    """SHA-256 of the plan's canonical text: what the manifest binds a recording to (P18)."""
-    text = json.dumps(asdict(plan), default=lambda value: getattr(value, "value", str(value)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def first_manifest(

@@ -1,11 +1,14 @@
 """Who is trained on what, by whom, until when: the words of a training plan (P13).
 
-Values only, checked once where they enter (config today, the catalogue later). It never knows a call or a window.
+Values only, checked once where they enter (the catalogue), and the texts an approver approves. It never knows a call or
+a window.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import Enum
 
@@ -92,6 +95,51 @@ class Plan:
     recordings_per_week: int
     minutes_per_week: int
     slots: tuple[Slot, ...] = ()
+    ended_on: date | None = None
+    """The day from which it no longer holds although `last_day` is not over: it can only shorten."""
+
+    def holds_on(self, day: date) -> bool:
+        """P13: whether the plan is in its dates on `day`."""
+        return self.first_day <= day <= self.last_day and (self.ended_on is None or day < self.ended_on)
+
+
+def plan_text(plan: Plan) -> str:
+    """P13, P22: all of a plan that widens what may be recorded, one fact a line: what an approver reads and approves.
+
+    Values are JSON in ASCII, so that no value can look like another line. Slots (they count against the same caps) and an
+    earlier end are left out: they need no second person.
+    """
+    applications = sorted(plan.applications, key=lambda application: application.name)
+    facts: list[tuple[str, object]] = [
+        ("plan", plan.id),
+        ("trainee", plan.trainee),
+        *(("application", asdict(application)) for application in applications),
+        ("need", plan.need.value),
+        ("trainer", plan.trainer),
+        ("approver", plan.approver),
+        ("first day", plan.first_day.isoformat()),
+        ("last day", plan.last_day.isoformat()),
+        ("rate", plan.rate),
+        ("recordings a week", plan.recordings_per_week),
+        ("minutes a week", plan.minutes_per_week),
+    ]
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in facts)
+
+
+def plan_digest(plan: Plan) -> str:
+    """SHA-256 of `plan_text`, hexadecimal: what an approval and a recording's manifest name (P18)."""
+    return hashlib.sha256(plan_text(plan).encode()).hexdigest()
+
+
+def capacity_text(trainer: Trainer) -> str:
+    """P15, P22: a trainer's declared review capacity, as an approver reads and approves it."""
+    minutes = json.dumps(trainer.review_minutes_per_week)
+    return f"trainer: {json.dumps(trainer.id)}\nreview minutes a week: {minutes}\n"
+
+
+def capacity_digest(trainer: Trainer) -> str:
+    """SHA-256 of `capacity_text`, hexadecimal."""
+    return hashlib.sha256(capacity_text(trainer).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

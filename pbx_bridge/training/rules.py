@@ -81,9 +81,7 @@ def who(trainees: Iterable[Trainee], endpoint: str, named: str, by_site: bool) -
 
 def current_plan(plans: Iterable[Plan], trainee: TraineeId, today: date) -> Plan | None:
     """P13, P14: the one plan that holds for `trainee` today: what they are told about and what is decided by."""
-    return next(
-        (plan for plan in plans if plan.trainee == trainee and plan.first_day <= today <= plan.last_day), None
-    )
+    return next((plan for plan in plans if plan.trainee == trainee and plan.holds_on(today)), None)
 
 
 def decide(
