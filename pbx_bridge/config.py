@@ -82,6 +82,15 @@ class Compliance(_Section):
     dated: date
 
 
+class Controller(_Section):
+    """Who answers for the processing (GDPR art. 13 and 30): in the notices and in `pbx-bridge report`."""
+
+    name: str = Field(min_length=1, max_length=200)
+    contact: str = Field(min_length=1, max_length=200)
+    """Where a person asks for their rights: an address, a mailbox."""
+    data_protection_officer: str = Field(default="", max_length=200)
+
+
 class Stations(_Section):
     listen: Address = Address(host="0.0.0.0", port=7443)
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
@@ -213,6 +222,7 @@ class Config(_Section):
 
     bridge: Bridge = Bridge()
     compliance: Compliance | None = None
+    controller: Controller | None = None
     stations: Stations = Stations()
     portal: Portal = Portal()
     asterisk: Asterisk

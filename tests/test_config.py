@@ -115,3 +115,14 @@ def test_a_secret_others_can_read_is_refused(tmp_path: Path) -> None:
     path.write_text("short")
     with pytest.raises(OperatorError, match="8 to 256"):
         read_secret(path)
+
+
+def test_who_answers_for_the_processing_is_read(tmp_path: Path) -> None:
+    """Art. 13 and 30: the name and where to ask; an empty one is refused."""
+    section = '[controller]\nname = "Example SA"\ncontact = "privacy@example.fr"\n'
+    assert load(written(tmp_path, GOOD)).controller is None
+    controller = load(written(tmp_path, GOOD + section)).controller
+    assert controller is not None
+    assert (controller.name, controller.contact) == ("Example SA", "privacy@example.fr")
+    with pytest.raises(OperatorError, match=r"controller\.contact"):
+        load(written(tmp_path, GOOD + section.replace("privacy@example.fr", "")))
