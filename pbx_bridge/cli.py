@@ -1,7 +1,7 @@
 """`pbx-bridge`: one command for the server's administrator and for a trainer's own machine.
 
-`join`, `list`, `fetch` and `play` work with the base install; everything else needs the server's packages and says so
-when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
+`join`, `list`, `fetch`, `play` and `review` work with the base install; everything else needs the server's packages and
+says so when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pbx_bridge.errors import OperatorError
 
-TRAINER_COMMANDS = frozenset({"join", "list", "fetch", "play"})
+TRAINER_COMMANDS = frozenset({"join", "list", "fetch", "play", "review"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def _server(words: list[str]) -> int:
             raise
         raise OperatorError(
             f"this command needs the server's packages ({error.name} is missing)",
-            do="Run: pip install 'pbx-bridge[server]'. On a trainer's machine only join, list, fetch and play are there",
+            do="Run: pip install 'pbx-bridge[server]'. A trainer's machine has join, list, fetch, play and review",
         ) from error
     return run(words)
 

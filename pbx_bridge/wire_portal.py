@@ -19,6 +19,7 @@ BEGIN_PATH: Final = "/v1/begin"
 PROVE_PATH: Final = "/v1/prove"
 LIST_PATH: Final = "/v1/recordings"
 OPEN_PATH: Final = "/v1/recordings/{recording}/open"
+REVIEW_PATH: Final = "/v1/recordings/{recording}/review"
 PAYLOAD_PATH: Final = "/v1/grants/{grant}/payload"
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -114,6 +115,7 @@ class Item:
     start: Annotated[int, UNIX]
     duration_ms: Annotated[int, Whole(0, 1 << 32)]
     not_after: Annotated[int, UNIX]
+    """When it ends as things stand: earlier than its signed end while unreviewed, and after its review."""
     applications: Annotated[tuple[Annotated[str, Text(80)], ...], Many(16)]
     until: Annotated[int, UNIX]
     """When the trainee's first hours end; 0 when that is not what it waits for."""
@@ -129,6 +131,17 @@ class Items:
 class OpenAsked:
     session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
     """P21: the training session this opening serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewAsked:
+    session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
+    """P15: the training session in which the recording was discussed with the trainee."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """It is marked."""
 
 
 @dataclass(frozen=True, slots=True)

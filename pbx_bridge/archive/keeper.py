@@ -46,6 +46,7 @@ class Keeper:
             wire.Revoke: people.revoke,
             wire.List: release.listing,
             wire.Open: release.open,
+            wire.Review: release.review,
             wire.HandOver: release.hand_over,
             wire.TraineesOwn: release.trainees_own,
             wire.Reassign: release.reassign,

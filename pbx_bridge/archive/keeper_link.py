@@ -122,6 +122,9 @@ class KeeperLink:
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released:
         return await self._ask(wire.Open(token, recording, session), words.Released)
 
+    async def review(self, token: bytes, recording: RecordingId, session: str) -> None:
+        await self._ask(wire.Review(token, recording, session), wire.Done)
+
     # administrator
 
     async def invite(self, name: str, role: Role = Role.TRAINER) -> wire.Invited:

@@ -23,6 +23,7 @@ from pbx_bridge.archive.release import (
     may_know,
     may_list,
     may_open,
+    may_review,
     visible_reason,
 )
 from pbx_bridge.wire_portal import Role
@@ -52,7 +53,7 @@ class ReleaseSide:
             asker,
             self._room.holding(request.recording),
             self._room.parts.clock(),
-            self._room.parts.keeping.trainee_first_h,
+            self._room.parts.keeping,
         )
         self._room.answered(asker.name, "open", request.recording, answer, session)
         entry, _ = self._room.entry(request.recording)
@@ -67,7 +68,8 @@ class ReleaseSide:
     def hand_over(self, request: wire.HandOver) -> wire.Done:
         """P18: the trainee ends their own first hours. Twice is once."""
         now = self._room.parts.clock()
-        answer = may_hand_over(request.trainee, self._room.holding(request.recording), now)
+        held = self._room.holding(request.recording)
+        answer = may_hand_over(request.trainee, held, now, self._room.parts.keeping)
         if isinstance(answer, Granted) and not self._signed_by_device(request):
             self._room.record(Access(request.trainee, "hand-over", request.recording, "refused", "signature"))
             raise words.Refused(
@@ -77,6 +79,23 @@ class ReleaseSide:
         entry, _ = self._room.entry(request.recording)
         if entry.handed_over_at is None:
             self._store.replace(request.recording, replace(entry, handed_over_at=now))
+        return wire.Done()
+
+    def review(self, request: wire.Review) -> wire.Done:
+        """P15: a trainer says that it was discussed in a training session with the trainee. Twice is once."""
+        asker, _ = self._people.visitor(request.token)
+        session = request.session.strip()
+        if not session:
+            self._room.record(Access(asker.name, "review", request.recording, "refused", "no-session"))
+            raise words.Refused(
+                "no-session", "say in which training session it was discussed (P15): --session TEXT"
+            )
+        now = self._room.parts.clock()
+        answer = may_review(asker, self._room.holding(request.recording), now, self._room.parts.keeping)
+        self._room.answered(asker.name, "review", request.recording, answer, session)
+        entry, _ = self._room.entry(request.recording)
+        if entry.reviewed_at is None:
+            self._store.replace(request.recording, replace(entry, reviewed_at=now))
         return wire.Done()
 
     def _signed_by_device(self, request: wire.HandOver) -> bool:
@@ -108,7 +127,7 @@ class ReleaseSide:
 
     def _item(self, asker: Asker, holding: Holding, now: int) -> words.Item:
         manifest = holding.manifest
-        answer = may_open(asker, holding, now, self._room.parts.keeping.trainee_first_h)
+        answer = may_open(asker, holding, now, self._room.parts.keeping)
         state, until, reason = "open", 0, ""
         if not isinstance(answer, Granted):
             state = answer.refusal.value
@@ -120,7 +139,7 @@ class ReleaseSide:
             manifest.trainee,
             manifest.start,
             manifest.duration_ms,
-            manifest.not_after,
+            holding.end(self._room.parts.keeping).at,
             manifest.applications,
             until,
             reason,

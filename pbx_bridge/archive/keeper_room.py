@@ -98,7 +98,7 @@ class Room:
             log.error("manifest not as signed", recording=recording, fault=str(error))
             return None
         gone = "key-missing" if not self.parts.store.has_key(recording) else None
-        return Holding(manifest, entry.handed_over_at, entry.destroyed or gone)
+        return Holding(manifest, entry.handed_over_at, entry.reviewed_at, entry.destroyed or gone)
 
     def opened_key(self, sealed: bytes) -> X25519Identity:
         """A recording's identity. Raises: AgeError."""

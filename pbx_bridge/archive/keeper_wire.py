@@ -156,6 +156,15 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A trainer says that this recording was discussed in this training session with the trainee (P15)."""
+
+    token: Annotated[bytes, TOKEN]
+    recording: Annotated[RecordingId, RECORDING]
+    session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     name: Annotated[str, NAME]
     role: Role
@@ -219,6 +228,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "prove": Prove,
     "list": List,
     "open": Open,
+    "review": Review,
     "status": Status,
 }
 """What the bridge's own process may say."""

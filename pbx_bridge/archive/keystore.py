@@ -33,10 +33,18 @@ class Entry:
     header: Annotated[str, Text(8_192, 0, "([0-9a-f]{2})*")] = ""
     """The sealed file's age header, hex; "" while it is on its way and after destruction."""
     handed_over_at: Annotated[int, UNIX] | None = None
+    reviewed_at: Annotated[int, UNIX] | None = None
+    """When a trainer said that it was discussed in a training session."""
+    suspended_until: Annotated[int, UNIX] | None = None
+    """P20: until when an open request keeps it from being destroyed."""
     destroyed: Annotated[str, WORD] | None = None
     destroyed_at: Annotated[int, UNIX] | None = None
     rebuilt: Annotated[bytes, Hex(32)] | None = None
     """Payload digest of the file the keeper rebuilt and whose manifest it awaits."""
+
+
+_ADDED: Final[dict[str, object]] = {"reviewed_at": None, "suspended_until": None}
+"""Fields an entry written by an earlier version does not have."""
 
 
 class KeyStore:
@@ -49,7 +57,7 @@ class KeyStore:
         self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
         for path in sorted(folder.glob("*.json")):
             try:
-                entry = read_fields(Entry, read_object(path.read_bytes()))
+                entry = read_fields(Entry, _ADDED | read_object(path.read_bytes()))
                 manifest = decode(entry.signed.text)
             except ValueError as error:
                 raise OperatorError(

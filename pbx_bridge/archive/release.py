@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from pbx_bridge.archive.manifest import Manifest, State
-from pbx_bridge.archive.rules import HOUR_S, latest_not_after
+from pbx_bridge.archive.rules import HOUR_S, End, Keeping, ends_at
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.wire_portal import Role
 
@@ -35,8 +35,14 @@ class Holding:
     manifest: Manifest
     handed_over_at: int | None = None
     """Unix seconds at which the trainee ended their own first hours; None while they have not."""
+    reviewed_at: int | None = None
+    """Unix seconds at which a trainer said that it was discussed in a training session; None while nobody did."""
     destroyed: str | None = None
     """Why its key was destroyed, a word of the ledger's closed list; None while the key exists."""
+
+    def end(self, keeping: Keeping) -> End:
+        """P20: when it ends, as things stand."""
+        return ends_at(self.manifest.start, self.manifest.not_after, self.reviewed_at, keeping)
 
 
 class Refusal(Enum):
@@ -109,7 +115,7 @@ def may_know(asker: Asker, manifest: Manifest, now: int) -> bool:
     )
 
 
-def may_open(asker: Asker, holding: Holding | None, now: int, trainee_first_h: int) -> Answer:
+def may_open(asker: Asker, holding: Holding | None, now: int, keeping: Keeping) -> Answer:
     """P18, P20, P22: the decision. `now` in Unix seconds; `holding` is None when no such recording is held.
 
     The order matters: who may not know of a recording learns nothing of its state; who may know learns the
@@ -120,15 +126,15 @@ def may_open(asker: Asker, holding: Holding | None, now: int, trainee_first_h: i
     if not asker.confirmed:
         return Refused(Refusal.KEY_UNCONFIRMED)
     manifest = holding.manifest
-    end = min(manifest.not_after, latest_not_after(manifest.start))
-    if now >= end:
-        return Refused(Refusal.EXPIRED, until=end)
+    end = holding.end(keeping)
+    if now >= end.at:
+        return Refused(Refusal.EXPIRED, until=end.at)
     if holding.destroyed is not None:
         return Refused(Refusal.NOT_KEPT, detail=visible_reason(asker, holding.destroyed))
     if manifest.state is State.RECORDING:
         return Refused(Refusal.ON_ITS_WAY)
     if asker.role is not Role.TRAINEE and holding.handed_over_at is None:
-        alone_until = manifest.start + manifest.duration_ms // 1000 + trainee_first_h * HOUR_S
+        alone_until = manifest.start + manifest.duration_ms // 1000 + keeping.trainee_first_h * HOUR_S
         if now < alone_until:
             return Refused(Refusal.TRAINEE_FIRST, until=alone_until)
     return Granted()
@@ -143,10 +149,18 @@ def may_list(asker: Asker, holding: Holding) -> bool:
     return holding.destroyed is None or bool(visible_reason(asker, holding.destroyed))
 
 
-def may_hand_over(trainee: str, holding: Holding | None, now: int) -> Answer:
+def may_hand_over(trainee: str, holding: Holding | None, now: int, keeping: Keeping) -> Answer:
     """P18: whether this trainee may end their first hours of this recording. Doing it twice is no harm."""
     asker = Asker(trainee, Role.TRAINEE, confirmed=True)
-    return may_open(asker, holding, now, trainee_first_h=1)
+    return may_open(asker, holding, now, keeping)
+
+
+def may_review(asker: Asker, holding: Holding | None, now: int, keeping: Keeping) -> Answer:
+    """P15: whether this person may say that the recording was discussed in a training session with the trainee: a trainer
+    who may open it now. Opening is not reviewing; saying so twice is no harm, the first time counts."""
+    if asker.role is not Role.TRAINER:
+        return Refused(Refusal.UNKNOWN)
+    return may_open(asker, holding, now, keeping)
 
 
 def visible_reason(asker: Asker, reason: str) -> str:

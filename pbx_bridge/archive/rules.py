@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from pbx_bridge.calls.reasons import Reason
+
 DAY_S: Final = 86_400
 HOUR_S: Final = 3_600
 
@@ -17,6 +19,10 @@ KEEP_CEILING_DAYS: Final = 173
 TRAINEE_FIRST_DEFAULT_H: Final = 24
 TRAINEE_FIRST_RANGE_H: Final = range(1, 73)
 """P18: 1 to 72, never 0."""
+REVIEW_WITHIN_DAYS: Final = 14
+"""P15: from the start of the call; what nobody discussed by then was not needed for training."""
+KEEP_AFTER_REVIEW_DAYS: Final = 7
+"""P20: to act on what the review showed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,38 @@ class Keeping:
 def not_after(start_unix: int, keeping: Keeping) -> int:
     """P20: the Unix second from which a recording that began at `start_unix` opens for nobody."""
     return start_unix + keeping.keep_days * DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """When a recording ends, and the ledger's word for why."""
+
+    at: int
+    """Unix seconds: from then on it opens for nobody and is destroyed."""
+    why: Reason
+
+
+def ends_at(start: int, signed_end: int, reviewed_at: int | None, keeping: Keeping) -> End:
+    """P15, P20: when a recording that began at `start` ends: the first of its signed end, the days of keeping, the days
+    after its review, the days it may wait for one, and the ceiling. Release and purge both ask here.
+
+    A review later than REVIEW_WITHIN_DAYS is none: there is nothing left to review by then.
+    """
+    kept = min(signed_end, not_after(start, keeping), latest_not_after(start))
+    unreviewed = start + REVIEW_WITHIN_DAYS * DAY_S
+    if reviewed_at is None or reviewed_at >= unreviewed:
+        other = End(unreviewed, Reason.UNREVIEWED)
+    else:
+        other = End(reviewed_at + KEEP_AFTER_REVIEW_DAYS * DAY_S, Reason.REVIEWED)
+    return min(End(kept, Reason.EXPIRED), other, key=lambda end: end.at)
+
+
+def destroyed_from(end: End, start: int, suspended_until: int | None) -> int:
+    """P20: when the key and the bytes go: at the end, or when what suspends destruction ends, never past the ceiling.
+
+    Meanwhile it opens for nobody: what is suspended is the destroying, not the end.
+    """
+    return min(max(end.at, suspended_until or 0), latest_not_after(start))
 
 
 def latest_not_after(start_unix: int) -> int:

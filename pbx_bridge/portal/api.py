@@ -80,6 +80,8 @@ class Keeper(Protocol):
 
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released: ...
 
+    async def review(self, token: bytes, recording: RecordingId, session: str) -> None: ...
+
 
 class Api:
     """The handlers; `app` is the ASGI application."""
@@ -106,6 +108,7 @@ class Api:
                 Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
                 Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
                 Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
+                Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
                 Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
             ]
         )
@@ -158,13 +161,16 @@ class Api:
         asked = request.headers.get("range")
         return self._payloads.serve(request.path_params["grant"], _token(request), asked)
 
+    async def _review(self, request: Request) -> Response:
+        token = _token(request)
+        asked = await _body(request, words.ReviewAsked)
+        await self._keeper.review(token, _named(request), asked.session)
+        return _ok(words.Reviewed())
+
     async def _open(self, request: Request) -> Response:
         token = _token(request)
         asked = await _body(request, words.OpenAsked)
-        try:
-            recording = parse_recording_id(request.path_params["recording"])
-        except ValueError:
-            raise words.Refused("unknown", sentence(ReleaseRefused(Refusal.UNKNOWN))) from None
+        recording = _named(request)
         opened = await self._keeper.open(token, recording, asked.session)
         manifest = decode(opened.signed.text)
         grant = self._payloads.grant(token, manifest, opened.payload_at)
@@ -174,6 +180,14 @@ class Api:
             )
             raise words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
         return _ok(words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed))
+
+
+def _named(request: Request) -> RecordingId:
+    """The recording of the path. Raises: words.Refused, as for a guessed one."""
+    try:
+        return parse_recording_id(request.path_params["recording"])
+    except ValueError:
+        raise words.Refused("unknown", sentence(ReleaseRefused(Refusal.UNKNOWN))) from None
 
 
 def _ok(answer: Any) -> Response:

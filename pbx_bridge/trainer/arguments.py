@@ -1,4 +1,4 @@
-"""What a person may type after `pbx-bridge`: the arguments of join, list, fetch and play, with their help.
+"""What a person may type after `pbx-bridge`: the arguments of join, list, fetch, play and review, with their help.
 
 No argument names the person: who asks is known by the key this machine joined with.
 """
@@ -16,12 +16,12 @@ Run: TypeAlias = Callable[[argparse.Namespace], int]
 """One command, on its parsed arguments, to its exit code."""
 
 
-def parser(join_: Run, list_: Run, fetch_: Run, play_: Run) -> argparse.ArgumentParser:
+def parser(join_: Run, list_: Run, fetch_: Run, play_: Run, review_: Run) -> argparse.ArgumentParser:
     """The parser; `run` of what it parses is the command's function."""
     whole = argparse.ArgumentParser(
         prog="pbx-bridge", description="Watch the training recordings you may watch."
     )
-    commands = whole.add_subparsers(required=True, metavar="join|list|fetch|play")
+    commands = whole.add_subparsers(required=True, metavar="join|list|fetch|play|review")
 
     def command(name: str, run: Run, text: str, example: str) -> argparse.ArgumentParser:
         added = commands.add_parser(
@@ -81,7 +81,14 @@ def parser(join_: Run, list_: Run, fetch_: Run, play_: Run) -> argparse.Argument
     )
     playing.add_argument("what", metavar="ID|FILE", help="a recording's id, or a file from `fetch`")
     playing.add_argument("--no-browser", action="store_true", help="print the address only")
-    for one in (fetching, playing):
+    reviewing = command(
+        "review",
+        review_,
+        "Say that a recording was discussed in a training session with the trainee; it is destroyed 7 days later.",
+        'pbx-bridge review kq3v… --session "2026-11-27, first review"',
+    )
+    reviewing.add_argument("id", metavar="ID", help="as `pbx-bridge list` shows it")
+    for one in (fetching, playing, reviewing):
         one.add_argument(
             "--session",
             "--purpose",

@@ -115,6 +115,11 @@ class Bridge:
         path = words.OPEN_PATH.format(recording=recording)
         return self._visiting(lambda: self._ask("POST", path, words.OpenAsked(session), words.Opened))
 
+    def review(self, recording: RecordingId, session: str) -> None:
+        """P15: it was discussed in this training session with the trainee."""
+        path = words.REVIEW_PATH.format(recording=recording)
+        self._visiting(lambda: self._ask("POST", path, words.ReviewAsked(session), words.Reviewed))
+
     def payload(self, grant: bytes, start: int, end: int) -> Iterator[bytes]:
         """Bytes [start, end) of the sealed payload. Raises: BridgeError also when fewer come."""
         if start >= end:

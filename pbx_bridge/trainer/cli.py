@@ -1,4 +1,4 @@
-"""The commands on a person's own machine: join, list, fetch, play. Nothing of the server is needed for them.
+"""The commands on a person's own machine: join, list, fetch, play, review. Nothing of the server is needed for them.
 
 Nobody names themselves: the bridge says who they are, by the key they joined with. Exit codes: 0 done, 1 the bridge
 refused or cannot be asked, 2 something to mend here.
@@ -33,12 +33,12 @@ from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused
 from pbx_bridge.wire_proof import parse_invite
 
-COMMANDS: Final = ("join", "list", "fetch", "play")
+COMMANDS: Final = ("join", "list", "fetch", "play", "review")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
-    arguments = parser(_join, _list, _fetch, _play).parse_args(argv)
+    arguments = parser(_join, _list, _fetch, _play, _review).parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
@@ -145,6 +145,15 @@ def _play(arguments: argparse.Namespace) -> int:
         began = datetime.fromtimestamp(manifest.start).astimezone().strftime("%Y-%m-%d %H:%M")
         reader = Reader(payload, [identity], header=bytes.fromhex(opened.header))
         return _shown(reader, f"{manifest.trainee}, {began}. For training only.", arguments.no_browser)
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    recording = _recording(arguments.id)
+    session = _session(arguments)
+    with _bridge(arguments) as bridge:
+        bridge.review(recording, session)
+    print(f"{recording}: reviewed; it is destroyed in 7 days at the latest")
+    return 0
 
 
 def _shown(reader: Reader, text: str, no_browser: bool) -> int:

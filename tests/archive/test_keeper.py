@@ -241,12 +241,44 @@ def test_time_opens_and_closes(desk: Desk) -> None:
     assert tried() == "trainee-first"
     desk.now += 1
     assert tried() == "opened"
-    desk.now = NOON + 30 * DAY_S - 1
+    desk.now = NOON + 14 * DAY_S - 1
     assert tried() == "opened"
     desk.now += 1
-    assert tried() == "unknown"  # the assignment has ended as well
+    assert tried() == "expired"
     token = desk.join("alice", Role.TRAINEE, ALICE).token
     assert desk.refused(wire.Open(token, recording, "own")).word == "expired"
+
+
+def test_a_review_is_said_in_a_session_by_an_assigned_trainer(desk: Desk) -> None:
+    """P15: opening is not reviewing; the first saying counts, and seven days later it is over."""
+    recording = desk.record().recording
+    alice = desk.join("alice", Role.TRAINEE, ALICE).token
+    bruno, carla = (desk.join(n, Role.TRAINER, i).token for n, i in (("bruno", BRUNO), ("carla", CARLA)))
+    assert desk.refused(wire.Review(bruno, recording, "first review")).word == "trainee-first"
+    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    for session in ("", "  "):
+        assert desk.refused(wire.Review(bruno, recording, session)).word == "no-session"
+    for other in (alice, carla):
+        assert desk.refused(wire.Review(other, recording, "first review")).word == "unknown"
+    desk.ask(wire.Open(bruno, recording, "first review"), words.Released)
+    assert reviewed_at(desk, recording) is None
+    desk.keeper.handle(wire.Review(bruno, recording, "first review"))
+    assert desk.audited()[-1] == ("bruno", "review", "granted", "")
+    desk.now += DAY_S
+    desk.keeper.handle(wire.Review(desk.prove(BRUNO).token, recording, "again"))
+    assert reviewed_at(desk, recording) == NOON
+    desk.open()
+    desk.now = NOON + 7 * DAY_S - 1
+    desk.ask(wire.Open(desk.prove(BRUNO).token, recording, "second"), words.Released)
+    desk.now += 1
+    for asked in (wire.Open, wire.Review):
+        assert desk.refused(asked(desk.prove(BRUNO).token, recording, "third")).word == "expired"
+
+
+def reviewed_at(desk: Desk, recording: RecordingId) -> int | None:
+    found = desk.store.find(recording)
+    assert found is not None
+    return found[0].reviewed_at
 
 
 PEOPLE = {"bruno": (Role.TRAINER, BRUNO), "carla": (Role.TRAINER, CARLA), "alice": (Role.TRAINEE, ALICE)}

@@ -20,8 +20,18 @@ from pbx_bridge.archive.release import (
     may_hand_over,
     may_list,
     may_open,
+    may_review,
 )
-from pbx_bridge.archive.rules import DAY_S, HOUR_S, KEEP_CEILING_DAYS, Keeping, not_after
+from pbx_bridge.archive.rules import (
+    DAY_S,
+    HOUR_S,
+    KEEP_CEILING_DAYS,
+    End,
+    Keeping,
+    destroyed_from,
+    ends_at,
+    not_after,
+)
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import RecordingId, TraineeId
@@ -33,7 +43,7 @@ SEALED = Manifest(
     recording=RecordingId("a" * 26),
     trainee=TraineeId("alice"),
     plan="5a" * 32,
-    trainers=(Assignment("bruno", START - DAY_S, START + 20 * DAY_S),),
+    trainers=(Assignment("bruno", START - DAY_S, START + 400 * DAY_S),),
     applications=("orders",),
     start=START,
     not_after=not_after(START, Keeping()),
@@ -52,7 +62,7 @@ UNKNOWN = Refused(Refusal.UNKNOWN)
 
 
 def ask(asker: Asker, holding: Holding | None, now: int = LATER, first_h: int = 24) -> Answer:
-    return may_open(asker, holding, now, first_h)
+    return may_open(asker, holding, now, Keeping(trainee_first_h=first_h))
 
 
 def test_the_trainee_first_then_the_trainer() -> None:
@@ -83,22 +93,73 @@ def test_keeping_beyond_the_ceiling_is_refused(days: int) -> None:
         Keeping(keep_days=days)
 
 
-def test_nobody_opens_what_has_expired() -> None:
+REVIEWED = replace(HANDED, reviewed_at=START + 3 * DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("holding", "keep_days", "end_days"),
+    [
+        (HANDED, 30, 14),  # nobody discussed it
+        (HANDED, 13, 13),
+        (REVIEWED, 30, 3 + 7),
+        (REVIEWED, 9, 9),
+        (replace(REVIEWED, reviewed_at=START), 30, 7),
+        (replace(REVIEWED, reviewed_at=START + 14 * DAY_S - 1), 30, 21 - 1 / DAY_S),
+        (replace(REVIEWED, reviewed_at=START + 14 * DAY_S), 30, 14),  # too late to count
+        (replace(REVIEWED, reviewed_at=START + 400 * DAY_S), 30, 14),
+    ],
+)
+def test_nobody_opens_what_has_ended(holding: Holding, keep_days: int, end_days: float) -> None:
+    keeping, end = Keeping(keep_days), START + round(end_days * DAY_S)
     for asker in (ALICE, BRUNO):
-        last = SEALED.trainers[0].end - 1 if asker is BRUNO else SEALED.not_after - 1
-        assert ask(asker, HANDED, last) == GRANTED
-    expired = Refused(Refusal.EXPIRED, until=SEALED.not_after)
-    assert ask(ALICE, HANDED, SEALED.not_after) == expired
-    long = replace(SEALED, trainers=(Assignment("bruno", START - DAY_S, START + 400 * DAY_S),))
-    assert ask(BRUNO, replace(HANDED, manifest=long), SEALED.not_after) == expired
+        assert may_open(asker, holding, end - 1, keeping) == GRANTED
+        for later in (end, end + 1, end + 400):
+            assert may_open(asker, holding, later, keeping) == Refused(Refusal.EXPIRED, until=end)
 
 
-def test_no_manifest_outlives_the_ceiling() -> None:
-    """A manifest that was signed with a later end, whoever signed it, ends at 173 days all the same."""
-    end = START + KEEP_CEILING_DAYS * DAY_S
-    for_ever = replace(SEALED, not_after=START + 4_000 * DAY_S)
-    assert ask(ALICE, Holding(for_ever), end - 1) == GRANTED
-    assert ask(ALICE, Holding(for_ever), end) == Refused(Refusal.EXPIRED, until=end)
+def test_the_end_says_why() -> None:
+    assert HANDED.end(Keeping()) == End(START + 14 * DAY_S, Reason.UNREVIEWED)
+    assert REVIEWED.end(Keeping()) == End(START + 10 * DAY_S, Reason.REVIEWED)
+    assert REVIEWED.end(Keeping(2)) == End(START + 2 * DAY_S, Reason.EXPIRED)
+    assert replace(HANDED, manifest=replace(SEALED, not_after=START + 5)).end(Keeping()).at == START + 5
+
+
+@given(
+    st.integers(1, 400 * DAY_S),
+    st.none() | st.integers(-DAY_S, 400 * DAY_S),
+    st.integers(1, KEEP_CEILING_DAYS),
+    st.none() | st.integers(0, 400 * DAY_S),
+)
+def test_nothing_outlives_the_ceiling(
+    signed_s: int, reviewed_s: int | None, days: int, suspended_s: int | None
+) -> None:
+    """Whatever was signed, reviewed, configured or suspended: P20's ceiling, and P15's fourteen days without a review."""
+    reviewed = None if reviewed_s is None else START + reviewed_s
+    suspended = None if suspended_s is None else START + suspended_s
+    end = ends_at(START, START + signed_s, reviewed, Keeping(days))
+    assert end.at <= START + min(signed_s, days * DAY_S, (14 + 7) * DAY_S, KEEP_CEILING_DAYS * DAY_S)
+    assert reviewed is not None or end.at <= START + 14 * DAY_S
+    gone = destroyed_from(end, START, suspended)
+    assert end.at <= gone <= START + KEEP_CEILING_DAYS * DAY_S
+    assert gone == end.at or (suspended is not None and gone <= suspended)
+
+
+def test_a_suspended_destruction_ends_with_its_reason_or_at_the_ceiling() -> None:
+    end = HANDED.end(Keeping())
+    assert destroyed_from(end, START, None) == end.at
+    assert destroyed_from(end, START, START + 3) == end.at
+    assert destroyed_from(end, START, end.at + 5) == end.at + 5
+    assert destroyed_from(end, START, START + 9_999 * DAY_S) == START + KEEP_CEILING_DAYS * DAY_S
+
+
+def test_only_a_trainer_who_may_open_it_marks_it_reviewed() -> None:
+    alone = Refused(Refusal.TRAINEE_FIRST, until=START + TALK_S + 24 * HOUR_S)
+    assert may_review(BRUNO, HANDED, LATER, Keeping()) == GRANTED
+    assert may_review(BRUNO, HELD, LATER, Keeping()) == alone
+    for asker in (ALICE, Asker("carla", Role.TRAINER, confirmed=True)):
+        assert may_review(asker, HANDED, LATER, Keeping()) == UNKNOWN
+    unconfirmed = replace(BRUNO, confirmed=False)
+    assert may_review(unconfirmed, HANDED, LATER, Keeping()) == Refused(Refusal.KEY_UNCONFIRMED)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +216,11 @@ def test_what_comes_from_a_person_is_never_technical(reason: Reason) -> None:
 
 
 def test_only_the_trainee_hands_over_and_only_what_is_finished() -> None:
-    assert may_hand_over("alice", HELD, LATER) == GRANTED
-    assert may_hand_over("alice", HANDED, LATER) == GRANTED
-    assert may_hand_over("bruno", HELD, LATER) == UNKNOWN
-    assert may_hand_over("alice", None, LATER) == UNKNOWN
-    assert may_hand_over("alice", Holding(SEALED.begun()), LATER) == Refused(Refusal.ON_ITS_WAY)
+    assert may_hand_over("alice", HELD, LATER, Keeping()) == GRANTED
+    assert may_hand_over("alice", HANDED, LATER, Keeping()) == GRANTED
+    assert may_hand_over("bruno", HELD, LATER, Keeping()) == UNKNOWN
+    assert may_hand_over("alice", None, LATER, Keeping()) == UNKNOWN
+    assert may_hand_over("alice", Holding(SEALED.begun()), LATER, Keeping()) == Refused(Refusal.ON_ITS_WAY)
 
 
 PEOPLE = ("alice", "bruno", "carla", "denis")
@@ -186,17 +247,27 @@ manifests = st.builds(
     st.integers(0, 3_600_000),
 )
 holdings = st.builds(
-    Holding, manifests, st.none() | instants, st.none() | st.sampled_from([r.value for r in Reason])
+    Holding,
+    manifests,
+    st.none() | instants,
+    st.none() | instants,
+    st.none() | st.sampled_from([r.value for r in Reason]),
 )
 askers = st.builds(Asker, st.sampled_from(PEOPLE), st.sampled_from(Role), st.booleans())
 
 
-@given(asker=askers, holding=st.none() | holdings, now=instants, first_h=st.integers(1, 72))
+@given(
+    asker=askers,
+    holding=st.none() | holdings,
+    now=instants,
+    first_h=st.integers(1, 72),
+    days=st.integers(1, 173),
+)
 def test_a_grant_means_every_condition_holds(
-    asker: Asker, holding: Holding | None, now: int, first_h: int
+    asker: Asker, holding: Holding | None, now: int, first_h: int, days: int
 ) -> None:
     """The promise, written down a second time: whoever opens has every right to, and whoever has every right opens."""
-    answer = may_open(asker, holding, now, first_h)
+    answer = may_open(asker, holding, now, Keeping(days, first_h))
     if holding is None:
         assert answer == UNKNOWN
         return
@@ -206,7 +277,9 @@ def test_a_grant_means_every_condition_holds(
         a.trainer == asker.name and a.start <= START < a.end and a.start <= now < a.end
         for a in manifest.trainers
     )
-    kept = holding.destroyed is None and now < manifest.not_after and now < START + 173 * DAY_S
+    reviewed = holding.reviewed_at is not None and holding.reviewed_at < START + 14 * DAY_S
+    ends = START + 14 * DAY_S if not reviewed else (holding.reviewed_at or 0) + 7 * DAY_S
+    kept = holding.destroyed is None and now < min(manifest.not_after, ends, START + days * DAY_S)
     sealed = manifest.state is not State.RECORDING
     waited = now >= START + manifest.duration_ms // 1000 + first_h * HOUR_S
     first = own or holding.handed_over_at is not None or waited

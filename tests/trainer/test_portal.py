@@ -251,3 +251,17 @@ async def test_who_sends_nothing_or_slowly_keeps_no_place(
         async with asyncio.timeout(10):
             assert (await reader.read()).endswith(ends_with)
         writer.close()
+
+
+async def test_a_trainer_marks_a_recording_reviewed(site: Site) -> None:
+    """P15: by the person's own command line; from then on it ends seven days later."""
+    finished = await site.home.record(CONTENT)
+    await site.home.link.hand_over(finished.recording, "alice")
+    bruno, carla = await site.join("bruno"), await site.join("carla")
+    before = (await site.do(bruno.bridge.recordings))[0].not_after
+    with pytest.raises(Refused) as refused:
+        await site.do(lambda: carla.bridge.review(finished.recording, "first review"))
+    assert refused.value.word == "unknown"
+    await site.do(lambda: bruno.bridge.review(finished.recording, "first review"))
+    after = (await site.do(bruno.bridge.recordings))[0].not_after
+    assert after < before
