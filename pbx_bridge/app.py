@@ -85,6 +85,7 @@ class Bridge:
             now=lambda: datetime.now().astimezone(),
             new_recording=new_recording_id,
             foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
+            payment_limit_ns=config.recording.payment_pause_s * 10**9,
         )
         self._live: dict[RecordingId, LiveRecording] = {}
         self._taps: dict[ChannelId, Tap] = {}

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS, TRAINEE_FIRST_RANGE_H
+from pbx_bridge.calls.rules import PAYMENT_CEILING_S, PAYMENT_DEFAULT_S
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId, parse_name
 from pbx_bridge.programs import rule_fault
@@ -133,6 +134,8 @@ class RecordingRules(_Section):
     fps: int = Field(default=10, ge=1, le=30)
     retention_days: int = Field(default=30, ge=1)
     trainee_first_hours: int = Field(default=24)
+    payment_pause_s: int = Field(default=PAYMENT_DEFAULT_S, ge=10)
+    """How long a payment may keep a recording paused before it ends (P7)."""
 
     @field_validator("fps")
     @classmethod
@@ -149,6 +152,14 @@ class RecordingRules(_Section):
         if days > KEEP_CEILING_DAYS:
             raise ValueError(f"the ceiling is {KEEP_CEILING_DAYS} days (P20)")
         return days
+
+    @field_validator("payment_pause_s")
+    @classmethod
+    def _payment(cls, seconds: int) -> int:
+        """P7: a pause that nobody ends is ended."""
+        if seconds > PAYMENT_CEILING_S:
+            raise ValueError(f"the ceiling is {PAYMENT_CEILING_S} seconds (P7)")
+        return seconds
 
     @field_validator("trainee_first_hours")
     @classmethod

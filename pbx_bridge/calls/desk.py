@@ -15,6 +15,7 @@ from pbx_bridge.calls import events as ev
 from pbx_bridge.calls.events import StationSeen
 from pbx_bridge.calls.facts import CallerObjected, ChannelGone, Fact, LinkDown, LinkUp
 from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
 from pbx_bridge.calls.session import Session, State
 from pbx_bridge.calls.switchboard import Directory, Switchboard
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
@@ -39,10 +40,12 @@ class Desk:
         now: Callable[[], datetime],
         new_recording: Callable[[], RecordingId],
         foreign_recorders_allowed: bool = False,
+        payment_limit_ns: int = PAYMENT_DEFAULT_S * 10**9,
     ) -> None:
         self._switchboard = Switchboard(directory, foreign_recorders_allowed=foreign_recorders_allowed)
         self._plans, self._notice_of, self._used = plans, notice_of, used
         self._roll, self._wall, self.new_recording = roll, now, new_recording
+        self.payment_limit_ns = payment_limit_ns
         self._sessions: dict[ChannelId, Session] = {}
         self._by_recording: dict[RecordingId, ChannelId] = {}
         self._stations: dict[StationId, StationSeen] = {}

@@ -7,6 +7,7 @@ The switchboard makes the first group out of the PBX's facts; stations, tap, rec
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from pbx_bridge.calls.reasons import Reason
@@ -103,6 +104,32 @@ class CallForbidden:
     reason: Reason
     erase: bool
     """True when what exists of the call must be destroyed as well (P16)."""
+
+
+class PauseBy(Enum):
+    """Who says that a secret is being told (P7). Each takes back only its own word."""
+
+    DIALPLAN = "dialplan"
+    REQUEST = "request"
+    """The site's payment software over the API, or a command."""
+    WINDOW = "window"
+    """The workstation: the window's title is one of the application's pause titles."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentBegan:
+    """A payment or another secret begins: nothing of it may be recorded (P7)."""
+
+    at_ns: int
+    leg: ChannelId
+    by: PauseBy
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEnded:
+    at_ns: int
+    leg: ChannelId
+    by: PauseBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +235,8 @@ CallEvent: TypeAlias = (
     | CallParked
     | CallEnded
     | CallForbidden
+    | PaymentBegan
+    | PaymentEnded
     | OriginGone
     | AgentSilent
     | AgentHeard

@@ -165,6 +165,22 @@ class NeverRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentBegan:
+    """The dialplan says that `channel`'s call comes to a payment or another secret (P7)."""
+
+    at_ns: int
+    channel: ChannelId
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEnded:
+    """The dialplan says that it is over."""
+
+    at_ns: int
+    channel: ChannelId
+
+
+@dataclass(frozen=True, slots=True)
 class LegSilent:
     """No RTP packet came from `channel`'s phone for `for_ns` (RTCP counter poll)."""
 
@@ -225,6 +241,8 @@ Fact: TypeAlias = (
     | NoticeHeard
     | CallerObjected
     | NeverRecord
+    | PaymentBegan
+    | PaymentEnded
     | LegSilent
     | LegHeard
     | LinkUp

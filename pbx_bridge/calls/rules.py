@@ -1,4 +1,4 @@
-"""P8, P9, P10: when a call may be filmed. Pure questions; the session asks them and nobody else answers.
+"""P7, P8, P9, P10: when a call may be filmed. Pure questions; the session asks them and nobody else answers.
 
 The circumstances are what the PBX and the workstation last said; in doubt the answer is no.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pbx_bridge.calls.events import StationSeen
+from pbx_bridge.calls.events import PauseBy, StationSeen
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import ChannelId
 
@@ -23,6 +23,8 @@ STOP_LIMIT_NS = 1 * 10**9
 SILENT_PAUSE_NS = 10 * 10**9
 """No RTP from the agent's phone for this long: paused. Measured: a dead phone is reported by nothing else."""
 SILENT_END_NS = 30 * 10**9
+PAYMENT_DEFAULT_S, PAYMENT_CEILING_S = 300, 900
+"""P7: how long a payment may keep a recording paused; longer, somebody forgot to end it, and the recording ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Circumstances:
     held: bool = False
     silent: bool = False
     """The agent's phone has sent nothing for SILENT_PAUSE_NS."""
+    paying: frozenset[PauseBy] = frozenset()
+    """Who says that a secret is being told."""
 
 
 def may_film(now: Circumstances, with_party: ChannelId | None) -> bool:
@@ -43,9 +47,14 @@ def may_film(now: Circumstances, with_party: ChannelId | None) -> bool:
 
     `with_party` is the party the recording began with, None before it began: it is never filmed with another.
     """
-    if now.party is None or now.held or now.silent or not now.notice:
+    if now.party is None or now.held or now.silent or not now.notice or is_secret(now):
         return False
     return with_party is None or now.party == with_party
+
+
+def is_secret(now: Circumstances) -> bool:
+    """P7: a payment or another secret goes on until everyone who announced one has taken it back."""
+    return bool(now.paying)
 
 
 def longest_ns(minutes_left: float) -> int:

@@ -52,8 +52,11 @@ class Surroundings(Protocol):
 
     def new_recording(self) -> RecordingId: ...
 
+    @property
+    def payment_limit_ns(self) -> int: ...
 
-APART, CEILING, START, STOP = "apart", "ceiling", "start", "stop"
+
+APART, CEILING, START, STOP, PAYMENT = "apart", "ceiling", "start", "stop", "payment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,24 @@ class Session:
     def _agent_heard(self, event: ev.AgentHeard) -> None:
         self._change(event.at_ns, silent=False)
 
+    def _payment_began(self, event: ev.PaymentBegan) -> None:
+        """P7: the time-out counts from the first announcement; saying it again does not lengthen it."""
+        if not self._now.paying:
+            limit_ns = self._surroundings.payment_limit_ns
+            self._orders.append(co.SetTimer(self.leg, PAYMENT, event.at_ns + limit_ns))
+        self._change(event.at_ns, paying=self._now.paying | {event.by})
+
+    def _payment_ended(self, event: ev.PaymentEnded) -> None:
+        left = self._now.paying - {event.by}
+        if self._now.paying and not left:
+            self._orders.append(co.CancelTimer(self.leg, PAYMENT))
+        self._change(event.at_ns, paying=left)
+
+    def _waiting_timer(self, event: ev.TimerFired) -> None:
+        """P7: a payment before the recording began is held to the same time."""
+        if event.timer == PAYMENT and rules.is_secret(self._now):
+            self._refuse(Reason.PAUSE_TIMEOUT)
+
     def _change(self, at_ns: int, **what: object) -> None:
         self._now = replace(self._now, **what)  # type: ignore[arg-type]
         self._reconsider(at_ns)
@@ -149,7 +170,7 @@ class Session:
             if film:
                 self._begin(at_ns)
             elif self._now.party is not None:
-                self.reason = Reason.NO_NOTICE if not self._now.notice else Reason.NO_TALK
+                self.reason = self._why_not_yet()
         elif self.state is State.RECORDING and not film:
             self._pause(at_ns)
         elif self.state is State.PAUSED:
@@ -157,6 +178,11 @@ class Session:
                 self._resume(at_ns)
             else:
                 self._await_party(at_ns)
+
+    def _why_not_yet(self) -> Reason:
+        if not self._now.notice:
+            return Reason.NO_NOTICE
+        return Reason.PAUSE_TIMEOUT if rules.is_secret(self._now) else Reason.NO_TALK
 
     def _begin(self, at_ns: int) -> None:
         """P8, P11, P14, P16: the only place where a recording begins."""
@@ -246,6 +272,8 @@ class Session:
         if event.timer == APART and self.state is State.PAUSED:
             third = self.reason is Reason.THIRD_PARTY
             self._stop(event.at_ns, Reason.THIRD_PARTY if third else Reason.PARTY_LEFT)
+        elif event.timer == PAYMENT and rules.is_secret(self._now):
+            self._stop(event.at_ns, Reason.PAUSE_TIMEOUT)
         elif event.timer == CEILING:
             self._stop(event.at_ns, Reason.CEILING)
         elif event.timer == START and not (self._captured and self._heard):
@@ -292,7 +320,7 @@ class Session:
         self._orders += [
             co.StopAudio(self.leg),
             co.UnwatchLeg(self.leg),
-            *(co.CancelTimer(self.leg, timer) for timer in (START, CEILING, APART)),
+            *(co.CancelTimer(self.leg, timer) for timer in (START, CEILING, APART, PAYMENT)),
         ]
         if erase:
             self._orders.append(co.DiscardRecording(recording, reason))
@@ -411,6 +439,8 @@ def _table() -> dict[tuple[State, type], Move]:
         (ev.ThirdPartyJoined, s._third_party, (), paused, ()),
         (ev.CallHeld, s._held, (), paused, ()),
         (ev.CallResumed, s._resumed, starts, (), recording),
+        (ev.PaymentBegan, s._payment_began, (), paused, ()),
+        (ev.PaymentEnded, s._payment_ended, starts, (), recording),
         (ev.AgentSilent, s._agent_silent, (), paused + closing, closing),
         (ev.AgentHeard, s._agent_heard, starts, (), recording),
     )
@@ -419,6 +449,7 @@ def _table() -> dict[tuple[State, type], Move]:
         *((recording, event, handler, to) for event, handler, _, to, _ in circumstances),
         *((paused, event, handler, to) for event, handler, _, _, to in circumstances),
         *((settled, event, s._nothing, ()) for event, *_ in circumstances),
+        (waiting, ev.TimerFired, s._waiting_timer, refused),
         (waiting, ev.CallForbidden, s._waiting_forbidden, refused),
         (waiting, ev.CallEnded, s._never_recorded, done),
         (waiting, ev.LinkLost, s._never_recorded, done),

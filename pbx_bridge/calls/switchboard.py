@@ -40,6 +40,8 @@ class _Channel:
     held: bool = False
     up: bool = False
     notice: str = ""
+    paying: bool = False
+    """A payment was announced in its conversation and not yet taken back (P7)."""
     marks: dict[Reason, bool] = field(default_factory=dict)
     """Why calls of this channel may not be recorded -> whether what exists must be erased."""
 
@@ -52,6 +54,7 @@ class _Leg:
     parties: frozenset[ChannelId] = frozenset()
     last_party: ChannelId | None = None
     held: bool = False
+    paying: bool = False
     told: set[Reason] = field(default_factory=set)
 
 
@@ -117,6 +120,8 @@ class Switchboard:
                 self._mark(fact.channel, Reason.OBJECTION, True, fact.at_ns, out)
             case facts.NeverRecord():
                 self._mark(fact.channel, Reason.NEVER_RECORD, True, fact.at_ns, out)
+            case facts.PaymentBegan() | facts.PaymentEnded():
+                self._payment(fact, out)
             case facts.ForeignRecorder():
                 if not self._foreign_recorders_allowed:
                     self._mark(fact.channel, Reason.FOREIGN_RECORDER, False, fact.at_ns, out)
@@ -225,6 +230,7 @@ class Switchboard:
         why_not = marks[0] if marks else None
         outbound = dialled is not None
         out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, outbound, origin, dialled, why_not))
+        self._say_payment(channel_id, leg, at_ns, out)
 
     def _origin(self, channel_id: ChannelId) -> ChannelId:
         """The channel at the start of the chain of diallers, through Local halves."""
@@ -296,6 +302,7 @@ class Switchboard:
             if leg is None or channel is None or leg_id in self._lost:
                 continue
             parties = self._conversation(channel) - {leg_id} if channel.bridge else frozenset()
+            self._say_payment(leg_id, leg, at_ns, out)  # before the parties: with it, nothing may begin
             self._say_parties(leg_id, leg, parties, at_ns, out)
             held = channel.held or any(self._channels[party].held for party in parties)
             if held != leg.held:
@@ -319,6 +326,23 @@ class Switchboard:
             return
         (leg.last_party,) = parties
         out.append(ev.PartyJoined(at_ns, leg_id, leg.last_party, self._channels[leg.last_party].notice))
+
+    def _payment(self, fact: facts.PaymentBegan | facts.PaymentEnded, out: list[ev.CallEvent]) -> None:
+        """P7: said of one channel, it holds for everybody in the conversation, wherever they are transferred to."""
+        channel = self._channels.get(fact.channel)
+        if channel is None:
+            return
+        for member in self._reached(channel) | set(self._chain(fact.channel)):
+            self._channels[member].paying = isinstance(fact, facts.PaymentBegan)
+        for leg_id, leg in self._legs.items():
+            self._say_payment(leg_id, leg, fact.at_ns, out)
+
+    def _say_payment(self, leg_id: ChannelId, leg: _Leg, at_ns: int, out: list[ev.CallEvent]) -> None:
+        paying = any(self._channels[member].paying for member in self._concerned(leg_id))
+        if leg.offered and paying != leg.paying:
+            leg.paying = paying
+            told = ev.PaymentBegan if paying else ev.PaymentEnded
+            out.append(told(at_ns, leg_id, ev.PauseBy.DIALPLAN))
 
     # -- what forbids -------------------------------------------------------------------------------------------
 

@@ -98,6 +98,20 @@ def test_anything_else_says_nothing(fields: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        ("begin", facts.PaymentBegan(5, ChannelId("1.2"))),
+        ("end", facts.PaymentEnded(5, ChannelId("1.2"))),
+        ("", facts.Unreadable(5, ChannelId("1.2"), "UserEvent")),
+        ("end it", facts.Unreadable(5, ChannelId("1.2"), "UserEvent")),
+    ],
+)
+def test_a_payment_is_announced_in_exact_words(moment: str, expected: facts.Fact) -> None:
+    event = {"Event": "UserEvent", "UserEvent": "PbxbPayment", "Uniqueid": "1.2", "Moment": moment}
+    assert translate(event, 5) == [expected]
+
+
+@pytest.mark.parametrize(
     ("change", "expected"),
     [
         ({}, facts.ChannelGone(5, ChannelId("1.2"), 16)),

@@ -43,6 +43,8 @@ steps = st.one_of(
     st.builds(lambda c: lambda t: fa.NoticeHeard(t, c, CALLER_NOTICE), channel),
     st.builds(lambda c: lambda t: fa.CallerObjected(t, c), channel),
     st.builds(lambda c: lambda t: fa.ForeignRecorder(t, c), channel),
+    st.builds(lambda c: lambda t: fa.PaymentBegan(t, c), channel),
+    st.builds(lambda c: lambda t: fa.PaymentEnded(t, c), channel),
     st.builds(lambda c: lambda t: fa.PersonNamed(t, c, "Bob"), channel),
     st.builds(lambda c, n: lambda t: fa.LegSilent(t, c, n * 10**10), channel, st.integers(1, 3)),
     st.builds(lambda c: lambda t: fa.LegHeard(t, c), channel),
@@ -50,7 +52,19 @@ steps = st.one_of(
     st.just(lambda t: fa.LinkDown(t, "eof")),
     st.just(lambda t: fa.LinkUp(t, ())),
     st.sampled_from(
-        ["capture", "audio", "ended", "lease", "sealed", "apart", "ceiling", "start", "stop", "locked"]
+        [
+            "capture",
+            "audio",
+            "ended",
+            "lease",
+            "sealed",
+            "apart",
+            "ceiling",
+            "start",
+            "stop",
+            "payment",
+            "locked",
+        ]
     ),
 )
 

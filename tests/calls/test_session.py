@@ -45,6 +45,7 @@ def ends(at: int, reason: Reason) -> list[co.Command]:
         co.CancelTimer(AGENT, "start"),
         co.CancelTimer(AGENT, "ceiling"),
         co.CancelTimer(AGENT, "apart"),
+        co.CancelTimer(AGENT, "payment"),
         co.SetTimer(AGENT, "stop", at + rules.STOP_LIMIT_NS),
     ]
 

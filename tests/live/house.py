@@ -44,6 +44,8 @@ SETTLE_S = 10.0
 """From the last hang-up to the ledger's line: one second for the last pictures, some for a machine that does more."""
 REDIALS_S = 20.0
 """A bridge or a PBX that was started again: reconnects, first heartbeat, the station's link."""
+PAYMENT_PAUSE_S = 10
+"""The shortest time-out of a payment's pause that a configuration may name."""
 REPORTED_LINES = 15
 
 
@@ -94,7 +96,7 @@ class House:
         bea = self.stations[1].login if len(self.stations) > 1 else "nobody-there"
         self.site = Site(
             login=self.alice.login, phones=("201", "204", "205"), recordings_per_week=5,
-            colleagues=(Colleague(BEA, ("202",), bea),),
+            colleagues=(Colleague(BEA, ("202",), bea),), payment_pause_s=PAYMENT_PAUSE_S,
         )  # fmt: skip
         self.bridge = await enter(Bridge(self.pbx, self._programs, self.site))
         await asyncio.to_thread(self.pbx.speak, "pbxb/notice-en", "en", SHORT_NOTICE, words_per_minute=320)

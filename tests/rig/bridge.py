@@ -74,6 +74,7 @@ class Site:
     fps: int = 10
     recordings_per_week: int = 2
     retention_days: int = 30
+    payment_pause_s: int = 300
     colleagues: tuple[Colleague, ...] = ()
     extra: str = ""
     """More TOML, at the end."""
@@ -261,6 +262,7 @@ audiosocket_listen = "127.0.0.1:{self.audio_port}"
 [recording]
 fps = {self._site.fps}
 retention_days = {self._site.retention_days}
+payment_pause_s = {self._site.payment_pause_s}
 
 [[application]]
 name = "{APPLICATION}"

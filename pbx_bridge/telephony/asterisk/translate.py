@@ -229,6 +229,9 @@ def _user_event(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
             return [facts.CallerObjected(at_ns, event.channel())]
         case "PbxbNever":
             return [facts.NeverRecord(at_ns, event.channel())]
+        case "PbxbPayment":
+            begins = event.text("Moment", re.compile(r"(begin|end)\Z")) == "begin"
+            return [(facts.PaymentBegan if begins else facts.PaymentEnded)(at_ns, event.channel())]
         case "PbxbPerson":
             return [facts.PersonNamed(at_ns, event.channel(), event.person("Person"), by_site=True)]
         case _:

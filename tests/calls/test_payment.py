@@ -1,0 +1,126 @@
+"""P7: a payment pauses both tracks at once, whoever announces it; nobody's silence ends it, only the time-out ends all."""
+
+from __future__ import annotations
+
+from pbx_bridge.calls import commands as co
+from pbx_bridge.calls import facts as fa
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
+from pbx_bridge.ids import ChannelId
+from tests.calls.story import (
+    AGENT,
+    ALICE,
+    CUSTOMER,
+    SECOND_NS,
+    STATION,
+    Story,
+    agent_hangs_up,
+    answers,
+    rings,
+)
+from tests.calls.test_session import REC, ends, recording
+
+AT = 3 * SECOND_NS
+LIMIT_NS = PAYMENT_DEFAULT_S * SECOND_NS
+
+
+def paused_at(at_ns: int, until_ns: int) -> list[co.Command]:
+    return [
+        co.SetTimer(AGENT, "payment", until_ns),
+        co.PauseCapture(STATION, REC),
+        co.MarkPause(REC, at_ns),
+        co.CancelTimer(AGENT, "apart"),
+    ]
+
+
+def resumed_at(at_ns: int) -> list[co.Command]:
+    return [
+        co.CancelTimer(AGENT, "payment"),
+        co.CancelTimer(AGENT, "apart"),
+        co.MarkTalk(REC, at_ns),
+        co.ResumeCapture(STATION, REC),
+    ]
+
+
+def test_either_channel_may_announce_it_and_take_it_back() -> None:
+    for begins in (AGENT, CUSTOMER):
+        for ends_it in (AGENT, CUSTOMER):
+            story = recording() >> fa.PaymentBegan(AT, begins)
+            story << paused_at(AT, AT + LIMIT_NS)
+            story >> fa.PaymentEnded(2 * AT, ends_it)
+            story << resumed_at(2 * AT)
+
+
+def test_saying_it_again_changes_nothing_and_does_not_lengthen_it() -> None:
+    story = recording() >> fa.PaymentBegan(AT, AGENT)
+    story << paused_at(AT, AT + LIMIT_NS)
+    story >> fa.PaymentBegan(2 * AT, AGENT)
+    story << []
+    story >> fa.PaymentEnded(3 * AT, AGENT)
+    story << resumed_at(3 * AT)
+    story >> fa.PaymentEnded(4 * AT, AGENT)
+    story << []
+
+
+def test_a_payment_nobody_ends_ends_the_recording_where_it_was_paused() -> None:
+    story = recording() >> fa.PaymentBegan(AT, AGENT)
+    story.orders.clear()
+    story.also(story.desk.timer(AGENT, "payment", AT + LIMIT_NS))
+    story << ends(AT + LIMIT_NS, Reason.PAUSE_TIMEOUT)
+    story.also(story.desk.capture_ended(REC, AT + LIMIT_NS, None))
+    story << [co.CancelTimer(AGENT, "stop"), co.CloseRecording(REC, AT, Reason.PAUSE_TIMEOUT)]
+    story >> fa.PaymentEnded(AT + LIMIT_NS + 1, AGENT)
+    story << []  # it is over for this call: nothing is armed again (P11)
+
+
+def test_a_timer_that_fires_late_ends_nothing() -> None:
+    story = recording() >> fa.PaymentBegan(AT, AGENT) >> fa.PaymentEnded(2 * AT, AGENT)
+    story.orders.clear()
+    story.also(story.desk.timer(AGENT, "payment", AT + LIMIT_NS))
+    story << []
+
+
+def test_the_end_of_a_hold_does_not_end_a_payment() -> None:
+    story = recording() >> fa.Held(AT, AGENT) >> fa.PaymentBegan(AT + 1, AGENT)
+    story.orders.clear()
+    story >> fa.Unheld(AT + 2, AGENT)
+    assert "ResumeCapture" not in story.kinds()
+    story >> fa.PaymentEnded(AT + 3, AGENT)
+    assert "ResumeCapture" in story.kinds()
+
+
+def test_announced_before_the_agent_answers_nothing_begins_until_it_is_over() -> None:
+    story = Story() >> rings()[:2] >> fa.PaymentBegan(0, CUSTOMER) >> rings()[2:] >> answers(1)
+    story << [co.PrepareCapture(ALICE), co.SetTimer(AGENT, "payment", LIMIT_NS)]
+    story >> fa.PaymentEnded(AT, CUSTOMER)
+    assert story.kinds()[:2] == ["CancelTimer", "StartCapture"]
+
+
+def test_a_call_that_is_payment_to_its_end_is_not_recorded() -> None:
+    story = Story() >> rings() >> fa.PaymentBegan(0, CUSTOMER) >> answers(1) >> agent_hangs_up(9)
+    assert [(line.outcome, line.reason) for line in story.ledger()] == [
+        (Outcome.NOT_RECORDED, Reason.PAUSE_TIMEOUT)
+    ]
+    story = Story() >> rings() >> fa.PaymentBegan(0, CUSTOMER) >> answers(1)
+    story.also(story.desk.timer(AGENT, "payment", LIMIT_NS))
+    story >> fa.PaymentEnded(LIMIT_NS + 1, CUSTOMER)
+    assert "StartCapture" not in story.kinds()
+
+
+def test_it_follows_the_customer_through_a_transfer() -> None:
+    """Announced on the first agent's channel: whoever gets the call next is not filmed during it either."""
+    story = Story() >> rings(to="PJSIP/202") >> answers(1) >> fa.PaymentBegan(AT, AGENT)
+    second = ChannelId("a9")
+    story.orders.clear()
+    story >> [
+        fa.ChannelBorn(AT, second, "PJSIP/201", False, "internal"),
+        fa.ChannelRinging(AT, second),
+        fa.BridgeLeft(AT, AGENT, "b1"),
+        fa.BridgeLeft(AT, CUSTOMER, "b1"),
+        fa.ChannelGone(AT, AGENT, 16),
+        fa.BridgeEntered(AT, CUSTOMER, "b2"),
+        fa.BridgeEntered(AT, second, "b2"),
+    ]
+    assert "StartCapture" not in story.kinds()
+    story >> fa.PaymentEnded(2 * AT, second)
+    assert "StartCapture" in story.kinds()
