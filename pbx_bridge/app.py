@@ -32,7 +32,8 @@ from pbx_bridge.calls.rules import CEILING_NS
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_recording_id
-from pbx_bridge.ledger import Ledger, Line
+from pbx_bridge.ledger import Ledger, Line, oldest_day
+from pbx_bridge.rights.figures_file import FiguresFile
 from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
 from pbx_bridge.training.notices import Terms, render
@@ -73,6 +74,7 @@ class Bridge:
         self._config, self._parts = config, parts
         self._logins = {trainee.login: trainee.id for trainee in config.trainees}
         self._ledger = Ledger(config.bridge.state_dir / "ledger")
+        self._figures = FiguresFile(config.bridge.state_dir / "ledger")
         self._terms = Terms(
             config.recording.retention_days, config.recording.trainee_first_hours, config.recording.fps
         )
@@ -193,6 +195,10 @@ class Bridge:
     async def _every_hour(self) -> None:
         """A plan may begin or end while a station stays connected; the ledger forgets in time (P24)."""
         while True:
+            try:
+                self._figures.fold(self._ledger.lines(), oldest_day())
+            except OperatorError as error:
+                log.error("the monthly figures lost days", why=str(error))
             self._ledger.forget_old()
             for station, trainee in self._stations.items():
                 if (notice := self._notice(trainee)) is not None:

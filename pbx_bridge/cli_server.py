@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pbx_bridge import cli_rights
 from pbx_bridge.app_parts import keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import DEFAULT_PATH, Config, load
@@ -235,6 +236,9 @@ def _logs() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Unfailing(sys.stderr))),
     )
+
+
+cli_rights.add_to(app, _config)
 
 
 def run(words: list[str]) -> int:

@@ -135,11 +135,16 @@ class Ledger:
 
     def forget_old(self) -> int:
         """P24: drop files older than 30 days. Returns how many went."""
-        oldest = (datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)).isoformat()
+        oldest = oldest_day().isoformat()
         gone = [path for path in self._folder.glob("*.jsonl") if path.stem < oldest]
         for path in gone:
             path.unlink()
         return len(gone)
+
+
+def oldest_day() -> date:
+    """P24: lines of days before this one go."""
+    return datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
 
 
 def _now() -> str:

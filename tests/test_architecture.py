@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.stations\.events|pbx_bridge\.media\.outcome", Layer.WORDS),
     (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
     (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
+    (r"pbx_bridge\.rights\.(facts|figures|record|page|words)", Layer.CORE),
     (r"pbx_bridge\.calls\.permit", Layer.RULES),
     (r"pbx_bridge\.programs|workstation_client\.guard", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),

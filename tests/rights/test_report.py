@@ -1,0 +1,142 @@
+"""P23: the report is made from the live configuration and ledger, in both languages, and no person is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.cli import main
+from pbx_bridge.ids import RecordingId, TraineeId
+from pbx_bridge.ledger import Ledger
+from pbx_bridge.rights.words import ASSESSMENT, PHRASES, RECORD, TITLES
+
+SITE = """
+[bridge]
+state_dir = "{state}"
+language = "fr"
+[compliance]
+impact_assessment = "DPIA-2026-04"
+works_council = "consulted, minutes of 3 March 2026"
+dated = 2026-03-03
+[controller]
+name = "Example <SA>"
+contact = "privacy@example.fr"
+data_protection_officer = "dpo@example.fr"
+[asterisk]
+ami_secret_file = "/etc/pbx-bridge/ami.secret"
+ari_secret_file = "/etc/pbx-bridge/ari.secret"
+[recording]
+retention_days = 21
+[[application]]
+name = "orders"
+executable = "/opt/orders/orders"
+wm_class = "Orderdesk"
+[[trainee]]
+id = "zz-trainee"
+endpoints = ["PJSIP/zz-device"]
+member = "Zz Member"
+login = "zz-login"
+[[trainer]]
+id = "zz-trainer"
+[[plan]]
+id = "zz-plan"
+trainee = "zz-trainee"
+applications = ["orders"]
+need = "new-in-post"
+trainer = "zz-trainer"
+approver = "zz-approver"
+first_day = 2020-01-01
+last_day = 2020-02-01
+"""
+RECORDING = RecordingId("z" * 26)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A site whose plan holds today, with a recorded and a private call."""
+    today = datetime.now().astimezone().date()
+    text = SITE.format(state=tmp_path / "state").replace("2020-01-01", str(today - timedelta(days=3)))
+    path = tmp_path / "config.toml"
+    path.write_text(text.replace("2020-02-01", str(today + timedelta(days=3))))
+    ledger = Ledger(tmp_path / "state" / "ledger")
+    who = TraineeId("zz-trainee")
+    ledger.write(
+        "zz-call", who, Outcome.RECORDED, Reason.HUNG_UP, recording=RECORDING, seconds=90, plan="zz-plan"
+    )
+    ledger.write("zz-other", who, Outcome.NOT_RECORDED, Reason.PRIVATE)
+    return path
+
+
+def reported(site: Path, to: Path, *more: str) -> tuple[str, dict[str, object]]:
+    assert main(["--config", str(site), "report", "--to", str(to), *more]) == 0
+    html = (to / "pbx-bridge-report.html").read_text()
+    return html, json.loads((to / "pbx-bridge-report.json").read_text())
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_report_says_what_is_configured_and_names_nobody(
+    site: Path, tmp_path: Path, language: str
+) -> None:
+    html, whole = reported(site, tmp_path, "--language", language)
+    text = html + json.dumps(whole)
+    for known in ("privacy@example.fr", "dpo@example.fr", "DPIA-2026-04", "orders", "Orderdesk", "21 "):
+        assert known in text
+    assert "zz-trainee" in site.read_text()
+    assert not re.search("zz-|zzz|Zz Member|private", text)
+    assert (tmp_path / "pbx-bridge-report.json").stat().st_mode & 0o077 == 0
+    (month,) = whole["figures"]  # type: ignore[misc]
+    assert month["calls"] == 2
+    assert month["outcomes"] == {"recorded": 1, "not-recorded": 1}
+    assert month["minutes"] == 1.5
+    assert month["reasons"] is None
+
+
+def test_the_page_is_whole_and_fetches_nothing(site: Path, tmp_path: Path) -> None:
+    html, _ = reported(site, tmp_path)
+    opened: list[str] = []
+
+    class Checks(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert tag not in ("script", "img", "link", "iframe", "object")
+            assert not {"src", "href"} & {name for name, _ in attrs}
+            if tag not in ("meta",):
+                opened.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            assert opened.pop() == tag
+
+    Checks().feed(html)
+    assert opened == []
+    assert "Example &lt;SA&gt;" in html
+
+
+def test_what_the_controller_has_not_said_is_asked_for(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = site.read_text()
+    begin = text.index("[controller]")
+    site.write_text(text[:begin] + text[text.index("[asterisk]") :])
+    assert main(["--config", str(site), "report", "--json"]) == 1
+    told = capsys.readouterr()
+    assert "[controller]" in told.err
+    assert json.loads(told.out)["missing"]
+    assert list(tmp_path.glob("pbx-bridge-report*")) == []
+
+
+def test_another_language_is_refused(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(site), "report", "--language", "de"]) == 2
+    assert "fr or en" in capsys.readouterr().err
+
+
+def test_both_languages_say_the_same_things() -> None:
+    for words in (TITLES, PHRASES, RECORD, ASSESSMENT):
+        assert list(words["fr"]) == list(words["en"])
+    for labels in (RECORD, ASSESSMENT):
+        for key, (_, text) in labels["fr"].items():
+            assert sorted(re.findall(r"{\w+}", text)) == sorted(re.findall(r"{\w+}", labels["en"][key][1]))
