@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"workstation_client\.(agent|spool)", Layer.CORE),
     (r"pbx_bridge\.media\.(timeline|spans|pictures|heard|leg|voice|montage|vp9|webm|mend)", Layer.CORE),
     (
-        r"pbx_bridge\.archive\.(manifest|release|sentences|keeper_wire)|pbx_bridge\.(access\.proof|portal\.words)",
+        r"pbx_bridge\.archive\.(manifest|release|backlog|sentences|keeper_wire)|pbx_bridge\.(access\.proof|portal\.words)",
         Layer.CORE,
     ),
     (

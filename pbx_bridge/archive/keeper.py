@@ -39,6 +39,7 @@ class Keeper:
             wire.Finish: recorder.finish,
             wire.Destroy: recorder.destroy,
             wire.Status: recorder.status,
+            wire.Backlog: recorder.backlog,
             wire.Begin: people.begin,
             words.Prove: people.prove,
             wire.Invite: people.invite,

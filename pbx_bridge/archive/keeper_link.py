@@ -103,6 +103,10 @@ class KeeperLink:
     async def trainees_own(self, trainee: str) -> tuple[words.Item, ...]:
         return (await self._ask(wire.TraineesOwn(trainee), words.Items)).items
 
+    async def backlog(self) -> tuple[wire.Waiting, ...]:
+        """P15: what waits for its review."""
+        return (await self._ask(wire.Backlog(), wire.AllWaiting)).waiting
+
     async def status(self) -> wire.KeeperStatus:
         return await self._ask(wire.Status(), wire.KeeperStatus)
 

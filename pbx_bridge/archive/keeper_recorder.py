@@ -152,6 +152,11 @@ class RecorderSide:
                 log.error("destroyed, but not recorded", recording=request.recording, fault=str(error))
         return wire.Done()
 
+    def backlog(self, request: wire.Backlog) -> wire.AllWaiting:
+        """P15: sealed, not reviewed, not destroyed; of each trainee, for each of their trainers."""
+        sums = sorted(self._store.backlog.sums().items())
+        return wire.AllWaiting(tuple(wire.Waiting(*pair, *figures) for pair, figures in sums))
+
     def status(self, request: wire.Status) -> wire.KeeperStatus:
         """What is held, without a word about whom."""
         unfinished = tuple(

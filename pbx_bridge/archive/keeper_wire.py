@@ -197,6 +197,26 @@ class Reassign:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """P15: what waits for its review."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What one trainer has still to review of one trainee; a recording with two trainers waits for both."""
+
+    trainee: Annotated[str, NAME]
+    trainer: Annotated[str, Text(64, 0)]
+    recordings: Annotated[int, Whole(0)]
+    duration_ms: Annotated[int, Whole(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class AllWaiting:
+    waiting: Annotated[tuple[Waiting, ...], Many(10_000)]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     pass
 
@@ -229,6 +249,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "list": List,
     "open": Open,
     "review": Review,
+    "backlog": Backlog,
     "status": Status,
 }
 """What the bridge's own process may say."""
@@ -237,6 +258,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "confirm": Confirm,
     "revoke": Revoke,
     "reassign": Reassign,
+    "backlog": Backlog,
     "status": Status,
 }
 """What the administrator's commands may say."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+from pbx_bridge.archive.backlog import Backlog
 from pbx_bridge.archive.manifest import Manifest, decode
 from pbx_bridge.durable import overwrite, overwrite_and_remove, sync_folder, write_once, write_whole
 from pbx_bridge.errors import OperatorError
@@ -55,6 +56,7 @@ class KeyStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
+        self.backlog = Backlog()
         for path in sorted(folder.glob("*.json")):
             try:
                 entry = read_fields(Entry, _ADDED | read_object(path.read_bytes()))
@@ -65,7 +67,7 @@ class KeyStore:
                 ) from None
             if path.stem != manifest.recording:
                 raise OperatorError("it holds another recording's entry", where=str(path))
-            self._entries[manifest.recording] = (entry, manifest)
+            self._remember(entry, manifest)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -92,7 +94,11 @@ class KeyStore:
 
     def replace(self, recording: RecordingId, entry: Entry) -> None:
         write_whole(self._folder / f"{recording}.json", canonical(write_fields(entry)))
-        self._entries[recording] = (entry, decode(entry.signed.text))
+        self._remember(entry, decode(entry.signed.text))
+
+    def _remember(self, entry: Entry, manifest: Manifest) -> None:
+        self._entries[manifest.recording] = (entry, manifest)
+        self.backlog.note(manifest, over=entry.reviewed_at is not None or entry.destroyed is not None)
 
     def key(self, recording: RecordingId) -> bytes:
         """The sealed identity. Raises: FileNotFoundError when it was destroyed."""

@@ -275,6 +275,32 @@ def test_a_review_is_said_in_a_session_by_an_assigned_trainer(desk: Desk) -> Non
         assert desk.refused(asked(desk.prove(BRUNO).token, recording, "third")).word == "expired"
 
 
+def test_the_backlog_is_what_waits_for_its_review(desk: Desk) -> None:
+    """P15: counted from the seal, until it is reviewed or destroyed, also after a restart."""
+
+    def waiting() -> dict[tuple[str, str], tuple[int, int]]:
+        lines = desk.ask(wire.Backlog(), wire.AllWaiting).waiting
+        return {(line.trainee, line.trainer): (line.recordings, line.duration_ms) for line in lines}
+
+    assert waiting() == {}
+    desk.put(manifest(start=desk.now))  # a call that goes on
+    assert waiting() == {}
+    first, second = (desk.record().recording for _ in range(2))
+    desk.record(manifest(trainee="denis", trainer="carla", start=desk.now))
+    before = {("alice", "bruno"): (2, 120_000), ("denis", "carla"): (1, 60_000)}
+    assert waiting() == before
+    desk.open()
+    assert waiting() == before
+    desk.keeper.handle(wire.HandOver(first, "alice"))
+    token = desk.join("bruno", Role.TRAINER, BRUNO).token
+    desk.ask(wire.Open(token, first, "review"), words.Released)
+    assert waiting() == before
+    desk.keeper.handle(wire.Review(token, first, "review"))
+    assert waiting() == before | {("alice", "bruno"): (1, 60_000)}
+    desk.keeper.handle(wire.Destroy(second, "private"))
+    assert waiting() == {("denis", "carla"): (1, 60_000)}
+
+
 def reviewed_at(desk: Desk, recording: RecordingId) -> int | None:
     found = desk.store.find(recording)
     assert found is not None
