@@ -494,14 +494,13 @@ class Bridge:
 
     def _no_room(self, why: str) -> None:
         log.error("nothing is recorded until the disk has room", why=why)
-        if self._desk.frozen is None:
-            self._desk.freeze(Reason.DISK)
+        self._desk.freeze(Reason.DISK)
         asyncio.get_running_loop().call_later(RETRY_S, self._look_for_room)
 
     def _look_for_room(self) -> None:
         self._pay()
-        if not self._owed and self._desk.frozen is Reason.DISK:
-            self._desk.freeze(None)
+        if not self._owed:
+            self._desk.thaw(Reason.DISK)
 
     def _call(self, leg: ChannelId, trainee: TraineeId) -> str:
         """The ledger's name for a call: keyed, so that it joins nothing, and the same after a restart."""

@@ -55,7 +55,8 @@ class Desk:
         self._unanswered: dict[Call, co.WriteLedger] = {}
         self._heard_by: dict[ChannelId, list[tuple[RecordingId, ChannelId, TraineeId]]] = {}
         """Customer's channel -> the recordings that hold its call: (recording, agent's leg, trainee)."""
-        self._frozen: Reason | None = None
+        self._frozen: dict[Reason, None] = {}
+        """Why no recording begins now, in the order in which it was said."""
 
     # -- Surroundings -------------------------------------------------------------------------------------------
 
@@ -122,18 +123,29 @@ class Desk:
         return orders
 
     def _decide(self, trainee: TraineeId) -> Draw | Reason:
-        if self._frozen is not None:
-            return self._frozen
+        if self.frozen is not None:
+            return self.frozen
         return decide(self._plans, trainee, self._wall(), self._used(trainee), self._roll())
 
     @property
     def frozen(self) -> Reason | None:
-        """Why no new recording begins, None when they do."""
-        return self._frozen
+        """Why no new recording begins: the first of several reasons; None when they do."""
+        return next(iter(self._frozen), None)
 
-    def freeze(self, reason: Reason | None) -> None:
-        """No new recording from now on (a wrong clock, a full disk, a shutdown), until called with None."""
-        self._frozen = reason
+    def freeze(self, reason: Reason) -> None:
+        """No new recording from now on (a wrong clock, a full disk, no audit log, a shutdown), until this reason thaws."""
+        self._frozen[reason] = None
+
+    def thaw(self, reason: Reason) -> None:
+        """This reason holds no longer; others still may."""
+        self._frozen.pop(reason, None)
+
+    def end_all(self, reason: Reason, at_ns: int) -> list[co.Command]:
+        """P10: ends every recording now, what precedes is kept; calls that ring are not recorded either."""
+        orders: list[co.Command] = []
+        for leg in list(self._sessions):
+            orders += self._tell(leg, ev.CallForbidden(at_ns, leg, reason, erase=False))
+        return orders
 
     def _origin_gone(self, origin: ChannelId) -> list[co.Command]:
         orders: list[co.Command] = []
