@@ -362,6 +362,8 @@ class Bridge:
                 self._parts.ami.unwatch_rtp(order.leg)
             case co.PlayOutboundNotice():
                 self._spawn(self._parts.ask_outbound_notice(order.customer))
+            case co.OfferPrivate():
+                self._spawn(self._parts.offer_private(order.leg))
             case co.OpenRecording():
                 self._open(order)
             case co.MarkPause():

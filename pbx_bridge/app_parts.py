@@ -38,6 +38,9 @@ from pbx_bridge.training.notices import text_hash
 
 log = structlog.get_logger()
 
+PRIVATE_FEATURE = "pbxb_private"
+"""The trainee's key, as dialplan/asterisk/features_pbxb.conf names it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
@@ -206,6 +209,15 @@ class Parts:
             log.warning(
                 "the outbound notice could not be asked for; the call is not recorded", why=str(error)
             )
+
+    async def offer_private(self, leg: ChannelId) -> None:
+        """The trainee's key of a private call, beside the site's own (P16); without it the window's button remains."""
+        try:
+            given = await self.ami.getvar(leg, "DYNAMIC_FEATURES")
+            if PRIVATE_FEATURE not in given.split("#"):
+                await self.ami.setvar(leg, "DYNAMIC_FEATURES", f"{given}#{PRIVATE_FEATURE}")
+        except (ActionRefused, OSError, TimeoutError) as error:
+            log.warning("a trainee has no key for a private call", why=str(error))
 
 
 async def _listening(start: object, address: str, key: str) -> None:

@@ -79,6 +79,13 @@ class PlayOutboundNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferPrivate:
+    """A call that was drawn is offered: from its first word on the trainee may call it private by a key (P16)."""
+
+    leg: ChannelId
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRecording:
     """Open the sealed file. File time 0 is `start_ns`."""
 
@@ -154,6 +161,7 @@ Command: TypeAlias = (
     | WatchLeg
     | UnwatchLeg
     | PlayOutboundNotice
+    | OfferPrivate
     | OpenRecording
     | MarkPause
     | MarkTalk

@@ -117,7 +117,7 @@ class Desk:
         self._sessions[offered.leg] = Session(offered, decision, self)
         if isinstance(decision, Reason):
             return []
-        orders: list[co.Command] = [co.PrepareCapture(offered.trainee)]
+        orders: list[co.Command] = [co.PrepareCapture(offered.trainee), co.OfferPrivate(offered.leg)]
         if offered.dialled is not None:
             orders.append(co.PlayOutboundNotice(offered.leg, offered.dialled))
         return orders

@@ -152,6 +152,16 @@ class NoticeHeard:
 
 @dataclass(frozen=True, slots=True)
 class CallerObjected:
+    """The party on `channel` pressed the key that objects, in the notice or during the call (P16)."""
+
+    at_ns: int
+    channel: ChannelId
+
+
+@dataclass(frozen=True, slots=True)
+class AgentObjected:
+    """Whoever sits at `channel` pressed the key of a private call (P16)."""
+
     at_ns: int
     channel: ChannelId
 
@@ -240,6 +250,7 @@ Fact: TypeAlias = (
     | ForeignRecorder
     | NoticeHeard
     | CallerObjected
+    | AgentObjected
     | NeverRecord
     | PaymentBegan
     | PaymentEnded

@@ -118,6 +118,9 @@ class Switchboard:
                 self._noticed(fact, out)
             case facts.CallerObjected():
                 self._mark(fact.channel, Reason.OBJECTION, True, fact.at_ns, out)
+            case facts.AgentObjected():
+                if (leg := self._legs.get(fact.channel)) is not None and leg.offered:
+                    self._forbid(fact.channel, leg, Reason.PRIVATE, True, fact.at_ns, out)
             case facts.NeverRecord():
                 self._mark(fact.channel, Reason.NEVER_RECORD, True, fact.at_ns, out)
             case facts.PaymentBegan() | facts.PaymentEnded():

@@ -15,8 +15,9 @@ from pbx_bridge.training.plans import Plan
 Language = Literal["fr", "en"]
 
 CALLER_NOTICES: dict[Language, str] = {
-    "fr": "Cet appel peut être enregistré pour la formation de nos conseillers. Pour vous y opposer, appuyez sur 9.",
-    "en": "This call may be recorded to train our staff. To object, press 9.",
+    "fr": "Cet appel peut être enregistré pour la formation de nos conseillers. Pour vous y opposer, appuyez sur 9, "
+    "ou sur étoile 9 pendant l'appel.",
+    "en": "This call may be recorded to train our staff. To object, press 9, or star 9 during the call.",
 }
 """P16: what the caller hears by default; the key is the dialplan's."""
 

@@ -91,7 +91,7 @@ def test_the_end_of_a_hold_does_not_end_a_payment() -> None:
 
 def test_announced_before_the_agent_answers_nothing_begins_until_it_is_over() -> None:
     story = Story() >> rings()[:2] >> fa.PaymentBegan(0, CUSTOMER) >> rings()[2:] >> answers(1)
-    story << [co.PrepareCapture(ALICE), co.SetTimer(AGENT, "payment", LIMIT_NS)]
+    story << [co.PrepareCapture(ALICE), co.OfferPrivate(AGENT), co.SetTimer(AGENT, "payment", LIMIT_NS)]
     story >> fa.PaymentEnded(AT, CUSTOMER)
     assert story.kinds()[:2] == ["CancelTimer", "StartCapture"]
 

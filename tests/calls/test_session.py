@@ -52,7 +52,7 @@ def ends(at: int, reason: Reason) -> list[co.Command]:
 
 def test_an_answered_call_is_filmed_from_the_bridge_and_nothing_is_ordered_before() -> None:
     story = Story() >> rings()
-    story << [co.PrepareCapture(ALICE)]
+    story << [co.PrepareCapture(ALICE), co.OfferPrivate(AGENT)]
     story >> [fa.ChannelUp(SECOND_NS, AGENT), fa.BridgeEntered(SECOND_NS, AGENT, "b1")]
     story << []
     story >> fa.BridgeEntered(SECOND_NS, CUSTOMER, "b1")
@@ -146,7 +146,7 @@ def test_parking_by_a_transfer_is_parking_in_whichever_order_the_pbx_tells_it() 
 
 def test_no_answer_gives_one_line_when_the_customer_is_gone() -> None:
     story = Story() >> rings() >> fa.ChannelGone(2 * SECOND_NS, AGENT, 0)
-    story << [co.PrepareCapture(ALICE)]
+    story << [co.PrepareCapture(ALICE), co.OfferPrivate(AGENT)]
     story >> fa.ChannelGone(3 * SECOND_NS, CUSTOMER, 0)
     story << [co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.NO_ANSWER, 0)]
 
@@ -159,7 +159,7 @@ def test_two_phones_of_one_agent_are_one_draw_and_one_line() -> None:
     ]
     story = Story() >> rings() >> second >> fa.ChannelGone(SECOND_NS, SECOND, 26) >> answers(1)
     assert story.rolls == 1
-    assert story.kinds()[2:4] == ["StartCapture", "OpenRecording"]
+    assert story.kinds()[4:6] == ["StartCapture", "OpenRecording"]
     story.also(story.desk.capture_started(REC, SECOND_NS)).also(story.desk.audio_started(AGENT, SECOND_NS))
     story >> customer_hangs_up(5)
     story.also(story.desk.capture_ended(REC, 5 * SECOND_NS, None))
@@ -185,6 +185,7 @@ def test_without_the_callers_notice_nothing_is_recorded() -> None:
     story = Story() >> facts >> answers(1) >> agent_hangs_up(4)
     story << [
         co.PrepareCapture(ALICE),
+        co.OfferPrivate(AGENT),
         co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.NO_NOTICE, 0),
     ]
 
@@ -221,7 +222,7 @@ def test_a_local_member_behind_two_bridges_is_one_conversation() -> None:
         fa.BridgeEntered(SECOND_NS, AGENT, "inner"),
         fa.BridgeEntered(2 * SECOND_NS, one, "outer"),
     ]
-    story << [co.PrepareCapture(ALICE)]
+    story << [co.PrepareCapture(ALICE), co.OfferPrivate(AGENT)]
     story >> fa.BridgeEntered(2 * SECOND_NS, CUSTOMER, "outer")
     assert story.kinds()[0] == "StartCapture"
     story >> fa.BridgeLeft(4 * SECOND_NS, CUSTOMER, "outer")
@@ -321,7 +322,7 @@ def test_a_drawn_outbound_call_plays_the_notice_and_is_filmed_from_the_bridge() 
         fa.Dialled(0, AGENT, CUSTOMER),
     ]
     story = Story() >> outbound
-    story << [co.PrepareCapture(ALICE), co.PlayOutboundNotice(AGENT, CUSTOMER)]
+    story << [co.PrepareCapture(ALICE), co.OfferPrivate(AGENT), co.PlayOutboundNotice(AGENT, CUSTOMER)]
     story >> [fa.ChannelUp(SECOND_NS, CUSTOMER), fa.NoticeHeard(3 * SECOND_NS, CUSTOMER, CALLER_NOTICE)]
     story << []
     story >> answers(3)
@@ -332,7 +333,7 @@ def test_a_sites_own_recorder_on_the_leg_refuses_unless_it_is_allowed() -> None:
     story = Story() >> rings() >> fa.ForeignRecorder(0, AGENT) >> answers(1) >> agent_hangs_up(2)
     assert [line.reason for line in story.ledger()] == [Reason.FOREIGN_RECORDER]
     story = Story(foreign_recorders_allowed=True) >> rings() >> fa.ForeignRecorder(0, AGENT) >> answers(1)
-    assert story.kinds()[1] == "StartCapture"
+    assert story.kinds()[2] == "StartCapture"
 
 
 def test_silence_on_hold_is_not_a_vanished_phone() -> None:

@@ -227,6 +227,8 @@ def _user_event(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
             return [facts.NoticeHeard(at_ns, event.channel(), event.text("Notice", _HASH))]
         case "PbxbObjection":
             return [facts.CallerObjected(at_ns, event.channel())]
+        case "PbxbPrivate":
+            return [facts.AgentObjected(at_ns, event.channel())]
         case "PbxbNever":
             return [facts.NeverRecord(at_ns, event.channel())]
         case "PbxbPayment":

@@ -1,0 +1,221 @@
+"""P16: whoever objects, whenever in the call, leaves nothing of it behind, and the call goes on.
+
+Each scene is recorded for a while first, so that there is something to destroy; `nothing_left` looks for its file and
+its key, and for every recording of that customer's call, those of earlier agents included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.live.house import ALICE, SETTLE_S, House, Line, until
+from tests.live.lanes import scene
+from tests.rig.phone import Leg
+from tests.rig.scenarios import NUMBER, Stage
+
+OBJECTION, PRIVATE = "*9", "*6"
+OBJECTED = (ALICE, Outcome.DISCARDED, Reason.OBJECTION)
+CONSULTATION = (ALICE, Outcome.NOT_RECORDED, Reason.NO_NOTICE)
+
+
+async def filmed(house: House, how_many: int = 1) -> None:
+    """Returns when the workstation films: from here on there is something to destroy."""
+
+    async def films() -> bool:
+        return house.said().count("filming ") >= how_many
+
+    await until(films, "the workstation films", SETTLE_S)
+
+
+async def sealed(house: House, before: list[str]) -> str:
+    """The one recording that is sealed by now."""
+
+    async def more() -> bool:
+        return len(house.kept()) == len(before) + 1 and len(house.keys()) >= len(house.kept())
+
+    await until(more, "a recording is sealed", SETTLE_S)
+    (recording,) = set(house.kept()) - set(before)
+    return recording
+
+
+async def nothing_left(house: House, before: list[str]) -> None:
+    """While the call still goes on: neither file nor key of anything that was recorded in this scene."""
+
+    async def gone() -> bool:
+        files = {file.stem for file in (house.bridge.state / "sealed").iterdir()}
+        return files | set(house.keys()) <= set(before)
+
+    await until(gone, f"all is destroyed: {house.kept()} {house.keys()}, before {before}", SETTLE_S)
+
+
+async def goes_on(stage: Stage, *legs: Leg) -> None:
+    """The people go on talking, and hear each other."""
+    since_ns = time.monotonic_ns()
+    await stage.talk(1.0)
+    for leg in legs:
+        assert not leg.ended.is_set()
+        assert any(packet.at_ns > since_ns for packet in leg.rtp.heard)
+
+
+async def _objects_after(house: House, seconds: float) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await filmed(house)
+        await stage.talk(seconds)
+        assert house.keys() != before, "nothing was recorded that could be destroyed"
+        await calling.press(OBJECTION)
+        await nothing_left(house, before)
+        await calling.press(OBJECTION)
+        await goes_on(stage, talking, calling)
+        talking.hang_up()
+    await house.ledger(OBJECTED)
+    assert house.kept() == before
+
+
+@scene(lasts_s=9)
+async def test_the_customer_objects_in_the_first_second(house: House) -> None:
+    await _objects_after(house, 0.5)
+
+
+@scene(lasts_s=38)
+async def test_the_customer_objects_after_half_a_minute(house: House) -> None:
+    await _objects_after(house, 30.0)
+
+
+@scene(lasts_s=9)
+async def test_the_customer_objects_while_on_hold(house: House) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await filmed(house)
+        await stage.talk(1.0)
+        await talking.hold()
+        await stage.talk(1.0)
+        await calling.press(OBJECTION)
+        await nothing_left(house, before)
+        await talking.resume()
+        await goes_on(stage, talking, calling)
+        calling.hang_up()
+    await house.ledger(OBJECTED)
+    assert house.kept() == before
+
+
+@scene(lasts_s=12)
+async def test_an_objection_after_a_transfer_destroys_the_first_agents_recording_too(house: House) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        agent, customer, colleague = await stage.agent(), await stage.customer(), await stage.colleague()
+        talking, calling = await stage.connect(agent, customer)
+        await filmed(house)
+        await stage.talk(1.0)
+        talking.transfer("202")
+        second = await (await colleague.next_call()).until_answered()
+        first = await sealed(house, before)
+        await calling.press(OBJECTION)
+        await nothing_left(house, before)
+        assert house.is_gone(first)
+        await goes_on(stage, second, calling)
+        calling.hang_up()
+    lines = await house.final_lines(2)
+    assert str(next(line for line in lines if line.trainee == ALICE)) == str(Line(*OBJECTED))
+    assert house.kept() == before
+
+
+@scene(lasts_s=13)
+async def test_an_objection_after_an_attended_transfer_destroys_the_first_agents_recording_too(
+    house: House,
+) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        agent, customer, colleague = await stage.agent(), await stage.customer(), await stage.colleague()
+        talking, calling = await stage.connect(agent, customer)
+        await filmed(house)
+        await stage.talk(1.0)
+        await talking.hold()
+        consulting = await agent.call("202").until_answered()
+        consulted = await colleague.next_call()
+        await stage.talk(1.0)
+        talking.transfer_to(consulting)
+        await asyncio.wait_for(talking.transferred.wait(), 10)
+        await sealed(house, before)
+        await calling.press(OBJECTION)
+        await nothing_left(house, before)
+        await goes_on(stage, consulted, calling)
+        calling.hang_up()
+    lines = [line for line in await house.final_lines(3) if line.trainee == ALICE]
+    assert sorted(map(str, lines)) == sorted((str(Line(*OBJECTED)), str(Line(*CONSULTATION))))
+    assert house.kept() == before
+
+
+@scene(lasts_s=13)
+async def test_an_objection_after_the_recording_ended_but_not_the_call(house: House) -> None:
+    """The trainee's screen was locked: the recording ended and was sealed, the talk goes on."""
+    before = house.kept()
+    try:
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            await filmed(house)
+            await stage.talk(1.0)
+            await house.alice.lock()
+            recording = await sealed(house, before)
+            await calling.press(OBJECTION)
+            await nothing_left(house, before)
+            assert house.is_gone(recording)
+            await goes_on(stage, talking, calling)
+            calling.hang_up()
+    finally:
+        await house.alice.unlock()
+    await house.ledger(OBJECTED)
+    assert house.kept() == before
+
+
+@scene(lasts_s=10)
+async def test_the_customer_of_an_outbound_call_objects(house: House) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        agent, customer = await stage.agent(), await stage.customer()
+        calling = agent.call(f"0{NUMBER}")
+        answering = await (await customer.next_call()).until_answered()
+        await calling.until_answered(20)
+        await filmed(house)
+        await stage.talk(1.0)
+        await answering.press(OBJECTION)
+        await nothing_left(house, before)
+        await goes_on(stage, calling, answering)
+        calling.hang_up()
+    await house.ledger(OBJECTED)
+    assert house.kept() == before
+
+
+async def _private(house: House, extension: str, pressed: str, outcome: tuple[str, Outcome, Reason]) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer(), extension)
+        await filmed(house)
+        await stage.talk(1.0)
+        await talking.press(pressed)
+        if outcome[1] is Outcome.DISCARDED:
+            await nothing_left(house, before)
+        await goes_on(stage, talking, calling)
+        calling.hang_up()
+    await house.ledger(outcome)
+
+
+@scene(lasts_s=9)
+async def test_the_trainee_calls_it_private_by_the_phones_key(house: House) -> None:
+    await _private(house, "101", PRIVATE, (ALICE, Outcome.DISCARDED, Reason.PRIVATE))
+
+
+@scene(lasts_s=9)
+async def test_the_trainee_calls_a_queues_call_private(house: House) -> None:
+    """The member is a Local channel; the key is the phone's behind it."""
+    await _private(house, "210", PRIVATE, (ALICE, Outcome.DISCARDED, Reason.PRIVATE))
+
+
+@scene(lasts_s=9)
+async def test_the_trainee_cannot_object_for_the_customer(house: House) -> None:
+    """The control of all scenes above: this one is kept."""
+    await _private(house, "101", OBJECTION, (ALICE, Outcome.RECORDED, Reason.HUNG_UP))
