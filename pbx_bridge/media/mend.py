@@ -8,12 +8,10 @@ the way to the index, so no cluster moves. It decodes nothing and knows no call.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-Read = Callable[[int, int], bytes]
-"""Position and size to bytes; fewer at the end only."""
+from pbx_bridge.media.ebml import Element, Read, children, element_at, number
 
 LAST_BLOCK_MS: Final = 20
 """How long the last block lasts: one frame of sound."""
@@ -46,15 +44,6 @@ class Mended:
 
 
 @dataclass(frozen=True, slots=True)
-class _Element:
-    id: int
-    at: int
-    body: int
-    end: int | None
-    """None when its size is not known."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Cluster:
     last_ms: int
     keyframe_ms: int | None
@@ -63,17 +52,17 @@ class _Cluster:
 
 def mend(read: Read, size: int) -> Mended:
     """What to do with a prefix of `size` bytes. Raises: NotWebm."""
-    ebml = _element(read, 0, size)
+    ebml = element_at(read, 0, size)
     if ebml is None or ebml.id != _EBML or ebml.end is None:
         raise NotWebm("it does not begin as WebM")
-    segment = _element(read, ebml.end, size)
+    segment = element_at(read, ebml.end, size)
     if segment is None or segment.id != _SEGMENT:
         raise NotWebm("it has no segment")
     room, duration, video = _head(read, segment.body, size)
     if isinstance(duration, int):
         return Mended(b"", size, b"", duration)
     end, last_ms, cues = segment.body, -1, b""
-    for element in _children(read, segment.body, size):
+    for element in children(read, segment.body, size):
         if element.id in (_CUES, _SEEK_HEAD) and element.at > segment.body + MAX_HEAD_BYTES:
             break
         if element.id == _CLUSTER and element.end is not None:
@@ -94,13 +83,13 @@ def mend(read: Read, size: int) -> Mended:
     return Mended(bytes(head), end, index, duration_ms)
 
 
-def _head(read: Read, start: int, size: int) -> tuple[_Element, _Element | int, int]:
+def _head(read: Read, start: int, size: int) -> tuple[Element, Element | int, int]:
     """The room for the way to the index, the room for the duration (or the duration that stands there), the picture's
     track."""
-    room: _Element | None = None
-    duration: _Element | int | None = None
+    room: Element | None = None
+    duration: Element | int | None = None
     video: int | None = None
-    for element in _children(read, start, min(size, start + MAX_HEAD_BYTES)):
+    for element in children(read, start, min(size, start + MAX_HEAD_BYTES)):
         if element.end is None:
             break
         if element.id == _VOID and room is None:
@@ -111,12 +100,12 @@ def _head(read: Read, start: int, size: int) -> tuple[_Element, _Element | int, 
             video = _video_track(read, element, element.end)
     if duration is None or video is None or (room is None and not isinstance(duration, int)):
         raise NotWebm("its head is not complete")
-    return room or _Element(_VOID, 0, 0, 0), duration, video
+    return room or Element(_VOID, 0, 0, 0), duration, video
 
 
-def _duration(read: Read, info: _Element, end: int) -> _Element | int | None:
-    found: _Element | int | None = None
-    for child in _children(read, info.body, end):
+def _duration(read: Read, info: Element, end: int) -> Element | int | None:
+    found: Element | int | None = None
+    for child in children(read, info.body, end):
         body = read(child.body, (child.end or child.body) - child.body)
         if child.id == _SCALE and int.from_bytes(body, "big") != _MILLISECONDS:
             raise NotWebm("its times are not milliseconds")
@@ -127,18 +116,18 @@ def _duration(read: Read, info: _Element, end: int) -> _Element | int | None:
     return found
 
 
-def _video_track(read: Read, tracks: _Element, end: int) -> int | None:
-    for track in _children(read, tracks.body, end):
+def _video_track(read: Read, tracks: Element, end: int) -> int | None:
+    for track in children(read, tracks.body, end):
         if track.id == _TRACK and track.end is not None:
             fields = {
-                c.id: _number(read, c) for c in _children(read, track.body, track.end) if c.end is not None
+                c.id: number(read, c) for c in children(read, track.body, track.end) if c.end is not None
             }
             if fields.get(_TRACK_TYPE) == _VIDEO:
                 return fields.get(_TRACK_NUMBER)
     return None
 
 
-def _cluster(read: Read, cluster: _Element, video: int) -> _Cluster:
+def _cluster(read: Read, cluster: Element, video: int) -> _Cluster:
     end = cluster.end or cluster.body
     if end - cluster.body > MAX_CLUSTER_BYTES:
         raise NotWebm("a cluster is larger than any of ours")
@@ -149,12 +138,12 @@ def _cluster(read: Read, cluster: _Element, video: int) -> _Cluster:
 
     base = 0
     last_ms, keyframe_ms = -1, None
-    for child in _children(within, 0, len(body)):
+    for child in children(within, 0, len(body)):
         if child.id == _TIME:
-            base = _number(within, child)
+            base = number(within, child)
         block, key = child, False
         if child.id == _GROUP and child.end is not None:
-            parts = {part.id: part for part in _children(within, child.body, child.end)}
+            parts = {part.id: part for part in children(within, child.body, child.end)}
             block, key = parts.get(_BLOCK, child), _REFERENCE not in parts
         if block.id in (_SIMPLE_BLOCK, _BLOCK):
             start = within(block.body, 4)
@@ -164,39 +153,6 @@ def _cluster(read: Read, cluster: _Element, video: int) -> _Cluster:
             if key and start[0] & 0x7F == video and keyframe_ms is None:
                 keyframe_ms = ms
     return _Cluster(last_ms, keyframe_ms)
-
-
-def _children(read: Read, at: int, end: int) -> Iterator[_Element]:
-    """The complete elements in [at, end), one after the other."""
-    while at < end:
-        element = _element(read, at, end)
-        if element is None or element.end is None or element.end > end:
-            return
-        yield element
-        at = element.end
-
-
-def _element(read: Read, at: int, end: int) -> _Element | None:
-    head = read(at, min(12, end - at))
-    id_size = _vint_size(head[:1])
-    if not 1 <= id_size <= 4 or len(head) <= id_size:
-        return None
-    size_size = _vint_size(head[id_size : id_size + 1])
-    if size_size == 0 or len(head) < id_size + size_size:
-        return None
-    size = int.from_bytes(head[id_size : id_size + size_size], "big") & ((1 << 7 * size_size) - 1)
-    body = at + id_size + size_size
-    unknown = size == (1 << 7 * size_size) - 1
-    return _Element(int.from_bytes(head[:id_size], "big"), at, body, None if unknown else body + size)
-
-
-def _vint_size(first: bytes) -> int:
-    """Bytes of the variable-length number that starts so; 0 when none does (RFC 8794, 4)."""
-    return 9 - first[0].bit_length() if first and first[0] else 0
-
-
-def _number(read: Read, element: _Element) -> int:
-    return int.from_bytes(read(element.body, min(8, (element.end or element.body) - element.body)), "big")
 
 
 def _written(id_: int, body: bytes) -> bytes:
@@ -218,7 +174,7 @@ def _seek_head(cues: int) -> bytes:
     return _written(_SEEK_HEAD, _written(_SEEK, entry))
 
 
-def _replace(head: bytearray, room: _Element, element: bytes) -> None:
+def _replace(head: bytearray, room: Element, element: bytes) -> None:
     """Puts `element` in place of a void, with a void for what is left."""
     end = room.end or room.at
     left = end - room.at - len(element)
