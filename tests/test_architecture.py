@@ -43,7 +43,10 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
     (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),
     (r"workstation_client\.(agent|spool)", Layer.CORE),
-    (r"pbx_bridge\.media\.(timeline|spans|pictures|heard|leg|voice|montage|vp9|webm|mend)", Layer.CORE),
+    (
+        r"pbx_bridge\.media\.(timeline|spans|pictures|heard|leg|voice|montage|vp9|webm|mend|ebml|packets)",
+        Layer.CORE,
+    ),
     (
         r"pbx_bridge\.archive\.(manifest|release|backlog|sentences|keeper_wire)|pbx_bridge\.(access\.proof|portal\.words)",
         Layer.CORE,
@@ -84,7 +87,7 @@ IO = re.compile(
 """A decision that needs one of these is in the wrong place: its answer belongs into the fact that is decided upon."""
 
 HOMES = {
-    "av": re.compile(r"pbx_bridge\.media\.merge|workstation_client\.encoder"),
+    "av": re.compile(r"pbx_bridge\.media\.opus|workstation_client\.encoder"),
     "websockets": re.compile(r"pbx_bridge\.stations\.server|workstation_client\.link"),
     "panoramisk": re.compile(r"pbx_bridge\.telephony\.asterisk\.\w+"),
 }

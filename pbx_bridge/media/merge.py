@@ -1,25 +1,18 @@
-"""Pictures and voices into one WebM while the call runs; the server's only `import av`. It never decodes a
-picture.
+"""Pictures and voices into one WebM while the call runs. It never decodes a picture.
 
-It encodes the voices (Opus), lets webm.py lay out the file and writes it to a sink that seals; it knows no
+It has the voices encoded (opus.py), lets webm.py lay out the file and writes it to a sink that seals; it knows no
 call, no person and no clock. The file is appended to in whole clusters, so a file cut at any point plays up
 to half a second before the cut; only its head, the first few hundred bytes, is written again at the end.
 """
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Protocol
 
-import av
-from av.audio.codeccontext import AudioCodecContext
-
+from pbx_bridge.media.opus import Encoder
 from pbx_bridge.media.voice import FRAME_MS, Frame
 from pbx_bridge.media.webm import OPUS_RATE, Webm
 
-BIT_RATE = 64_000
-"""Both voices together: the least at which one leg stays 60 dB below the other when both speak (measured; 48
-kbit/s: 42 dB)."""
 _PACKET = OPUS_RATE * FRAME_MS // 1000
 
 
@@ -35,10 +28,9 @@ class Film:
 
     def __init__(self, sink: Sink, width: int, height: int, rate: int) -> None:
         self._sink, self._rate = sink, rate
-        self._opus = _encoder(rate)
-        head = self._opus.extradata or b""
-        self._delay = int.from_bytes(head[10:12], "little")
-        self._webm = Webm(width, height, head)
+        self._opus = Encoder(rate)
+        self._delay = int.from_bytes(self._opus.head[10:12], "little")
+        self._webm = Webm(width, height, self._opus.head)
         self._samples = self._sounds = 0
         self.packets = 0
         """How many there are, sound and picture."""
@@ -58,20 +50,16 @@ class Film:
 
     def voice(self, frame: Frame) -> None:
         """The frames follow each other without a gap; only the last may be short."""
-        sound = av.AudioFrame(format="s16", layout="stereo", samples=self._rate * FRAME_MS // 1000)
-        sound.sample_rate, sound.time_base, sound.pts = self._rate, Fraction(1, self._rate), frame.place
-        plane = sound.planes[0]
-        plane.update(frame.pcm.ljust(plane.buffer_size, b"\0"))
         self._samples += frame.count
-        for packet in self._opus.encode(sound):
-            self._sound(bytes(packet))
+        for packet in self._opus.encode(frame.place, frame.pcm):
+            self._sound(packet)
 
     def finish(self) -> None:
         """Write what is left, the index and the head."""
         wanted = self._samples * OPUS_RATE // self._rate + self._delay
-        for packet in self._opus.encode(None):
+        for packet in self._opus.rest():
             if self._sounds * _PACKET < wanted:
-                self._sound(bytes(packet), max(0, (self._sounds + 1) * _PACKET - wanted))
+                self._sound(packet, max(0, (self._sounds + 1) * _PACKET - wanted))
         duration_ms = self._samples * 1000 / self._rate
         rest, patches = self._webm.finish(duration_ms)
         self._append(rest)
@@ -90,13 +78,3 @@ class Film:
         if data:
             self._sink.write(data)
             self.size += len(data)
-
-
-def _encoder(rate: int) -> AudioCodecContext:
-    opus = av.CodecContext.create("libopus", "w")
-    assert isinstance(opus, AudioCodecContext)
-    opus.sample_rate, opus.layout, opus.format = rate, "stereo", "s16"
-    opus.bit_rate = BIT_RATE
-    opus.options = {"application": "audio", "vbr": "constrained", "frame_duration": str(FRAME_MS)}
-    opus.open()
-    return opus

@@ -9,7 +9,7 @@ for VP9 alone), so that on a still screen a crash would cost two seconds of voic
     the
               duration | Tracks: 1 picture, 2 sound
     cluster:  time | blocks in the order of time; a keyframe begins one
-    index:    one cue for each keyframe of the picture
+    index:    one cue for each keyframe of the picture; without pictures one for each cluster
 
 Only the head is written twice, within its own length: its rooms are filled by `finish`, or by mend.py after a
 crash. No date, no name, no random id: two files of the same packets are the same bytes (P17).
@@ -60,8 +60,11 @@ class Webm:
     """Packets in, bytes to append out."""
 
     def __init__(self, width: int, height: int, opus_head: bytes) -> None:
+        """`width` 0: a file of voices alone, without a picture track."""
         ebml, room, info = _ebml(), _void(_ROOM_BYTES), _info(_void(_DURATION_BYTES))
-        tracks = _element(0x1654AE6B, _picture_track(width, height), _sound_track(opus_head))
+        self._index_by = PICTURE if width else SOUND
+        picture = _picture_track(width, height) if width else b""
+        tracks = _element(0x1654AE6B, picture, _sound_track(opus_head))
         self._start = len(ebml) + 12
         """Where the segment's content begins; the index counts from here."""
         self._duration_at = self._start + len(room) + len(info) - _DURATION_BYTES
@@ -116,10 +119,10 @@ class Webm:
         cluster = _element(
             0x1F43B675, _number(0xE7, begin_ms), *(_block(block, begin_ms) for block in blocks)
         )
-        for block in blocks:
-            if block.track == PICTURE and block.keyframe:
-                place = _element(0xB7, _number(0xF7, PICTURE), _number(0xF1, self._size - self._start))
-                self._cues.append(_element(0xBB, _number(0xB3, block.ms), place))
+        keys = [block for block in blocks if block.track == self._index_by and block.keyframe]
+        for block in keys if self._index_by == PICTURE else keys[:1]:
+            place = _element(0xB7, _number(0xF7, block.track), _number(0xF1, self._size - self._start))
+            self._cues.append(_element(0xBB, _number(0xB3, block.ms), place))
         self._size += len(cluster)
         return cluster
 
