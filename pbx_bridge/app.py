@@ -13,6 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
@@ -29,6 +30,7 @@ from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.facts import Fact, VoiceChunk
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import CEILING_NS
+from pbx_bridge.catalogue.enrolled import Enrolled, Fault, sound
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_recording_id
@@ -45,8 +47,10 @@ log = structlog.get_logger()
 SHUTDOWN_S = 10.0
 """How long a stopping bridge waits for its files to be sealed; what is not ready then is rebuilt at the next start."""
 CEILING_S = CEILING_NS // 10**9
-HOUR_S = 3600
 """P10."""
+LOOK_S = 1.0
+"""How often the catalogue is asked whether somebody changed it: one word from a file's head."""
+HOUR_S = 3600
 
 CAPTURE_REASONS = {
     wire.CaptureEnd.LEASE_LOST: Reason.LEASE_LOST,
@@ -72,15 +76,15 @@ class Bridge:
 
     def __init__(self, config: Config, parts: Parts) -> None:
         self._config, self._parts = config, parts
-        self._logins = {trainee.login: trainee.id for trainee in config.trainees}
+        self._enrolled = sound(parts.catalogue.enrolled())
         self._ledger = Ledger(config.bridge.state_dir / "ledger")
         self._figures = FiguresFile(config.bridge.state_dir / "ledger")
         self._terms = Terms(
             config.recording.retention_days, config.recording.trainee_first_hours, config.recording.fps
         )
         self._desk = Desk(
-            directory=partial(who, config.trainees),
-            plans=config.plans,
+            directory=lambda *asked: who(self._enrolled.trainees, *asked),
+            plans=lambda: self._enrolled.plans,
             notice_of=self._notice_hash,
             used=self._ledger.used,
             roll=random_roll,
@@ -97,6 +101,8 @@ class Bridge:
         self._filming: dict[RecordingId, StationId] = {}
         self._timers: dict[tuple[ChannelId, str], asyncio.TimerHandle] = {}
         self._stations: dict[StationId, TraineeId] = {}
+        self._ups: dict[StationId, se.StationUp] = {}
+        """What each connected station told of itself, an unknown person's too."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._owed: deque[Callable[[], Line]] = deque()
         """Ledger lines that could not be written yet."""
@@ -111,6 +117,7 @@ class Bridge:
             log.info("listening", stations=str(self._config.stations.listen))
             self._spawn(self._tell_ready())
             self._spawn(self._every_hour())
+            self._spawn(self._follow_catalogue())
             await self._stop.wait()
             await self._end_all()
 
@@ -173,7 +180,7 @@ class Bridge:
 
     def _notice(self, trainee: TraineeId) -> wire.Notice | None:
         """P14: of the plan by which calls are decided today."""
-        plan = current_plan(self._config.plans, trainee, datetime.now().astimezone().date())
+        plan = current_plan(self._enrolled.plans, trainee, datetime.now().astimezone().date())
         if plan is None:
             return None
         language = self._config.bridge.language
@@ -200,10 +207,37 @@ class Bridge:
             except OperatorError as error:
                 log.error("the monthly figures lost days", why=str(error))
             self._ledger.forget_old()
-            for station, trainee in self._stations.items():
-                if (notice := self._notice(trainee)) is not None:
-                    self._parts.stations.send(station, notice)
+            self._tell_notices()
             await asyncio.sleep(HOUR_S)
+
+    def _tell_notices(self) -> None:
+        for station, trainee in self._stations.items():
+            if (notice := self._notice(trainee)) is not None:
+                self._parts.stations.send(station, notice)
+
+    async def _follow_catalogue(self) -> None:
+        """P14: what a command changed holds within two seconds, and is told to whoever it concerns."""
+        watch, unread = self._parts.catalogue.watch(), True
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                if await asyncio.to_thread(watch.changed) or unread:
+                    self._take_enrolled(await asyncio.to_thread(self._parts.catalogue.read))
+                    unread = False
+            except OperatorError as error:
+                log.error("the catalogue cannot be read: nothing new is recorded", why=str(error))
+                self._enrolled, unread = Enrolled(), True
+
+    def _take_enrolled(self, read: tuple[Enrolled, tuple[Fault, ...]]) -> None:
+        """P3, P13: only what no fault is in is used; each station learns its notice when anything is different."""
+        before, (found, wrong) = self._enrolled, read
+        self._enrolled = sound(found)
+        if self._enrolled == before:
+            return
+        log.info("the catalogue is read", plans=len(self._enrolled.plans), faults=len(wrong))
+        for event in list(self._ups.values()):
+            self._station_belongs(event)
+        self._tell_notices()
 
     # -- what comes in ------------------------------------------------------------------------------------------
 
@@ -224,6 +258,7 @@ class Bridge:
             case se.StationDown():
                 self._desk.station_gone(event.station)
                 self._stations.pop(event.station, None)
+                self._ups.pop(event.station, None)
             case se.DesktopChanged():
                 self._desktop_changed(event, now_ns)
             case se.NoticeAcknowledged():
@@ -258,24 +293,37 @@ class Bridge:
                 assert_never(event)
 
     def _station_up(self, event: se.StationUp) -> None:
-        trainee = self._logins.get(event.trainee_login)
+        self._ups[event.station] = event
+        self._station_belongs(event)
+        trainee = self._stations.get(event.station)
+        if trainee is not None and (notice := self._notice(trainee)) is not None:
+            self._parts.stations.send(event.station, notice)
+
+    def _station_belongs(self, event: se.StationUp) -> None:
+        """Whose the station is by its login, as the catalogue now says."""
+        logins = {trainee.login: trainee.id for trainee in self._enrolled.trainees if trainee.login}
+        trainee = logins.get(event.trainee_login)
         if trainee is None:
             log.warning("nobody with this station's login is enrolled", station=event.station)
+            self._stations.pop(event.station, None)
+            self._desk.station_gone(event.station)
             return
         self._stations[event.station] = trainee
         usable = event.active and event.kind not in (wire.DesktopKind.WAYLAND, wire.DesktopKind.NONE)
         self._desk.station_seen(
             event.station, trainee, active=usable, locked=event.locked, acknowledged=event.acknowledged or ""
         )
-        if (notice := self._notice(trainee)) is not None:
-            self._parts.stations.send(event.station, notice)
 
     def _desktop_changed(self, event: se.DesktopChanged, now_ns: int) -> None:
+        if (up := self._ups.get(event.station)) is not None:
+            self._ups[event.station] = replace(up, active=event.active, locked=event.locked)
         self._desk.desktop_changed(event.station, active=event.active, locked=event.locked)
         if event.locked or not event.active:
             self._obey(self._desk.desktop_locked(event.station, now_ns))
 
     def _acknowledged(self, event: se.NoticeAcknowledged) -> None:
+        if (up := self._ups.get(event.station)) is not None:
+            self._ups[event.station] = replace(up, acknowledged=event.notice_hash)
         trainee = self._stations.get(event.station)
         if trainee is not None:
             self._parts.acknowledgements.keep(trainee, event)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pbx_bridge import memory
-from pbx_bridge.app_parts import keeper_socket
+from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import Address, Config, read_secret
 from pbx_bridge.errors import OperatorError
@@ -31,7 +31,7 @@ class Finding:
 
 async def examine(config: Config) -> list[Finding]:
     """Every finding, good ones too."""
-    findings = [Finding("configuration", True, f"{len(config.plan)} plans, {len(config.trainee)} trainees")]
+    findings = [Finding("configuration", True, "every key is understood"), _catalogue(config)]
     findings += [_secret(config, "ami"), _secret(config, "ari"), _space(config), _swap()]
     ari = urlsplit(config.asterisk.ari)
     findings.append(await _answers("Asterisk AMI", config.asterisk.ami, b"Asterisk Call Manager"))
@@ -40,6 +40,20 @@ async def examine(config: Config) -> list[Finding]:
     )
     findings.append(await _keeper(config))
     return findings
+
+
+def _catalogue(config: Config) -> Finding:
+    """P13: what a hand wrote past the commands is not used, and said here."""
+    try:
+        catalogue = catalogue_of(config, dry_run=True)
+        enrolled, wrong = catalogue.read()
+        catalogue.close()
+    except OperatorError as error:
+        return Finding("catalogue", False, str(error))
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        return Finding("catalogue", False, f"not used: {wrong[0].error()}{more}")
+    return Finding("catalogue", True, f"{len(enrolled.plans)} plans, {len(enrolled.trainees)} trainees")
 
 
 def _secret(config: Config, which: str) -> Finding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import pwd
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.manifest import RecorderKey
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.calls.facts import Fact
+from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
@@ -76,6 +79,16 @@ def registry_of(config: Config, tls: TlsPaths) -> Registry:
     return Registry(config.bridge.state_dir / "registry", tls.ca_sha256())
 
 
+def catalogue_of(config: Config, *, dry_run: bool = False) -> Catalogue:
+    """Persons, applications and plans. Made by root it belongs to the bridge's user, who must write into it too."""
+    owner = None
+    if os.geteuid() == 0:
+        with contextlib.suppress(KeyError):  # no such user yet: `serve` gives it away at its start
+            user = pwd.getpwnam(config.bridge.user)
+            owner = user.pw_uid, user.pw_gid
+    return Catalogue.open(config.catalogue, owner=owner, dry_run=dry_run)
+
+
 def keeper_socket(config: Config) -> Path:
     return config.bridge.run_dir / "keeper" / "keeper.sock"
 
@@ -106,9 +119,9 @@ def call_key(folder: Path) -> bytes:
 class Parts:
     """Everything a Bridge gives orders to. Built inside the event loop; `running` brings it up."""
 
-    def __init__(self, config: Config, read: Secrets, archive: Archive) -> None:
+    def __init__(self, config: Config, read: Secrets, archive: Archive, catalogue: Catalogue) -> None:
         self._config = config
-        self.archive = archive
+        self.archive, self.catalogue = archive, catalogue
         self.call_key = call_key(config.bridge.state_dir / "recorder")
         self.acknowledgements = Acknowledgements(config.bridge.state_dir / "acknowledgements", self.call_key)
         self._tls = tls_of(config)

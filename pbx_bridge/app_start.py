@@ -23,7 +23,7 @@ import structlog
 
 from pbx_bridge import memory
 from pbx_bridge.app import Bridge
-from pbx_bridge.app_parts import Parts, Secrets, keeper_socket, keeping_of, recorder_key
+from pbx_bridge.app_parts import Parts, Secrets, catalogue_of, keeper_socket, keeping_of, recorder_key
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 KEEPER_START_S = 15.0
 KEEPER_STOP_S = 10.0
+OF_THE_BRIDGE = ("ledger", "sealed", "registry", "tls", "recorder", "acknowledgements", "catalogue")
+"""Folders of the state that the bridge's user alone may enter."""
 
 
 def keeper_settings(config: Config) -> KeeperSettings:
@@ -89,12 +91,14 @@ async def _serve(config: Config, read: Secrets, keeper: int) -> None:
     except KeeperUnreachable as error:
         raise OperatorError(str(error), do="Look above for what the keeper said") from error
     archive = Archive(config.bridge.state_dir / "sealed", link, recipient, recorder, keeping_of(config))
-    bridge = Bridge(config, Parts(config, read, archive))
+    catalogue = catalogue_of(config)
+    bridge = Bridge(config, Parts(config, read, archive, catalogue))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, bridge.stop)
     await bridge.run()
     await link.close()
+    catalogue.close()
 
 
 def _end_without_keeper() -> None:
@@ -153,7 +157,7 @@ def _folders(config: Config) -> None:
         for folder, mode in ((state, 0o711), (run, 0o711), (run / "keeper", 0o711)):
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
             folder.chmod(mode)
-        for name in ("ledger", "sealed", "registry", "tls", "recorder", "acknowledgements"):
+        for name in OF_THE_BRIDGE:
             (state / name).mkdir(mode=0o700, exist_ok=True)
         (state / "keeper").mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
@@ -170,7 +174,7 @@ def _give(config: Config) -> None:
     bridge = _user(config.bridge.user)
     _user(config.bridge.keeper_user)
     state = config.bridge.state_dir
-    for name in ("ledger", "sealed", "registry", "tls", "recorder", "acknowledgements"):
+    for name in OF_THE_BRIDGE:
         for path in (state / name, *(state / name).rglob("*")):
             os.chown(path, bridge.pw_uid, bridge.pw_gid, follow_symlinks=False)
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pbx_bridge.app_parts import registry_of, tls_of
+from pbx_bridge.app_parts import catalogue_of, registry_of, tls_of
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
@@ -82,7 +82,7 @@ def facts_of(config: Config) -> Facts:
         foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
         workstations=sum(station.revoked_at is None for station in stations),
     )
-    return facts(settings, config.plans, datetime.now().astimezone().date())
+    return facts(settings, catalogue_of(config).plans(), datetime.now().astimezone().date())
 
 
 def _write(path: Path, text: str) -> None:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx_bridge import cli_rights
-from pbx_bridge.app_parts import keeper_socket, registry_of, tls_of
+from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import DEFAULT_PATH, Config, load
 from pbx_bridge.errors import OperatorError
@@ -105,9 +105,11 @@ def station_invite(
 ) -> None:
     """Print a one-time code (15 minutes). Example: pbx-bridge station invite desk-12 --login amartin"""
     config = _config()
-    if login is not None and login not in {person.login for person in config.trainee}:
+    if login is not None and login not in {person.login for person in catalogue_of(config).trainees()}:
         raise OperatorError(
-            "no trainee has this login", where=f"login {login[:64]!r}", do="Add it to a [[trainee]]"
+            "no trainee has this login",
+            where=f"login {login[:64]!r}",
+            do="Enter it: pbx-bridge trainee add --help",
         )
     code = registry_of(config, tls_of(config)).invite(name, login)
     url = f"wss://{config.stations.names[0]}:{config.stations.listen.port}"
@@ -144,13 +146,13 @@ def station_list(as_json: AsJson = False) -> None:
 
 @trainer.command("invite")
 def trainer_invite(
-    name: Annotated[str, typer.Argument(help="The trainer's id in the configuration.")],
+    name: Annotated[str, typer.Argument(help="The trainer's name in the catalogue.")],
 ) -> None:
     """Print a one-time code (15 minutes). Example: pbx-bridge trainer invite bruno"""
     config = _config()
-    if name not in {person.id for person in config.trainer}:
+    if name not in {person.id for person in catalogue_of(config).trainers()}:
         raise OperatorError(
-            "no such trainer", where=f"trainer {name!r}", do="Add a [[trainer]] to the configuration"
+            "no such trainer", where=f"trainer {name[:64]!r}", do="Enter them: pbx-bridge trainer add --help"
         )
     invited = _ask(config, lambda link: link.invite(name))
     code = InviteCode(invited.code, tls_of(config).ca_sha256())

@@ -7,10 +7,9 @@ of their homes (training/rules.py, archive/rules.py). It never opens a network c
 from __future__ import annotations
 
 import ipaddress
-import itertools
 import stat
 import tomllib
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -20,16 +19,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS, TRAINEE_FIRST_RANGE_H
 from pbx_bridge.calls.rules import PAYMENT_CEILING_S, PAYMENT_DEFAULT_S
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ids import TraineeId, parse_name
-from pbx_bridge.programs import rule_fault
 from pbx_bridge.training.notices import CALLER_NOTICES
-from pbx_bridge.training.plans import Application, Need, Plan, Slot, Trainee
-from pbx_bridge.training.rules import FPS_FLOOR, check_plan
-from pbx_bridge.wire import ApplicationRule
+from pbx_bridge.training.rules import FPS_FLOOR
 
 DEFAULT_PATH = Path("/etc/pbx-bridge/config.toml")
 CONFIG_LIMIT = 1 << 20
-"""Bytes of configuration read at most: a few hundred persons and plans are 100 kB."""
+"""Bytes of configuration read at most: a real one has 2 kB."""
+GONE = ("trainee", "trainer", "application", "plan")
+"""Sections of older files, now commands."""
 
 
 class _Section(BaseModel):
@@ -181,55 +178,8 @@ class NoticeEntry(_Section):
     """What is spoken: its hash goes into every permit."""
 
 
-class ApplicationEntry(_Section):
-    name: str
-    executable: str
-    main_program: str | None = None
-    wm_class: str
-    title: str | None = None
-    sha256: str | None = None
-
-
-class TraineeEntry(_Section):
-    id: str
-    endpoints: tuple[str, ...]
-    member: str = ""
-    login: str
-
-
-class TrainerEntry(_Section):
-    id: str
-
-
-class SlotEntry(_Section):
-    start: datetime
-    end: datetime
-
-    @field_validator("start", "end")
-    @classmethod
-    def _zoned(cls, value: datetime) -> datetime:
-        if value.tzinfo is None:
-            raise ValueError("write the zone, as in 2026-11-23T09:00:00+01:00")
-        return value
-
-
-class PlanEntry(_Section):
-    id: str
-    trainee: str
-    applications: tuple[str, ...]
-    need: Need
-    trainer: str
-    approver: str
-    first_day: date
-    last_day: date
-    rate: float = 0.05
-    recordings_per_week: int = 2
-    minutes_per_week: int = 20
-    slot: tuple[SlotEntry, ...] = ()
-
-
 class Config(_Section):
-    """The whole file. Persons, plans and applications are given as values the rules understand."""
+    """The whole file. Persons, plans and applications are not in it: they lie in the catalogue."""
 
     bridge: Bridge = Bridge()
     compliance: Compliance | None = None
@@ -242,38 +192,11 @@ class Config(_Section):
         NoticeEntry(language="fr", sound="pbxb/notice-fr", text=CALLER_NOTICES["fr"]),
         NoticeEntry(language="en", sound="pbxb/notice-en", text=CALLER_NOTICES["en"]),
     )
-    application: tuple[ApplicationEntry, ...] = ()
-    trainee: tuple[TraineeEntry, ...] = ()
-    trainer: tuple[TrainerEntry, ...] = ()
-    plan: tuple[PlanEntry, ...] = ()
 
     @property
-    def trainees(self) -> tuple[Trainee, ...]:
-        return tuple(Trainee(TraineeId(t.id), t.endpoints, t.member, t.login) for t in self.trainee)
-
-    @property
-    def plans(self) -> tuple[Plan, ...]:
-        applications = {
-            a.name: Application(a.name, a.executable, a.main_program, a.wm_class, a.title, a.sha256)
-            for a in self.application
-        }
-        return tuple(
-            Plan(
-                id=p.id,
-                trainee=TraineeId(p.trainee),
-                applications=tuple(applications[name] for name in p.applications),
-                need=p.need,
-                trainer=p.trainer,
-                approver=p.approver,
-                first_day=p.first_day,
-                last_day=p.last_day,
-                rate=p.rate,
-                recordings_per_week=p.recordings_per_week,
-                minutes_per_week=p.minutes_per_week,
-                slots=tuple(Slot(s.start, s.end) for s in p.slot),
-            )
-            for p in self.plan
-        )
+    def catalogue(self) -> Path:
+        """The folder of the catalogue."""
+        return self.bridge.state_dir / "catalogue"
 
 
 def load(path: Path) -> Config:
@@ -295,6 +218,13 @@ def load(path: Path) -> Config:
         raw = tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OperatorError(f"it is not TOML: {error}", where=str(path), do="Correct that line") from error
+    for kind in GONE:
+        if kind in raw:
+            raise OperatorError(
+                f"[[{kind}]] is not read any more: persons, applications and plans lie in the catalogue",
+                where=str(path),
+                do=f"Take it out, and enter it with: pbx-bridge {kind} add --help",
+            )
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
@@ -306,82 +236,13 @@ def load(path: Path) -> Config:
 
 
 def check(config: Config, where: str) -> None:
-    """What no single key can know: references, duplicates, the rules' ceilings, P14's compliance section."""
+    """P14: outside a demonstration the configuration names the impact assessment and the works council's consultation."""
     if not config.bridge.demonstration and config.compliance is None:
         raise OperatorError(
             "[compliance] is missing: the impact assessment and the works council's consultation (P14)",
             where=where,
             do="Name both with their date, or set bridge.demonstration = true for a demonstration",
         )
-    people = [*(t.id for t in config.trainee), *(t.id for t in config.trainer)]
-    for name in people:
-        try:
-            parse_name(name)
-        except ValueError as error:
-            raise OperatorError(
-                str(error), where=f"{where}: id {name!r}", do="Choose a short name"
-            ) from error
-    if len(set(people)) != len(people):
-        raise OperatorError(
-            "two persons share an id, or a trainee is also a trainer (P22)", where=where, do="Rename one"
-        )
-    devices = [endpoint for trainee in config.trainee for endpoint in trainee.endpoints if not trainee.member]
-    if len(set(devices)) != len(devices):
-        raise OperatorError(
-            "two trainees share an endpoint without a member name",
-            where=where,
-            do="Give each trainee its queue member name",
-        )
-    _check_applications(config, where)
-    trainees, trainers = {t.id for t in config.trainee}, {t.id for t in config.trainer}
-    applications = {a.name for a in config.application}
-    for plan in config.plan:
-        here = f"{where}: plan {plan.id}"
-        if plan.trainee not in trainees:
-            raise OperatorError(
-                f"trainee {plan.trainee!r} is not listed", where=here, do="Add a [[trainee]] or correct it"
-            )
-        if plan.trainer not in trainers:
-            raise OperatorError(
-                f"trainer {plan.trainer!r} is not listed", where=here, do="Add a [[trainer]] or correct it"
-            )
-        if plan.approver in trainees:
-            raise OperatorError(
-                f"the approver {plan.approver!r} is a trainee (P22)", where=here, do="Name another approver"
-            )
-        if missing := set(plan.applications) - applications:
-            raise OperatorError(
-                f"application {sorted(missing)[0]!r} is not listed", where=here, do="Add an [[application]]"
-            )
-    for checked in config.plans:
-        check_plan(checked)
-    _check_plans_apart(config, where)
-
-
-def _check_applications(config: Config, where: str) -> None:
-    """P3, P5: a rule the workstation would refuse is refused here."""
-    for entry in config.application:
-        rule = ApplicationRule(
-            entry.name, entry.executable, entry.main_program, entry.wm_class, entry.title, entry.sha256
-        )
-        if fault := rule_fault(rule):
-            raise OperatorError(
-                f"{fault} (P3)", where=f"{where}: application {entry.name}", do="Correct that key"
-            )
-
-
-def _check_plans_apart(config: Config, where: str) -> None:
-    """P13, P14: at most one plan of a trainee holds on any day, so that one notice tells all that may happen."""
-    if len({plan.id for plan in config.plan}) != len(config.plan):
-        raise OperatorError("two plans share an id", where=where, do="Rename one")
-    plans = sorted(config.plan, key=lambda plan: (plan.trainee, plan.first_day))
-    for before, after in itertools.pairwise(plans):
-        if before.trainee == after.trainee and after.first_day <= before.last_day:
-            raise OperatorError(
-                f"plans {before.id} and {after.id} overlap (P14)",
-                where=where,
-                do="End one before the other begins",
-            )
 
 
 def read_secret(path: Path) -> str:

@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
     (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
     (r"pbx_bridge\.rights\.(facts|figures|record|page|words)", Layer.CORE),
-    (r"pbx_bridge\.calls\.permit", Layer.RULES),
+    (r"pbx_bridge\.calls\.permit|pbx_bridge\.catalogue\.(enrolled|history)", Layer.RULES),
     (r"pbx_bridge\.programs|workstation_client\.guard", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),
     (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
@@ -90,14 +90,18 @@ HOMES = {
     "av": re.compile(r"pbx_bridge\.media\.opus|workstation_client\.encoder"),
     "websockets": re.compile(r"pbx_bridge\.stations\.server|workstation_client\.link"),
     "panoramisk": re.compile(r"pbx_bridge\.telephony\.asterisk\.\w+"),
+    "sqlalchemy": re.compile(r"pbx_bridge\.catalogue(\.\w+)+"),
+    "alembic": re.compile(r"pbx_bridge\.catalogue(\.\w+)+"),
 }
 SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors|memory|programs)")
 OF_THE_SERVER = {
+    "alembic",
     "aiohttp",
     "cryptography",
     "panoramisk",
     "pydantic",
     "rich",
+    "sqlalchemy",
     "starlette",
     "structlog",
     "typer",

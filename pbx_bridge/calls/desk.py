@@ -33,7 +33,7 @@ class Desk:
         self,
         *,
         directory: Directory,
-        plans: tuple[Plan, ...],
+        plans: Callable[[], tuple[Plan, ...]],
         notice_of: Callable[[TraineeId], str],
         used: Callable[[TraineeId], Used],
         roll: Callable[[], float],
@@ -125,7 +125,7 @@ class Desk:
     def _decide(self, trainee: TraineeId) -> Draw | Reason:
         if self.frozen is not None:
             return self.frozen
-        return decide(self._plans, trainee, self._wall(), self._used(trainee), self._roll())
+        return decide(self._plans(), trainee, self._wall(), self._used(trainee), self._roll())
 
     @property
     def frozen(self) -> Reason | None:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Draw, DrawKind, Plan, Trainee, Used
+from pbx_bridge.training.plans import Draw, DrawKind, Plan, Trainee, Trainer, Used
 
 RATE_CEILING = 0.25
 """P11: no configuration draws more than one call in four."""
@@ -23,6 +23,8 @@ PLAN_CEILING = timedelta(days=184)
 """P13: six months per person and application."""
 SLOT_CEILING = timedelta(hours=2)
 """P15: booked slots a day."""
+CAPACITY_CEILING_MIN = 600
+"""P15: minutes a week a trainer may declare to be able to review, ten hours."""
 FPS_FLOOR = 5
 """P2: a working rate below this is refused."""
 
@@ -60,6 +62,16 @@ def check_plan(plan: Plan) -> None:
         per_day[day] = per_day.get(day, timedelta()) + (slot.end - slot.start)
         if per_day[day] > SLOT_CEILING:
             raise OperatorError(f"slots of {day} exceed 2 hours (P15)", where=where, do="Shorten them")
+
+
+def check_capacity(trainer: Trainer) -> None:
+    """P15: nobody reviews more than ten hours a week. Raises: OperatorError with the rule's number."""
+    if not 0 <= trainer.review_minutes_per_week <= CAPACITY_CEILING_MIN:
+        raise OperatorError(
+            f"review minutes a week must be 0 to {CAPACITY_CEILING_MIN} (P15)",
+            where=f"trainer {trainer.id}",
+            do="Declare what this trainer really has time for",
+        )
 
 
 def who(trainees: Iterable[Trainee], endpoint: str, named: str, by_site: bool) -> TraineeId | Reason | None:

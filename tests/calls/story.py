@@ -55,7 +55,7 @@ class Story:
         self._ids = iter(RecordingId(f"rec{number}") for number in range(1, 1000))
         self.desk = Desk(
             directory=partial(who, TRAINEES),
-            plans=(plan(), plan(BOB)),
+            plans=lambda: (plan(), plan(BOB)),
             notice_of=lambda _: NOTICE,
             used=lambda _: Used(0, 0.0),
             roll=self._roll,

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.cli import main
 from pbx_bridge.ids import RecordingId, TraineeId
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.rights.words import ASSESSMENT, PHRASES, RECORD, TITLES
+from pbx_bridge.training.plans import Application, Need, Plan, Trainee, Trainer
 
 SITE = """
 [bridge]
@@ -34,26 +36,6 @@ ami_secret_file = "/etc/pbx-bridge/ami.secret"
 ari_secret_file = "/etc/pbx-bridge/ari.secret"
 [recording]
 retention_days = 21
-[[application]]
-name = "orders"
-executable = "/opt/orders/orders"
-wm_class = "Orderdesk"
-[[trainee]]
-id = "zz-trainee"
-endpoints = ["PJSIP/zz-device"]
-member = "Zz Member"
-login = "zz-login"
-[[trainer]]
-id = "zz-trainer"
-[[plan]]
-id = "zz-plan"
-trainee = "zz-trainee"
-applications = ["orders"]
-need = "new-in-post"
-trainer = "zz-trainer"
-approver = "zz-approver"
-first_day = 2020-01-01
-last_day = 2020-02-01
 """
 RECORDING = RecordingId("z" * 26)
 
@@ -62,9 +44,22 @@ RECORDING = RecordingId("z" * 26)
 def site(tmp_path: Path) -> Path:
     """A site whose plan holds today, with a recorded and a private call."""
     today = datetime.now().astimezone().date()
-    text = SITE.format(state=tmp_path / "state").replace("2020-01-01", str(today - timedelta(days=3)))
+    orders = Application("orders", "/opt/orders/orders", None, "Orderdesk")
+    trainee = Trainee(TraineeId("zz-trainee"), ("PJSIP/zz-device",), "Zz Member", "zz-login")
+    catalogue = Catalogue.open(tmp_path / "state" / "catalogue")
+    with catalogue.change() as change:
+        change.add_application(orders)
+        change.add_trainee(trainee)
+        change.add_trainer(Trainer("zz-trainer", 60))
+        change.add_plan(
+            Plan(
+                "zz-plan", trainee.id, (orders,), Need.NEW_IN_POST, "zz-trainer", "zz-approver",
+                today - timedelta(days=3), today + timedelta(days=3), 0.05, 2, 20,
+            )
+        )  # fmt: skip
+    catalogue.close()
     path = tmp_path / "config.toml"
-    path.write_text(text.replace("2020-02-01", str(today + timedelta(days=3))))
+    path.write_text(SITE.format(state=tmp_path / "state"))
     ledger = Ledger(tmp_path / "state" / "ledger")
     who = TraineeId("zz-trainee")
     ledger.write(
@@ -88,7 +83,7 @@ def test_the_report_says_what_is_configured_and_names_nobody(
     text = html + json.dumps(whole)
     for known in ("privacy@example.fr", "dpo@example.fr", "DPIA-2026-04", "orders", "Orderdesk", "21 "):
         assert known in text
-    assert "zz-trainee" in site.read_text()
+    assert "zz-trainee" in str(Catalogue.open(tmp_path / "state" / "catalogue").trainees())
     assert not re.search("zz-|zzz|Zz Member|private", text)
     assert (tmp_path / "pbx-bridge-report.json").stat().st_mode & 0o077 == 0
     (month,) = whole["figures"]

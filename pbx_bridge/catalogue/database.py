@@ -1,0 +1,147 @@
+"""The catalogue's file: opened with its rights, brought to this version's layout, its faults said in sentences.
+
+It knows files, connections and migrations, nothing of persons or plans.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from pbx_bridge.errors import OperatorError
+
+FILE = "catalogue.db"
+HEAD: Final = "0001"
+"""The newest migration: what this program reads and writes."""
+WAIT_S = 5
+"""How long one command waits for another's: each holds the file for milliseconds."""
+_VERSION = "alembic_version"
+
+
+def in_memory() -> Engine:
+    """A catalogue that is gone with the process: for a dry run where there is no file yet, and for tests."""
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": WAIT_S}
+    )
+    _prepare(engine)
+    with engine.begin() as connection:
+        _upgrade(connection)
+    return engine
+
+
+def open_file(folder: Path, owner: tuple[int, int] | None) -> Engine:
+    """The file in `folder`, made 0600 (the folder 0700) when there is none; `owner` is whose it becomes then.
+
+    Raises: OperatorError when it cannot be opened, is damaged, or was written by a newer version.
+    """
+    path = folder / FILE
+    _make(path, owner)
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": WAIT_S})
+    _prepare(engine)
+    with told(str(path)), engine.connect() as connection:
+        found = _version(connection)
+    if found != HEAD:
+        with told(str(path)), engine.execution_options(writes=True).begin() as connection:
+            _migrate(connection, path)
+    return engine
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """A database's own words become a sentence for the operator; never a row's content."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise OperatorError(
+            "the catalogue refused the change: something else still refers to this",
+            where=where,
+            do="Remove or end what refers to it first",
+        ) from error
+    except OperationalError as error:
+        why = str(error.orig)
+        if "locked" in why:
+            do = "Another command holds it: try again"
+        elif "full" in why:
+            do = "Make room on the disk"
+        else:
+            do = "Check its owner, rights and disk; pbx-bridge doctor"
+        raise OperatorError(f"the catalogue cannot be used: {why}", where=where, do=do) from error
+    except DatabaseError as error:
+        raise OperatorError(
+            f"the catalogue is damaged: {error.orig}", where=where, do="Restore it from a backup"
+        ) from error
+
+
+def _make(path: Path, owner: tuple[int, int] | None) -> None:
+    folder = path.parent
+    try:
+        new_folder = not folder.exists()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        except FileExistsError:
+            os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
+        else:
+            if owner is not None:
+                os.chown(path, *owner)
+                if new_folder:
+                    os.chown(folder, *owner)
+    except PermissionError as error:
+        raise OperatorError(
+            "this user may not use the catalogue", where=str(path), do="Run the command as root (sudo)"
+        ) from error
+    except OSError as error:
+        raise OperatorError(
+            f"cannot open the catalogue: {error.strerror}",
+            where=str(path),
+            do="Check the folder and its disk",
+        ) from error
+
+
+def _prepare(engine: Engine) -> None:
+    """Each transaction is one: SQLite's driver would otherwise begin it only at the first change."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        for setting in ("foreign_keys=ON", "secure_delete=ON", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {setting}")
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION):
+        return None
+    found: str | None = connection.scalar(text(f"SELECT version_num FROM {_VERSION}"))
+    return found
+
+
+def _migrate(connection: Connection, path: Path) -> None:
+    found = _version(connection)
+    if found is not None and found > HEAD:
+        raise OperatorError(
+            "the catalogue was written by a newer pbx-bridge",
+            where=str(path),
+            do="Install that version, or restore a backup from before the update",
+        )
+    _upgrade(connection)
+
+
+def _upgrade(connection: Connection) -> None:
+    """Alembic is asked only when there is something to do: it costs every command a tenth of a second."""
+    from alembic import command
+
+    from pbx_bridge.catalogue.migrations import settings
+
+    command.upgrade(settings(connection), "head")
