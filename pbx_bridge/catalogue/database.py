@@ -6,6 +6,7 @@ It knows files, connections and migrations, nothing of persons or plans.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ HEAD: Final = "0001"
 WAIT_S = 5
 """How long one command waits for another's: each holds the file for milliseconds."""
 _VERSION = "alembic_version"
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps what it works on in a module of its own."""
 
 
 def in_memory() -> Engine:
@@ -144,4 +147,5 @@ def _upgrade(connection: Connection) -> None:
 
     from pbx_bridge.catalogue.migrations import settings
 
-    command.upgrade(settings(connection), "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(settings(connection), "head")
