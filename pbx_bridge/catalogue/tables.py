@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
     )
 
     def check_types(self) -> None:
-        """SQLite keeps whatever a hand writes into a column. Raises: ValueError when one here or below is of another kind."""
+        """SQLite keeps whatever a hand writes into a column. Raises: ValueError when one here or below is another kind."""
         for column in self.__table__.columns:
             value, kind = getattr(self, column.key), column.type.python_type
             if value is None and column.nullable:
