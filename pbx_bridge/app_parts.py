@@ -20,6 +20,7 @@ from pbx_bridge.archive.manifest import RecorderKey
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
@@ -38,6 +39,7 @@ from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
 from pbx_bridge.telephony.asterisk.watchdog import Watchdog
 from pbx_bridge.training.notices import text_hash
+from pbx_bridge.training.plans import capacity_text, plan_text
 
 log = structlog.get_logger()
 
@@ -169,6 +171,7 @@ class Parts:
                 ),
                 KeeperLink(keeper_socket(config)),
                 Shelf(self.archive.folder),
+                self._proposed,
             )
             await portal.start()
             stack.push_async_callback(portal.close)
@@ -193,6 +196,11 @@ class Parts:
             await self._heartbeat.start()
             stack.push_async_callback(self._heartbeat.close)
             yield
+
+    def _proposed(self) -> list[str]:
+        """What an approver may be asked about (P13, P22)."""
+        found = sound(self.catalogue.enrolled())
+        return [*map(plan_text, found.plans), *map(capacity_text, found.trainers)]
 
     async def until_beating(self) -> None:
         """Returns once the PBX has this bridge's heartbeat: from then on callers hear the notice."""

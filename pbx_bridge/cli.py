@@ -1,7 +1,7 @@
 """`pbx-bridge`: one command for the server's administrator and for a trainer's own machine.
 
-`join`, `list`, `fetch`, `play` and `review` work with the base install; everything else needs the server's packages and
-says so when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
+TRAINER_COMMANDS work with the base install; everything else needs the server's packages and says so
+when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from pbx_bridge.errors import OperatorError
 
-TRAINER_COMMANDS = frozenset({"join", "list", "fetch", "play", "review"})
+TRAINER_COMMANDS = frozenset(
+    {"join", "list", "fetch", "play", "review", "proposals", "approve", "withdraw", "confirm"}
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

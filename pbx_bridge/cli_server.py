@@ -24,18 +24,19 @@ from rich.table import Table
 from pbx_bridge import cli_rights
 from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.cli_person import commands as person_commands
+from pbx_bridge.cli_person import invitation
 from pbx_bridge.config import DEFAULT_PATH, Config, load
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ledger import Ledger, Line
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
-from pbx_bridge.wire_proof import InviteCode
 
 T = TypeVar("T")
 
 app = typer.Typer(
     name="pbx-bridge",
     help="Couples a PBX call with a video of one business window, for training.",
-    epilog="On a trainer's machine: pbx-bridge join | list | fetch | play --help",
+    epilog="On a person's own machine: pbx-bridge join | list | fetch | play | proposals | approve | confirm --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,6 +46,7 @@ station = typer.Typer(help="Workstations: invite, revoke, list.", no_args_is_hel
 trainer = typer.Typer(help="Trainers: invite, revoke.", no_args_is_help=True)
 app.add_typer(station, name="station")
 app.add_typer(trainer, name="trainer")
+app.add_typer(person_commands(lambda: _config(), lambda *asked: _ask(*asked)), name="person")
 
 AsJson = Annotated[bool, typer.Option("--json", help="For a script.")]
 _chosen: dict[str, Path] = {"config": DEFAULT_PATH}
@@ -155,9 +157,7 @@ def trainer_invite(
             "no such trainer", where=f"trainer {name[:64]!r}", do="Enter them: pbx-bridge trainer add --help"
         )
     invited = _ask(config, lambda link: link.invite(name))
-    code = InviteCode(invited.code, tls_of(config).ca_sha256())
-    url = f"https://{config.stations.names[0]}:{config.portal.listen.port}"
-    print(f"On the trainer's machine, within 15 minutes:\n  pbx-bridge join {url} --code {code}")
+    print(invitation(config, invited.code, "trainer"))
 
 
 @trainer.command("revoke")

@@ -7,6 +7,10 @@ as they are (archive/keeper_wire.py has the others). It knows forms; it decides 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Final, TypeVar
@@ -17,13 +21,14 @@ from pbx_bridge.wire_json import Hex, Many, Text, Whole, canonical, read_fields,
 CA_PATH: Final = "/ca.pem"
 BEGIN_PATH: Final = "/v1/begin"
 PROVE_PATH: Final = "/v1/prove"
+PROPOSALS_PATH: Final = "/v1/proposals"
 LIST_PATH: Final = "/v1/recordings"
 OPEN_PATH: Final = "/v1/recordings/{recording}/open"
 REVIEW_PATH: Final = "/v1/recordings/{recording}/review"
 PAYLOAD_PATH: Final = "/v1/grants/{grant}/payload"
 
 MAX_BODY_BYTES: Final = 16 * 1024
-"""Every request's body; the longest, `open`, has under 1 KiB."""
+"""Every request's body; the longest, an approval, has at most 8 KiB and its line ends."""
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """A list of MAX_LISTED recordings has under 1 MiB."""
 MAX_LISTED: Final = 2_000
@@ -31,6 +36,12 @@ MAX_LISTED: Final = 2_000
 MAX_SESSION_CHARS: Final = 200
 MAX_MANIFEST_CHARS: Final = 8_192
 """A manifest with 16 trainers and 16 applications has under 6 KiB."""
+
+MAX_ACT_CHARS: Final = 8_192
+"""A plan with three applications has under 2 KiB."""
+MAX_APPROVED: Final = 10_000
+MAX_PROPOSED: Final = 400
+"""Those of one approver that still wait; 400 of the longest make 3.2 MiB."""
 
 RECORDING: Final = Text(26, 26, "[a-z2-7]{26}")
 NAME: Final = Text(64, 1, "[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -47,10 +58,24 @@ T = TypeVar("T")
 
 
 class Role(Enum):
-    """P22: a person has one of these here; a trainee has no other."""
+    """P22: what a person does here; which of these go together stands in access/roles.py."""
 
     TRAINER = "trainer"
     TRAINEE = "trainee"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+
+def said(roles: Iterable[Role]) -> str:
+    """Roles for a person to read."""
+    return " and ".join(sorted(role.value for role in roles))
+
+
+def fingerprint(recipient: str) -> str:
+    """P22: what two people compare of a key, by telephone or face to face: 100 bits of its SHA-256, 5 groups of 4."""
+    text = base64.b32encode(hashlib.sha256(b"pbx-bridge key 1\0" + recipient.encode()).digest()).decode()
+    return "-".join(re.findall("....", text[:20]))
 
 
 class Purpose(Enum):
@@ -58,6 +83,31 @@ class Purpose(Enum):
 
     JOIN = "join"
     SESSION = "session"
+    ACT = "act"
+
+
+class Deed(Enum):
+    """What an approver does (P13, P22)."""
+
+    APPROVE = "approve"
+    """`text` is what was read: `plan_text` or `capacity_text` of training/plans.py."""
+    WITHDRAW = "withdraw"
+    """`text` is the digest of what was approved."""
+    CONFIRM = "confirm"
+    """`about` is the person, `text` the recipient whose fingerprint was compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One deed. It is proven by itself, end to end: what carries it to the keeper can lose it, not change it."""
+
+    do: Deed
+    about: Annotated[str, Text(80, 0)]
+    text: Annotated[str, Text(MAX_ACT_CHARS, lines=True)]
+
+    def digest(self) -> str:
+        """SHA-256, hex: what the proof names."""
+        return hashlib.sha256(b"pbx-bridge act 1\0" + canonical(write_fields(self))).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +126,8 @@ class BeginAsked:
     recipient: Annotated[str, RECIPIENT]
     client_nonce: Annotated[bytes, Hex(32)]
     code: Annotated[bytes, Hex(16)] | None = None
+    act: Act | None = None
+    """What the proof is to bring about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +150,8 @@ class Proven:
     token: Annotated[bytes, TOKEN]
     expires_at: Annotated[int, UNIX]
     name: Annotated[str, NAME]
-    role: Role
+    roles: Annotated[tuple[Role, ...], Many(len(Role))]
+    confirmed: bool
     purpose: Purpose
     recorders: Annotated[tuple[Annotated[bytes, Hex(32)], ...], Many(64)]
     """Public keys of this bridge's recorders, to check manifests with."""
@@ -125,6 +178,33 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class Items:
     items: Annotated[tuple[Item, ...], Many(MAX_LISTED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A key that works once an approver has confirmed it (P22)."""
+
+    name: Annotated[str, NAME]
+    roles: Annotated[tuple[Role, ...], Many(len(Role))]
+    recipient: Annotated[str, RECIPIENT]
+    joined_at: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
+class ApproversDesk:
+    """What waits for the approver who asks, as the keeper knows it."""
+
+    name: Annotated[str, NAME]
+    approved: Annotated[tuple[Annotated[str, DIGEST], ...], Many(MAX_APPROVED)]
+    keys: Annotated[tuple[Waiting, ...], Many(1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """What waits for the approver: plans and capacities as texts to read, and keys to compare."""
+
+    texts: Annotated[tuple[Annotated[str, Text(MAX_ACT_CHARS, lines=True)], ...], Many(MAX_PROPOSED)]
+    keys: Annotated[tuple[Waiting, ...], Many(1_000)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,9 @@ class Access:
     session: str = ""
     """P21: the training session the asker stated."""
     person: str = ""
-    """Short name of the person an administrator's act is about."""
+    """Short name of the person an administrator's or approver's act is about."""
+    subject: str = ""
+    """The digest of what was approved, or the fingerprint of the key that joined or was confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def encode(access: Access, head: Head, at_unix: int) -> bytes:
             "reason": access.reason,
             "recording": access.recording,
             "session": access.session,
+            "subject": access.subject,
             "who": access.who,
         }
     )

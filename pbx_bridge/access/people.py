@@ -1,7 +1,8 @@
 """Who may ask for recordings, by which key: invitations, joined people, confirmation, revocation.
 
 The keeper's own small file: no other process can name a person or change a key. Of an invitation only the hash of its
-code is kept. It knows short names and public keys; it never decides about a recording.
+code is kept. A person's new key waits beside the one in force until it is confirmed, so that an invitation alone takes
+nobody's place. It knows short names and public keys; it never decides about a recording.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
+from pbx_bridge.access.roles import Person, is_first_approver, roles_refusal
 from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Malformed, Many, canonical, read_fields, read_object, write_fields
-from pbx_bridge.wire_portal import DIGEST, NAME, RECIPIENT, UNIX, Role
+from pbx_bridge.wire_portal import DIGEST, NAME, UNIX, Role, said
 from pbx_bridge.wire_proof import CODE_LIFETIME_S, hash_secret
 
 SECRET_BYTES: Final = 16
@@ -27,21 +29,10 @@ class PeopleError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    name: Annotated[str, NAME]
-    role: Role
-    recipient: Annotated[str, RECIPIENT]
-    joined_at: Annotated[int, UNIX]
-    confirmed: bool
-    """P22: whether somebody other than the inviter checked the key's fingerprint."""
-    revoked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Invitation:
     code_hash: Annotated[str, DIGEST]
     name: Annotated[str, NAME]
-    role: Role
+    roles: Annotated[tuple[Role, ...], Many(len(Role))]
     expires_at: Annotated[int, UNIX]
 
 
@@ -64,17 +55,28 @@ class People:
                 self._book = read_fields(_Book, read_object(path.read_bytes()))
             except Malformed as error:
                 raise OperatorError(
-                    str(error), where=str(path), do="Restore it from the keeper's backup"
+                    str(error),
+                    where=str(path),
+                    do="Restore it from the keeper's backup; if an earlier version wrote it, remove it and invite everybody",
                 ) from None
+            held = [(one.name, one.roles) for one in self._book.people]
+            for name, roles in held + [(one.name, one.roles) for one in self._book.invitations]:
+                if why := roles_refusal(roles):
+                    raise OperatorError(f"{name}: {why}", where=str(path), do="Restore it from the backup")
 
-    def invite(self, name: str, role: Role, now: int) -> bytes:
+    def invite(self, name: str, roles: tuple[Role, ...], now: int) -> bytes:
         """A fresh one-time code for `name`; earlier ones for the same name end. Raises: PeopleError (P22)."""
+        wanted = tuple(sorted(set(roles), key=lambda role: role.value))
+        if why := roles_refusal(wanted):
+            raise PeopleError(f"{name}: {why}")
         known = self.named(name)
-        if known is not None and known.role is not role:
-            raise PeopleError(f"{name} is a {known.role.value} here and can have no other role (P22)")
+        if known is not None and known.roles != wanted:
+            raise PeopleError(
+                f"{name} is {said(known.roles)} here and can have no other role (P22): revoke that first"
+            )
         code = secrets.token_bytes(SECRET_BYTES)
         others = tuple(i for i in self._book.invitations if i.name != name and i.expires_at > now)
-        invitation = Invitation(hash_secret(code), name, role, now + CODE_LIFETIME_S)
+        invitation = Invitation(hash_secret(code), name, wanted, now + CODE_LIFETIME_S)
         self._keep(replace(self._book, invitations=(*others, invitation)))
         return code
 
@@ -87,8 +89,8 @@ class People:
                 found = invitation
         return found
 
-    def join(self, invitation: Invitation, recipient: str, now: int, *, confirmed: bool) -> Person:
-        """Uses the invitation up and keeps the person's key, in place of an earlier one of theirs.
+    def join(self, invitation: Invitation, recipient: str, now: int) -> Person:
+        """Uses the invitation up and keeps the person's key, which works once confirmed (P22), as the first approver's does.
 
         Raises: PeopleError when the invitation is no longer there or another person has this key.
         """
@@ -97,8 +99,15 @@ class People:
         holder = self.holding(recipient)
         if holder is not None and holder.name != invitation.name:
             raise PeopleError("this key belongs to another person here: make a new one")
-        person = Person(invitation.name, invitation.role, recipient, now, confirmed)
-        others = tuple(p for p in self._book.people if p.name != person.name)
+        first = is_first_approver(invitation.roles, self._book.people)
+        person = Person(invitation.name, invitation.roles, recipient, now, confirmed=first)
+        if holder is not None and holder.confirmed:
+            person = holder
+        others = tuple(
+            p
+            for p in self._book.people
+            if p.recipient != recipient and (p.name != person.name or p.confirmed or p.revoked)
+        )
         left = tuple(i for i in self._book.invitations if i != invitation)
         self._keep(_Book((*others, person), left))
         return person
@@ -108,25 +117,36 @@ class People:
         return next((p for p in self._book.people if p.recipient == recipient and not p.revoked), None)
 
     def named(self, name: str) -> Person | None:
-        return next((p for p in self._book.people if p.name == name), None)
+        """The person with the key in force; one whose key waits; None for a name unknown or revoked."""
+        found = [p for p in self._book.people if p.name == name and not p.revoked]
+        return next((p for p in found if p.confirmed), found[-1] if found else None)
 
     def everyone(self) -> tuple[Person, ...]:
+        """Every key, the revoked ones too."""
         return self._book.people
 
-    def change(self, name: str, *, confirmed: bool | None = None, revoked: bool | None = None) -> Person:
-        """Confirms or revokes. Raises: PeopleError when nobody has that name."""
-        known = self.named(name)
-        if known is None:
-            raise PeopleError(f"nobody called {name} has joined")
-        person = replace(
-            known,
-            confirmed=known.confirmed if confirmed is None else confirmed,
-            revoked=known.revoked if revoked is None else revoked,
-        )
-        invitations = tuple(i for i in self._book.invitations if not (person.revoked and i.name == name))
-        people = tuple(person if p.name == name else p for p in self._book.people)
-        self._keep(_Book(people, invitations))
+    def confirm(self, name: str, recipient: str) -> Person:
+        """P22: this very key works from now on, in place of an earlier one. Raises: PeopleError."""
+        known = self.holding(recipient)
+        if known is None or known.name != name:
+            raise PeopleError(f"{name} has not joined with this key")
+        person = replace(known, confirmed=True)
+        others = tuple(p for p in self._book.people if p.name != name or p.revoked)
+        self._keep(replace(self._book, people=(*others, person)))
         return person
+
+    def revoke(self, name: str) -> None:
+        """Ends the person's keys and invitations. Raises: PeopleError, also for the last approver (P22)."""
+        if self.named(name) is None:
+            raise PeopleError(f"nobody called {name} has joined")
+        approvers = {p.name for p in self._book.people if p.approves}
+        if approvers == {name}:
+            raise PeopleError(
+                f"{name} is the only approver: nobody could confirm a key or a plan again (P22). "
+                "First let another one join and have them confirmed"
+            )
+        people = tuple(replace(p, revoked=True) if p.name == name else p for p in self._book.people)
+        self._keep(_Book(people, tuple(i for i in self._book.invitations if i.name != name)))
 
     def _keep(self, book: _Book) -> None:
         write_whole(self._path, canonical(write_fields(book)))

@@ -16,10 +16,19 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pbx_bridge.age import AgeError, X25519Identity, X25519Recipient, open_bytes, seal_bytes
-from pbx_bridge.wire_json import Hex, Malformed, Whole, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_json import (
+    Hex,
+    Malformed,
+    Text,
+    Whole,
+    canonical,
+    read_fields,
+    read_object,
+    write_fields,
+)
 from pbx_bridge.wire_portal import RECIPIENT, Purpose
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_SEALED_BYTES: Final = 4_096
 """A sealed challenge has about 900 bytes."""
 _CONTEXT: Final = b"pbx-bridge person's proof v1\n"
@@ -39,6 +48,8 @@ class Transcript:
     certificate: Annotated[bytes, Hex(32)]
     """SHA-256 of the portal's certificate in DER."""
     recipient: Annotated[str, RECIPIENT]
+    act: Annotated[str, Text(64, 0, "([0-9a-f]{64})?")] = ""
+    """`Act.digest` of what the proof brings about, "" when that is a visit only."""
     version: Annotated[int, Whole(0, 1_000)] = VERSION
 
 
@@ -68,7 +79,12 @@ def right(challenge: Challenge, answer: bytes) -> bool:
 
 
 def answer(
-    sealed: bytes, identity: X25519Identity, purpose: Purpose, client_nonce: bytes, certificate: bytes
+    sealed: bytes,
+    identity: X25519Identity,
+    purpose: Purpose,
+    client_nonce: bytes,
+    certificate: bytes,
+    act: str = "",
 ) -> bytes:
     """The person's answer, 32 bytes. Raises: ProofError when the challenge is not for this very connection."""
     if len(sealed) > MAX_SEALED_BYTES:
@@ -87,10 +103,11 @@ def answer(
         raise ProofError(
             "the challenge was made for another certificate: someone may stand between you and the server"
         )
-    if (asked.purpose, asked.client_nonce, asked.recipient) != (
+    if (asked.purpose, asked.client_nonce, asked.recipient, asked.act) != (
         purpose,
         client_nonce,
         str(identity.recipient()),
+        act,
     ):
         raise ProofError(
             "the challenge answers another request: try again, and tell the administrator if it repeats"

@@ -12,7 +12,7 @@ from typing import Final
 
 from pbx_bridge.access.people import Invitation
 from pbx_bridge.access.proof import Challenge, Transcript, right
-from pbx_bridge.wire_portal import Purpose
+from pbx_bridge.wire_portal import Act, Purpose
 
 CHALLENGE_LIVES_S: Final = 60
 """An answer needs no person (the passphrase is asked before): seconds are enough."""
@@ -28,6 +28,7 @@ class Pending:
     challenge: Challenge
     invitation: Invitation | None
     expires_at: int
+    act: Act | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,25 @@ class Visits:
         self._visits: dict[bytes, Visit] = {}
 
     def begin(
-        self, recipient: str, client_nonce: bytes, certificate: bytes, invitation: Invitation | None, now: int
+        self,
+        recipient: str,
+        client_nonce: bytes,
+        certificate: bytes,
+        invitation: Invitation | None,
+        now: int,
+        act: Act | None = None,
     ) -> tuple[bytes, Challenge]:
         """A challenge and the name to answer it by."""
         purpose = Purpose.SESSION if invitation is None else Purpose.JOIN
-        transcript = Transcript(purpose, client_nonce, secrets.token_bytes(32), certificate, recipient)
+        if act is not None:
+            purpose = Purpose.ACT
+        named = act.digest() if act is not None else ""
+        transcript = Transcript(purpose, client_nonce, secrets.token_bytes(32), certificate, recipient, named)
         challenge = Challenge(transcript, secrets.token_bytes(32))
         name = secrets.token_bytes(16)
         while len(self._pending) >= MAX_CHALLENGES:
             del self._pending[next(iter(self._pending))]
-        self._pending[name] = Pending(challenge, invitation, now + CHALLENGE_LIVES_S)
+        self._pending[name] = Pending(challenge, invitation, now + CHALLENGE_LIVES_S, act)
         return name, challenge
 
     def answered(self, name: bytes, answer: bytes, now: int) -> Pending | None:

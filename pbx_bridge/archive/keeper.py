@@ -16,6 +16,7 @@ from typing import Any
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.keeper_approvals import ApprovalSide
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
@@ -31,7 +32,8 @@ class Keeper:
     def __init__(self, parts: Parts) -> None:
         room = Room(parts)
         self._recorder = recorder = RecorderSide(room)
-        people = PeopleSide(room)
+        approvals = ApprovalSide(room)
+        people = PeopleSide(room, approvals.do)
         release = ReleaseSide(room, people)
         self._handlers: dict[type[Any], Handler] = {
             wire.Introduce: recorder.introduce,
@@ -43,7 +45,9 @@ class Keeper:
             wire.Begin: people.begin,
             words.Prove: people.prove,
             wire.Invite: people.invite,
-            wire.Confirm: people.confirm,
+            wire.Everyone: people.everyone,
+            wire.Desk: lambda request: approvals.desk(people.person(request.token)),
+            wire.Approvals: approvals.approvals,
             wire.Revoke: people.revoke,
             wire.List: release.listing,
             wire.Open: release.open,

@@ -107,15 +107,24 @@ class KeeperLink:
         """P15: what waits for its review."""
         return (await self._ask(wire.Backlog(), wire.AllWaiting)).waiting
 
+    async def approvals(self) -> frozenset[str]:
+        """Digests of the plans and capacities that are approved now."""
+        return frozenset((await self._ask(wire.Approvals(), wire.Approved)).digests)
+
     async def status(self) -> wire.KeeperStatus:
         return await self._ask(wire.Status(), wire.KeeperStatus)
 
     # portal
 
     async def begin(
-        self, recipient: str, client_nonce: bytes, certificate: bytes, code: bytes | None = None
+        self,
+        recipient: str,
+        client_nonce: bytes,
+        certificate: bytes,
+        code: bytes | None = None,
+        act: words.Act | None = None,
     ) -> words.Begun:
-        return await self._ask(wire.Begin(recipient, client_nonce, certificate, code), words.Begun)
+        return await self._ask(wire.Begin(recipient, client_nonce, certificate, code, act), words.Begun)
 
     async def prove(self, challenge: bytes, answer: bytes) -> words.Proven:
         return await self._ask(words.Prove(challenge, answer), words.Proven)
@@ -129,13 +138,17 @@ class KeeperLink:
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None:
         await self._ask(wire.Review(token, recording, session), wire.Done)
 
+    async def desk(self, token: bytes) -> words.ApproversDesk:
+        return await self._ask(wire.Desk(token), words.ApproversDesk)
+
     # administrator
 
-    async def invite(self, name: str, role: Role = Role.TRAINER) -> wire.Invited:
-        return await self._ask(wire.Invite(name, role), wire.Invited)
+    async def invite(self, name: str, *roles: Role) -> wire.Invited:
+        """A one-time code for a person with these roles; a trainer's without any."""
+        return await self._ask(wire.Invite(name, roles or (Role.TRAINER,)), wire.Invited)
 
-    async def confirm(self, name: str, recipient: str) -> None:
-        await self._ask(wire.Confirm(name, recipient), wire.Done)
+    async def everyone(self) -> tuple[wire.KnownPerson, ...]:
+        return (await self._ask(wire.Everyone(), wire.People)).people
 
     async def revoke(self, name: str) -> None:
         await self._ask(wire.Revoke(name), wire.Done)

@@ -1,14 +1,17 @@
-"""The keeper's side for people: invitations, joining, proving who one is, confirmation and revocation.
+"""The keeper's side for people: invitations, joining, proving who one is, revocation.
 
 Who a person is rests on a key they proved to hold; names come from the invitation, never from a request.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access
-from pbx_bridge.access.people import Person
+from pbx_bridge.access.people import Invitation
 from pbx_bridge.access.proof import seal
+from pbx_bridge.access.roles import OPENS, Person
 from pbx_bridge.access.visits import Visits
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, NOBODY, Room
@@ -16,14 +19,17 @@ from pbx_bridge.archive.release import Asker
 
 
 class PeopleSide:
-    def __init__(self, room: Room) -> None:
-        self._room, self._people = room, room.parts.people
+    def __init__(self, room: Room, do: Callable[[Person, words.Act], None]) -> None:
+        """`do`: performs a proven deed of a person, or refuses it."""
+        self._room, self._people, self._do = room, room.parts.people, do
         self._visits = Visits()
 
     def begin(self, request: wire.Begin) -> words.Begun:
         """A challenge for whoever has joined with this key, or brings a live code."""
         now = self._room.parts.clock()
         invitation = None
+        if request.code is not None and request.act is not None:
+            raise words.Refused("malformed", "join first, then act")
         if request.code is not None:
             invitation = self._people.invited(request.code, now)
             if invitation is None:
@@ -37,12 +43,13 @@ class PeopleSide:
                 "not-joined", "this key is not known here, or no longer: ask for an invitation and join"
             )
         name, challenge = self._visits.begin(
-            request.recipient, request.client_nonce, request.certificate, invitation, now
+            request.recipient, request.client_nonce, request.certificate, invitation, now, request.act
         )
         return words.Begun(name, seal(challenge).hex())
 
     def prove(self, request: words.Prove) -> words.Proven:
-        """The right answer opens a visit; one that came with a code joins first and uses the code up."""
+        """The right answer opens a visit; one that came with a code joins first and uses the code up; one that names a
+        deed does it first."""
         now = self._room.parts.clock()
         pending = self._visits.answered(request.challenge, request.answer, now)
         if pending is None:
@@ -50,37 +57,53 @@ class PeopleSide:
             raise words.Refused("proof", "the proof is wrong or too late: try again")
         transcript = pending.challenge.transcript
         if pending.invitation is not None:
-            confirmed = not self._room.parts.confirmation_needed
-            self._room.record(Access(pending.invitation.name, "join", reason=pending.invitation.role.value))
-            person = self._people.join(pending.invitation, transcript.recipient, now, confirmed=confirmed)
+            person = self._join(pending.invitation, transcript.recipient, now)
         else:
             person = self._person(transcript.recipient)
+        if pending.act is not None:
+            self._do(person, pending.act)
         token, visit = self._visits.open(transcript.recipient, now)
         recorders = tuple(sorted(self._room.parts.recorders.keys))
-        return words.Proven(token, visit.expires_at, person.name, person.role, transcript.purpose, recorders)
+        return words.Proven(
+            token,
+            visit.expires_at,
+            person.name,
+            person.roles,
+            person.confirmed,
+            transcript.purpose,
+            recorders,
+        )
+
+    def _join(self, invitation: Invitation, recipient: str, now: int) -> Person:
+        """P22: the key waits for an approver; the first approver's works by itself, and the log says so."""
+        subject = words.fingerprint(recipient)
+        self._room.record(
+            Access(invitation.name, "join", reason=words.said(invitation.roles), subject=subject)
+        )
+        person = self._people.join(invitation, recipient, now)
+        if person.confirmed:
+            self._room.record(
+                Access(person.name, "confirm", reason="first-approver", person=person.name, subject=subject)
+            )
+        elif not self._room.parts.confirmation_needed:
+            person = self._people.confirm(person.name, recipient)
+        return person
 
     def invite(self, request: wire.Invite) -> wire.Invited:
         """A one-time code; earlier ones for the same name end."""
         now = self._room.parts.clock()
-        self._room.record(Access(ADMINISTRATOR, "invite", reason=request.role.value, person=request.name))
-        code = self._people.invite(request.name, request.role, now)
+        self._room.record(
+            Access(ADMINISTRATOR, "invite", reason=words.said(request.roles), person=request.name)
+        )
+        code = self._people.invite(request.name, request.roles, now)
         found = self._people.invited(code, now)
         assert found is not None
         return wire.Invited(code, found.expires_at)
 
-    def confirm(self, request: wire.Confirm) -> wire.Done:
-        """P22: this very key, not whichever the person has now."""
-        known = self._people.named(request.name)
-        if known is None or known.recipient != request.recipient:
-            raise words.Refused("person", f"{request.name} has not joined with this key")
-        self._room.record(Access(ADMINISTRATOR, "confirm", person=request.name))
-        self._people.change(request.name, confirmed=True)
-        return wire.Done()
-
     def revoke(self, request: wire.Revoke) -> wire.Done:
         """From here the person's key opens nothing, in a visit already open too."""
         self._room.record(Access(ADMINISTRATOR, "revoke", person=request.name))
-        self._people.change(request.name, revoked=True)
+        self._people.revoke(request.name)
         return wire.Done()
 
     def visitor(self, token: bytes) -> tuple[Asker, str]:
@@ -89,10 +112,30 @@ class PeopleSide:
         if visit is None:
             raise words.Refused("visit-ended", "this visit has ended: prove who you are again")
         person = self._person(visit.recipient)
-        return Asker(person.name, person.role, person.confirmed), visit.recipient
+        media = [role for role in person.roles if role in OPENS]
+        return Asker(person.name, (media or list(person.roles))[0], person.confirmed), visit.recipient
+
+    def person(self, token: bytes) -> Person:
+        """The same, with all their roles."""
+        return self._person(self.visitor(token)[1])
+
+    def everyone(self, request: wire.Everyone) -> wire.People:
+        """Who joined, and whose key waits."""
+        return wire.People(
+            tuple(
+                wire.KnownPerson(known.name, known.roles, known.joined_at, _state(known))
+                for known in self._people.everyone()
+            )
+        )
 
     def _person(self, recipient: str) -> Person:
         person = self._people.holding(recipient)
         if person is None:
             raise words.Refused("not-joined", "this key is no longer known here: ask for an invitation")
         return person
+
+
+def _state(person: Person) -> str:
+    if person.revoked:
+        return "revoked"
+    return "confirmed" if person.confirmed else "waiting"

@@ -1,7 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
 What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `recorders.json`, `people.json`,
-`keystore/`, `audit/`. It leaves no core dump and cannot be traced, so its secret is in no other process's reach.
+`approvals.json`, `keystore/`, `audit/`. It leaves no core dump and cannot be traced, so its secret is in no other
+process's reach.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Annotated, Any, Final
 import structlog
 
 from pbx_bridge import memory
+from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import AuditLog
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
@@ -84,6 +86,7 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
             store=KeyStore(folder / "keystore"),
             audit=AuditLog(folder / "audit" / "audit.jsonl"),
             people=People(folder / "people.json"),
+            approved=Approved(folder / "approvals.json"),
             recorders=Recorders(folder / "recorders.json"),
             clock=clock,
             keeping=settings.keeping,

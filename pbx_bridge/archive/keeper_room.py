@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable
 from pbx_bridge.access.people import People, PeopleError
 from pbx_bridge.age import AgeError, X25519Identity, open_bytes
@@ -48,6 +49,7 @@ class Parts:
     store: KeyStore
     audit: AuditLog
     people: People
+    approved: Approved
     recorders: RecorderBook
     clock: Callable[[], int]
     """Unix seconds."""

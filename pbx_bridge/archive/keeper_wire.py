@@ -25,6 +25,7 @@ from pbx_bridge.wire_json import (
 from pbx_bridge.wire_portal import (
     DIGEST,
     HEX_BLOB,
+    MAX_APPROVED,
     MAX_SESSION_CHARS,
     NAME,
     RECIPIENT,
@@ -32,6 +33,7 @@ from pbx_bridge.wire_portal import (
     TOKEN,
     UNIX,
     WORD,
+    Act,
     Prove,
     Refused,
     Role,
@@ -139,6 +141,7 @@ class Begin:
     client_nonce: Annotated[bytes, Hex(32)]
     certificate: Annotated[bytes, Hex(32)]
     code: Annotated[bytes, Hex(16)] | None = None
+    act: Act | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ class Review:
 @dataclass(frozen=True, slots=True)
 class Invite:
     name: Annotated[str, NAME]
-    role: Role
+    roles: Annotated[tuple[Role, ...], Many(len(Role))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +180,41 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
-    """P22: somebody compared the fingerprint with the person."""
+class Desk:
+    """An approver asks what waits for them."""
+
+    token: Annotated[bytes, TOKEN]
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """The bridge asks what is approved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    digests: Annotated[tuple[Annotated[str, DIGEST], ...], Many(MAX_APPROVED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Everyone:
+    """The administrator asks who joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """One key of one person, without the key."""
 
     name: Annotated[str, NAME]
-    recipient: Annotated[str, RECIPIENT]
+    roles: Annotated[tuple[Role, ...], Many(len(Role))]
+    joined_at: Annotated[int, UNIX]
+    state: Annotated[str, WORD]
+    """`confirmed`, `waiting` or `revoked`."""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    people: Annotated[tuple[KnownPerson, ...], Many(10_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +283,14 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "open": Open,
     "review": Review,
     "backlog": Backlog,
+    "desk": Desk,
+    "approvals": Approvals,
     "status": Status,
 }
 """What the bridge's own process may say."""
 ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "invite": Invite,
-    "confirm": Confirm,
+    "everyone": Everyone,
     "revoke": Revoke,
     "reassign": Reassign,
     "backlog": Backlog,

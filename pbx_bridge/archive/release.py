@@ -24,6 +24,7 @@ class Asker:
 
     name: str
     role: Role
+    """The one by which they might open: a trainee's and a trainer's exclude each other (access/roles.py)."""
     confirmed: bool
     """P22: a new or changed key works only once confirmed."""
 
@@ -109,6 +110,8 @@ def may_know(asker: Asker, manifest: Manifest, now: int) -> bool:
     and now."""
     if asker.role is Role.TRAINEE:
         return asker.name == manifest.trainee
+    if asker.role is not Role.TRAINER:
+        return False
     return any(
         a.trainer == asker.name and a.start <= manifest.start < a.end and a.start <= now < a.end
         for a in manifest.trainers

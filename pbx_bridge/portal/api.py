@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -71,7 +72,12 @@ class Keeper(Protocol):
     """The questions that are carried on. Raises: words.Refused, KeeperUnreachable."""
 
     async def begin(
-        self, recipient: str, client_nonce: bytes, certificate: bytes, code: bytes | None = None
+        self,
+        recipient: str,
+        client_nonce: bytes,
+        certificate: bytes,
+        code: bytes | None = None,
+        act: words.Act | None = None,
     ) -> words.Begun: ...
 
     async def prove(self, challenge: bytes, answer: bytes) -> words.Proven: ...
@@ -81,6 +87,12 @@ class Keeper(Protocol):
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released: ...
 
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None: ...
+
+    async def desk(self, token: bytes) -> words.ApproversDesk: ...
+
+
+Proposed = Callable[[], Iterable[str]]
+"""The texts of the plans and capacities there are now, approved or not (training/plans.py)."""
 
 
 class Api:
@@ -93,9 +105,10 @@ class Api:
         ca_pem: bytes,
         certificate: bytes,
         monotonic_s: Callable[[], float],
+        proposed: Proposed,
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
-        self._keeper, self._now_s = keeper, monotonic_s
+        self._keeper, self._now_s, self._proposed = keeper, monotonic_s, proposed
         self._payloads = Payloads(shelf, monotonic_s)
         self._ca_pem, self._certificate = ca_pem, certificate
         self._proofs = RateLimit(burst=20, per_s=0.5)
@@ -107,6 +120,7 @@ class Api:
                 Route(words.BEGIN_PATH, self._guarded(self._begin, self._proofs), methods=["POST"]),
                 Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
                 Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
+                Route(words.PROPOSALS_PATH, self._guarded(self._proposals, self._requests), methods=["GET"]),
                 Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
                 Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
                 Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
@@ -147,7 +161,9 @@ class Api:
     async def _begin(self, request: Request) -> Response:
         asked = await _body(request, words.BeginAsked)
         return _ok(
-            await self._keeper.begin(asked.recipient, asked.client_nonce, self._certificate, asked.code)
+            await self._keeper.begin(
+                asked.recipient, asked.client_nonce, self._certificate, asked.code, asked.act
+            )
         )
 
     async def _prove(self, request: Request) -> Response:
@@ -156,6 +172,12 @@ class Api:
 
     async def _list(self, request: Request) -> Response:
         return _ok(words.Items(await self._keeper.recordings(_token(request))))
+
+    async def _proposals(self, request: Request) -> Response:
+        """What waits for this approver. The digest that counts is taken of the text by the approver's machine."""
+        desk = await self._keeper.desk(_token(request))
+        texts = tuple(text for text in self._proposed() if not _settled(text, desk))
+        return _ok(words.Proposals(texts[: words.MAX_PROPOSED], desk.keys))
 
     async def _payload(self, request: Request) -> Response:
         asked = request.headers.get("range")
@@ -196,6 +218,14 @@ def _ok(answer: Any) -> Response:
     )
 
 
+def _settled(text: str, desk: words.ApproversDesk) -> bool:
+    """Whether this text needs no word of this approver: approved already, or a plan that names another one."""
+    if hashlib.sha256(text.encode()).hexdigest() in desk.approved:
+        return True
+    named = [line for line in text.splitlines() if line.startswith("approver: ")]
+    return bool(named) and named != [f"approver: {json.dumps(desk.name)}"]
+
+
 def _no(refused: words.Refused, headers: dict[str, str] | None = None) -> Response:
     status = STATUS.get(refused.word, 403)
     return Response(words.write_refusal(refused), status, headers, media_type="application/json")
@@ -229,7 +259,7 @@ def certificate_digest(pem: bytes) -> bytes:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[: text.index(end) + len(end)].strip())).digest()
 
 
-def make_api(settings: PortalSettings, keeper: Keeper, shelf: Shelf) -> Api:
+def make_api(settings: PortalSettings, keeper: Keeper, shelf: Shelf, proposed: Proposed) -> Api:
     """The API over this archive. Raises: OSError, ValueError when the certificates cannot be read."""
     certificate = certificate_digest(settings.cert.read_bytes())
-    return Api(keeper, shelf, settings.ca_cert.read_bytes(), certificate, time.monotonic)
+    return Api(keeper, shelf, settings.ca_cert.read_bytes(), certificate, time.monotonic, proposed)

@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Keeper, PortalSettings, make_api
+from pbx_bridge.portal.api import Keeper, PortalSettings, Proposed, make_api
 from pbx_bridge.portal.payload import Shelf
 
 MAX_CONNECTIONS: Final = 128
@@ -73,12 +73,14 @@ class _Server(uvicorn.Server):
 class Portal:
     """Serves from `start` to `close`."""
 
-    def __init__(self, settings: PortalSettings, keeper: Keeper, shelf: Shelf) -> None:
+    def __init__(
+        self, settings: PortalSettings, keeper: Keeper, shelf: Shelf, proposed: Proposed = lambda: ()
+    ) -> None:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
             self._config = uvicorn.Config(
-                make_api(settings, keeper, shelf).app,
+                make_api(settings, keeper, shelf, proposed).app,
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -122,6 +124,8 @@ class Portal:
             await self._task
 
 
-def make_portal(settings: PortalSettings, keeper: Keeper, shelf: Shelf) -> Portal:
+def make_portal(
+    settings: PortalSettings, keeper: Keeper, shelf: Shelf, proposed: Proposed = lambda: ()
+) -> Portal:
     """The portal, not yet listening. Raises: OperatorError."""
-    return Portal(settings, keeper, shelf)
+    return Portal(settings, keeper, shelf, proposed)

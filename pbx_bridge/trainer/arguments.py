@@ -1,6 +1,7 @@
 """What a person may type after `pbx-bridge`: the arguments of join, list, fetch, play and review, with their help.
 
-No argument names the person: who asks is known by the key this machine joined with.
+Other subjects (approving.py, …) add their own commands by `Add`. No argument names the person who asks: they are known by
+the key this machine joined with.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from pbx_bridge.trainer.profile import PASSPHRASE_FILE, PROFILE
 SESSION_ENV: Final = "PBX_BRIDGE_SESSION"
 Run: TypeAlias = Callable[[argparse.Namespace], int]
 """One command, on its parsed arguments, to its exit code."""
+Add: TypeAlias = Callable[[str, Run, str, str], argparse.ArgumentParser]
+"""Adds a command: its name, what it runs, what it does, an example."""
 
 
-def parser(join_: Run, list_: Run, fetch_: Run, play_: Run, review_: Run) -> argparse.ArgumentParser:
+def parser(
+    join_: Run, list_: Run, fetch_: Run, play_: Run, review_: Run, *subjects: Callable[[Add], None]
+) -> argparse.ArgumentParser:
     """The parser; `run` of what it parses is the command's function."""
     whole = argparse.ArgumentParser(
-        prog="pbx-bridge", description="Watch the training recordings you may watch."
+        prog="pbx-bridge", description="For trainers, trainees, approvers and auditors, on their own machine."
     )
-    commands = whole.add_subparsers(required=True, metavar="join|list|fetch|play|review")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Run, text: str, example: str) -> argparse.ArgumentParser:
         added = commands.add_parser(
@@ -46,7 +51,7 @@ def parser(join_: Run, list_: Run, fetch_: Run, play_: Run, review_: Run) -> arg
         "pbx-bridge join https://bridge.example:7444 --code ABCDE-FGHIJ-…",
     )
     join.add_argument("url", metavar="URL", help="https://host:port of the portal")
-    join.add_argument("--code", required=True, help="the code from `pbx-bridge trainer invite`")
+    join.add_argument("--code", required=True, help="the code from `pbx-bridge person invite`")
     kept = join.add_mutually_exclusive_group()
     kept.add_argument(
         "--passphrase",
@@ -95,4 +100,6 @@ def parser(join_: Run, list_: Run, fetch_: Run, play_: Run, review_: Run) -> arg
             metavar="TEXT",
             help=f"the training session this serves: it stands in the audit log, also for the trainee (or ${SESSION_ENV})",
         )
+    for subject in subjects:
+        subject(command)
     return whole

@@ -94,19 +94,28 @@ class Bridge:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def prove(self, code: bytes | None = None) -> Proven:
-        """Proves who this is; with a code: joins. Raises: Refused, BridgeError."""
+    def prove(self, code: bytes | None = None, act: words.Act | None = None) -> Proven:
+        """Proves who this is; with a code: joins; with a deed: does it. Raises: Refused, BridgeError."""
         nonce = secrets.token_bytes(32)
         recipient = str(self._identity.recipient())
-        begun = self._ask("POST", words.BEGIN_PATH, words.BeginAsked(recipient, nonce, code), Begun)
+        begun = self._ask("POST", words.BEGIN_PATH, words.BeginAsked(recipient, nonce, code, act), Begun)
         purpose = Purpose.SESSION if code is None else Purpose.JOIN
+        if act is not None:
+            purpose = Purpose.ACT
+        named = act.digest() if act is not None else ""
         try:
-            proof = answer(bytes.fromhex(begun.sealed), self._identity, purpose, nonce, self._certificate())
+            proof = answer(
+                bytes.fromhex(begun.sealed), self._identity, purpose, nonce, self._certificate(), named
+            )
         except ProofError as error:
             raise BridgeError(f"{self._url}: {error}") from None
         proven = self._ask("POST", words.PROVE_PATH, Prove(begun.challenge, proof), Proven)
         self._token = proven.token
         return proven
+
+    def proposals(self) -> words.Proposals:
+        """What waits for this approver."""
+        return self._visiting(lambda: self._ask("GET", words.PROPOSALS_PATH, None, words.Proposals))
 
     def recordings(self) -> tuple[Item, ...]:
         return self._visiting(lambda: self._ask("GET", words.LIST_PATH, None, Items)).items

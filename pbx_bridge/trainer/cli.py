@@ -1,4 +1,4 @@
-"""The commands on a person's own machine: join, list, fetch, play, review. Nothing of the server is needed for them.
+"""The commands on a person's own machine: join, list, fetch, play, review, and those of approving.py.
 
 Nobody names themselves: the bridge says who they are, by the key they joined with. Exit codes: 0 done, 1 the bridge
 refused or cannot be asked, 2 something to mend here.
@@ -15,14 +15,16 @@ import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Final
 
+from pbx_bridge.access.approvals import NoProposal
 from pbx_bridge.age import AgeError, Reader, X25519Identity
 from pbx_bridge.archive.manifest import State
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.trainer import profile as profiles
+from pbx_bridge.trainer.approving import add_commands
 from pbx_bridge.trainer.arguments import SESSION_ENV, parser
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.trainer.fetch import fetch, vouched
@@ -30,22 +32,21 @@ from pbx_bridge.trainer.play import Player
 from pbx_bridge.trainer.profile import Profile, Where
 from pbx_bridge.trainer.remote import RemotePayload
 from pbx_bridge.wire_json import write_fields
-from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused
+from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused, fingerprint, said
 from pbx_bridge.wire_proof import parse_invite
-
-COMMANDS: Final = ("join", "list", "fetch", "play", "review")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
-    arguments = parser(_join, _list, _fetch, _play, _review).parse_args(argv)
+    approver = partial(add_commands, visit=_bridge)
+    arguments = parser(_join, _list, _fetch, _play, _review, approver).parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
     except OperatorError as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
         return 2
-    except (BridgeError, Refused, AgeError) as error:
+    except (BridgeError, Refused, AgeError, NoProposal) as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -82,10 +83,14 @@ def _join(arguments: argparse.Namespace) -> int:
     identity_file = "" if where is Where.KEYRING else str(path)
     recipient = str(identity.recipient())
     profiles.save(
-        at, Profile(url, ca_pem, proven.name, proven.role, recipient, proven.recorders, where, identity_file)
+        at, Profile(url, ca_pem, proven.name, proven.roles, recipient, proven.recorders, where, identity_file)
     )
-    print(f"joined {url} as {proven.name} ({proven.role.value})")
-    print(f"your key's fingerprint: {recipient}")
+    print(f"joined {url} as {proven.name} ({said(proven.roles)})")
+    print(f"your key's fingerprint: {fingerprint(recipient)}")
+    if not proven.confirmed:
+        print(
+            "it works once the approver has compared it with you: read it to them, by telephone or face to face"
+        )
     print({Where.KEYRING: "identity: in the keyring"}.get(where, f"identity: {path}"))
     return 0
 

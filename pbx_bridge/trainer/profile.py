@@ -52,7 +52,7 @@ class Profile:
     url: Annotated[str, Text(300)]
     ca_pem: Annotated[str, Text(16_384, lines=True)]
     name: Annotated[str, NAME]
-    role: Role
+    roles: Annotated[tuple[Role, ...], Many(len(Role))]
     recipient: Annotated[str, RECIPIENT]
     recorders: Annotated[tuple[Annotated[bytes, Hex(32)], ...], Many(64)]
     where: Where

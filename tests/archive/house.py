@@ -32,7 +32,7 @@ from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
 from pbx_bridge.archive.rules import Keeping
 folder, socket = map(Path, sys.argv[1:3])
 me = frozenset({os.getuid()})
-run_keeper(KeeperSettings(folder, socket, Keeping(), me, me))
+run_keeper(KeeperSettings(folder, socket, Keeping(), me, me, confirmation_needed=sys.argv[3] == "True"))
 """
 
 
@@ -67,8 +67,8 @@ def manifest(
 class House:
     """A site's server side."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, confirmation_needed: bool = False) -> None:
+        self.folder, self.confirmation_needed = folder, confirmation_needed
         self.archive = folder / "sealed"
         self.archive.mkdir()
         self.socket = folder / "run" / "keeper.sock"
@@ -78,6 +78,8 @@ class House:
         self.tls: TlsPaths = ensure_ca(folder / "tls", ["localhost", "127.0.0.1"])
         self.keeper_recipient: X25519Recipient
         self.keeper: subprocess.Popen[bytes] | None = None
+        self.proposed: list[str] = []
+        """Texts of the plans and capacities this site has."""
 
     async def start_keeper(self) -> None:
         """Starts the keeper's process and introduces the recorder."""
@@ -93,6 +95,7 @@ class House:
 
     def _started(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", _KEEPER, str(self.folder / "keeper"), str(self.socket)]
+        command.append(str(self.confirmation_needed))
         return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def end_keeper(self) -> None:
@@ -129,21 +132,21 @@ class House:
             file.seek(0)
             return file.read(size)
 
-    async def invite(self, name: str = "bruno", role: Role = Role.TRAINER) -> str:
-        """The code an administrator gets."""
-        invited = await self.link.invite(name, role)
+    async def invite(self, name: str = "bruno", *roles: Role) -> str:
+        """The code an administrator gets; a trainer's without a role."""
+        invited = await self.link.invite(name, *roles)
         return str(InviteCode(invited.code, self.tls.ca_sha256()))
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
+async def house(folder: Path, *, confirmation_needed: bool = False) -> AsyncIterator[House]:
     """The house, ready; everything ended at the end."""
-    built = House(folder)
+    built = House(folder, confirmation_needed=confirmation_needed)
     try:
         await built.start_keeper()
         tls = built.tls
         settings = PortalSettings("127.0.0.1", 0, tls.ca_cert, tls.cert, tls.key)
-        portal = make_portal(settings, built.link, Shelf(built.archive))
+        portal = make_portal(settings, built.link, Shelf(built.archive), lambda: built.proposed)
         port = await portal.start()
         built.url = f"https://localhost:{port}"
         try:

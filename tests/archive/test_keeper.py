@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access import audit
+from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import AuditLog, AuditUnwritable
 from pbx_bridge.access.people import People
 from pbx_bridge.access.proof import ProofError, answer
@@ -37,7 +38,7 @@ from pbx_bridge.archive.keystore import KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
-from pbx_bridge.wire_portal import Purpose, Refused, Role
+from pbx_bridge.wire_portal import Deed, Purpose, Refused, Role
 from pbx_bridge.wire_proof import hand_over_statement, new_seed, public_key, sign
 from tests.archive.house import manifest
 
@@ -45,7 +46,7 @@ NOON = 1_790_000_000
 CERTIFICATE = b"\3" * 32
 RECORDER = RecorderKey(b"\7" * 32)
 T = TypeVar("T")
-BRUNO, CARLA, ALICE = (X25519Identity.generate() for _ in range(3))
+BRUNO, CARLA, ALICE, DORA = (X25519Identity.generate() for _ in range(4))
 
 
 @dataclass
@@ -67,12 +68,14 @@ class Desk:
         """The keeper as it starts, from what lies on the disk."""
         self.store = KeyStore(self.folder / "keystore")
         self.people = People(self.folder / "people.json")
+        self.approved = Approved(self.folder / "approvals.json")
         self.keeper = Keeper(
             Parts(
                 identity=self.identity,
                 store=self.store,
                 audit=self.log,
                 people=self.people,
+                approved=self.approved,
                 recorders=Recorders(self.folder / "recorders.json"),
                 clock=lambda: self.now,
                 keeping=Keeping(),
@@ -97,7 +100,7 @@ class Desk:
         return finished
 
     def join(self, name: str, role: Role, identity: X25519Identity) -> words.Proven:
-        code = self.keeper.handle(wire.Invite(name, role)).code
+        code = self.keeper.handle(wire.Invite(name, (role,))).code
         return self.prove(identity, code)
 
     def prove(self, identity: X25519Identity, code: bytes | None = None) -> words.Proven:
@@ -105,6 +108,14 @@ class Desk:
         begun = self.begin(identity, nonce, code)
         purpose = Purpose.SESSION if code is None else Purpose.JOIN
         proof = answer(bytes.fromhex(begun.sealed), identity, purpose, nonce, CERTIFICATE)
+        return self.ask(words.Prove(begun.challenge, proof), words.Proven)
+
+    def act(self, identity: X25519Identity, act: words.Act) -> words.Proven:
+        """One proven deed, as an approver's machine does it."""
+        nonce = os.urandom(32)
+        begun = self.ask(wire.Begin(str(identity.recipient()), nonce, CERTIFICATE, None, act), words.Begun)
+        sealed = bytes.fromhex(begun.sealed)
+        proof = answer(sealed, identity, Purpose.ACT, nonce, CERTIFICATE, act.digest())
         return self.ask(words.Prove(begun.challenge, proof), words.Proven)
 
     def begin(self, identity: X25519Identity, nonce: bytes, code: bytes | None = None) -> words.Begun:
@@ -171,7 +182,7 @@ def test_without_the_record_nothing_is_released(desk: Desk, monkeypatch: pytest.
     recording = desk.record().recording
     desk.keeper.handle(wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    code = desk.keeper.handle(wire.Invite("carla", Role.TRAINER)).code
+    code = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
 
     def full(*_: object) -> None:
         raise AuditUnwritable("no space left")
@@ -182,7 +193,7 @@ def test_without_the_record_nothing_is_released(desk: Desk, monkeypatch: pytest.
             wire.Open(token, recording, "review"),
             wire.List(token),
             wire.HandOver(recording, "alice"),
-            wire.Invite("denis", Role.TRAINER),
+            wire.Invite("denis", (Role.TRAINER,)),
             wire.Revoke("bruno"),
         ):
             assert desk.refused(request).word == "audit-unwritable"
@@ -446,23 +457,23 @@ def test_only_the_device_that_filmed_hands_over(desk: Desk) -> None:
 
 
 def test_a_code_serves_once_and_for_a_quarter_of_an_hour(desk: Desk) -> None:
-    code = desk.keeper.handle(wire.Invite("bruno", Role.TRAINER)).code
+    code = desk.keeper.handle(wire.Invite("bruno", (Role.TRAINER,))).code
     assert code not in (desk.folder / "people.json").read_bytes()
     assert code.hex().encode() not in (desk.folder / "people.json").read_bytes()
     desk.prove(BRUNO, code)
     assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code)).word == "code"
-    late = desk.keeper.handle(wire.Invite("carla", Role.TRAINER)).code
+    late = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
     desk.now += 15 * 60
     assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, late)).word == "code"
-    replaced = desk.keeper.handle(wire.Invite("carla", Role.TRAINER)).code
-    desk.keeper.handle(wire.Invite("carla", Role.TRAINER))
+    replaced = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
+    desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,)))
     assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, replaced)).word == "code"
     guessed = os.urandom(16)
     assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, guessed)).word == "code"
 
 
 def test_two_at_once_with_one_code_are_one(desk: Desk) -> None:
-    code = desk.keeper.handle(wire.Invite("bruno", Role.TRAINER)).code
+    code = desk.keeper.handle(wire.Invite("bruno", (Role.TRAINER,))).code
     nonce = b"\1" * 32
     begun = [(who, desk.begin(who, nonce, code)) for who in (BRUNO, CARLA)]
     proofs = [
@@ -534,11 +545,11 @@ def test_a_visit_ends_by_itself_and_with_the_keeper(desk: Desk) -> None:
 
 def test_a_key_and_a_name_have_one_holder(desk: Desk) -> None:
     desk.join("bruno", Role.TRAINER, BRUNO)
-    code = desk.keeper.handle(wire.Invite("carla", Role.TRAINER)).code
+    code = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
     with pytest.raises(Refused, match="another person"):
         desk.prove(BRUNO, code)
     with pytest.raises(Refused, match="P22"):
-        desk.keeper.handle(wire.Invite("bruno", Role.TRAINEE))
+        desk.keeper.handle(wire.Invite("bruno", (Role.TRAINEE,)))
 
 
 def test_a_new_key_waits_for_its_confirmation(tmp_path: Path) -> None:
@@ -547,8 +558,8 @@ def test_a_new_key_waits_for_its_confirmation(tmp_path: Path) -> None:
     desk.keeper.handle(wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
     assert desk.refused(wire.Open(token, recording, "review")).word == "key-unconfirmed"
-    assert desk.refused(wire.Confirm("bruno", str(CARLA.recipient()))).word == "person"
-    desk.keeper.handle(wire.Confirm("bruno", str(BRUNO.recipient())))
+    desk.join("dora", Role.APPROVER, DORA)
+    desk.act(DORA, words.Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
     desk.ask(wire.Open(token, recording, "review"), words.Released)
     token = desk.join(
         "bruno", Role.TRAINER, CARLA

@@ -1,0 +1,206 @@
+"""P13, P22: what a second person approved, who may approve it, and which recordings it covers.
+
+An approval is of a text: `plan_text` or `capacity_text` of training/plans.py, read by the approver on their own machine.
+From that text, and from nothing a catalogue says, the keeper takes who may be recorded and who may watch. Pure: it
+knows texts, names, roles and days; it never knows a file, a clock or a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
+from typing import Annotated, Any, Final
+
+from pbx_bridge.access.roles import Person
+from pbx_bridge.archive.manifest import Manifest
+from pbx_bridge.archive.rules import KEEP_CEILING_DAYS
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import TraineeId, parse_name
+from pbx_bridge.training.plans import Application, Mask, Need, Plan, Trainer, capacity_text, plan_text
+from pbx_bridge.training.rules import check_capacity, check_plan
+from pbx_bridge.wire_json import Text
+from pbx_bridge.wire_portal import DIGEST, NAME, UNIX, Role, said
+
+_ZONES: Final = timedelta(hours=26)
+"""The widest a local day can lie from the same day in UTC, and two hours: a plan's days are the site's."""
+_NAME_OR_NONE: Final = Text(64, 0, "([A-Za-z0-9][A-Za-z0-9._-]*)?")
+
+
+class Kind(Enum):
+    """What was approved."""
+
+    PLAN = "plan"
+    CAPACITY = "capacity"
+
+
+class NoProposal(ValueError):
+    """The text is no plan and no capacity, or one that no rule allows. The sentence is for the approver."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One text that its approver approved. Of a capacity `trainee` and the days are empty."""
+
+    kind: Kind
+    digest: Annotated[str, DIGEST]
+    about: Annotated[str, Text(80)]
+    """The plan's or the trainer's name."""
+    trainee: Annotated[str, _NAME_OR_NONE]
+    trainer: Annotated[str, NAME]
+    approver: Annotated[str, NAME]
+    first_day: Annotated[str, Text(10, 0)]
+    last_day: Annotated[str, Text(10, 0)]
+    at: Annotated[int, UNIX]
+
+
+def read_proposal(text: str) -> Plan | Trainer:
+    """The plan or capacity this text spells; only the one spelling is taken. Raises: NoProposal."""
+    try:
+        lines = [line.split(": ", 1) for line in text.removesuffix("\n").split("\n")]
+        facts = [(name, json.loads(value)) for name, value in lines]
+        found = _capacity(facts) if len(facts) == 2 else _plan(facts)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise NoProposal(
+            "this is no proposal that can be read: update this program, or tell the administrator"
+        ) from None
+    if text != (capacity_text(found) if isinstance(found, Trainer) else plan_text(found)):
+        raise NoProposal("this proposal is not written in the one form there is")
+    try:
+        check_plan(found) if isinstance(found, Plan) else check_capacity(found)
+    except OperatorError as error:
+        raise NoProposal(str(error)) from None
+    return found
+
+
+def approval(proposal: Plan | Trainer, approver: str, at: int) -> Approval:
+    """The approval to keep of what `approver` read."""
+    if isinstance(proposal, Trainer):
+        digest = hashlib.sha256(capacity_text(proposal).encode()).hexdigest()
+        return Approval(Kind.CAPACITY, digest, proposal.id, "", proposal.id, approver, "", "", at)
+    digest = hashlib.sha256(plan_text(proposal).encode()).hexdigest()
+    first, last = proposal.first_day.isoformat(), proposal.last_day.isoformat()
+    return Approval(
+        Kind.PLAN, digest, proposal.id, proposal.trainee, proposal.trainer, approver, first, last, at
+    )
+
+
+def approve_refusal(proposal: Plan | Trainer, by: Person, known: Iterable[Person]) -> str:
+    """P13, P22: why `by`, who proved their key, cannot approve this; "" when they can. `known`: everyone's keys."""
+    if not by.approves:
+        return "only an approver whose own key is confirmed can approve (P22)"
+    trainer = proposal.id if isinstance(proposal, Trainer) else proposal.trainer
+    if by.name == trainer:
+        return "the trainer does not approve it themselves (P13): another approver has to"
+    if isinstance(proposal, Plan):
+        if by.name != proposal.approver:
+            return f"this plan names {proposal.approver} as its approver (P13)"
+        if by.name == proposal.trainee:
+            return "the trainee does not approve it themselves (P22)"
+        if why := _role_refusal(proposal.trainee, Role.TRAINEE, known):
+            return why
+    return _role_refusal(trainer, Role.TRAINER, known)
+
+
+def covers(approvals: Iterable[Approval], manifest: Manifest) -> bool:
+    """P18, P22: whether an approved plan stands behind this recording: its text, its trainee, its trainer, its days.
+
+    No catalogue is asked: one whose plans, owners, dates or assignments were edited makes a recording that is not covered.
+    """
+    return any(
+        found.kind is Kind.PLAN
+        and found.digest == manifest.plan
+        and found.trainee == manifest.trainee
+        and all(_assigns(found, assignment.trainer, assignment.end) for assignment in manifest.trainers)
+        and _instant(found.first_day) - _ZONES <= _at(manifest.start) < _instant(found.last_day, 1) + _ZONES
+        for found in approvals
+    )
+
+
+def may_reassign(approvals: Iterable[Approval], manifest: Manifest) -> bool:
+    """P18, P22: whether each trainer named here was approved for this trainee, by whichever plan."""
+    known = [found for found in approvals if found.kind is Kind.PLAN and found.trainee == manifest.trainee]
+    return all(any(_assigns(found, a.trainer, a.end) for found in known) for a in manifest.trainers)
+
+
+def _assigns(found: Approval, trainer: str, end: int) -> bool:
+    """Whether the plan names this trainer, for no longer than its last recording may be kept."""
+    return found.trainer == trainer and _at(end) <= _instant(found.last_day, 1 + KEEP_CEILING_DAYS) + _ZONES
+
+
+def _role_refusal(name: str, role: Role, known: Iterable[Person]) -> str:
+    """P22: a name that is known here in another role cannot be meant in this one."""
+    held = {one for person in known if person.name == name and not person.revoked for one in person.roles}
+    return "" if not held or role in held else f"{name} is {said(held)} here, so not {role.value} (P22)"
+
+
+def _instant(day: str, more_days: int = 0) -> datetime:
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=more_days), time(), UTC)
+
+
+def _at(unix: int) -> datetime:
+    return datetime.fromtimestamp(unix, UTC)
+
+
+def _capacity(facts: list[tuple[str, Any]]) -> Trainer:
+    (_, trainer), (_, minutes) = facts
+    return Trainer(parse_name(trainer), _whole(minutes))
+
+
+def _plan(facts: list[tuple[str, Any]]) -> Plan:
+    one = {name: value for name, value in facts if name != "application"}
+    return Plan(
+        id=_text(one["plan"]),
+        trainee=TraineeId(parse_name(one["trainee"])),
+        applications=tuple(_application(value) for name, value in facts if name == "application"),
+        need=Need(one["need"]),
+        trainer=parse_name(one["trainer"]),
+        approver=parse_name(one["approver"]),
+        first_day=date.fromisoformat(one["first day"]),
+        last_day=date.fromisoformat(one["last day"]),
+        rate=_number(one["rate"]),
+        recordings_per_week=_whole(one["recordings a week"]),
+        minutes_per_week=_whole(one["minutes a week"]),
+    )
+
+
+def _application(value: dict[str, Any]) -> Application:
+    if value.keys() != {field.name for field in fields(Application)}:
+        raise ValueError("an application's facts")
+    title, main_program, sha256 = (
+        None if value[name] is None else _text(value[name]) for name in ("title", "main_program", "sha256")
+    )
+    return Application(
+        name=_text(value["name"]),
+        executable=_text(value["executable"]),
+        main_program=main_program,
+        wm_class=_text(value["wm_class"]),
+        title=title,
+        sha256=sha256,
+        masks=tuple(
+            Mask(**{side: _whole(pixels) for side, pixels in mask.items()}) for mask in value["masks"]
+        ),
+        pause_titles=tuple(_text(one) for one in value["pause_titles"]),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("a number")
+    return value
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise ValueError("a whole number")
+    return value

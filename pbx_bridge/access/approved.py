@@ -1,0 +1,62 @@
+"""The keeper's own book of what was approved, by whom and when: `approvals.json`, 0600 in its folder.
+
+It keeps what access/approvals.py decided; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pbx_bridge.access.approvals import Approval
+from pbx_bridge.durable import write_whole
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_json import Malformed, Many, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_portal import MAX_APPROVED
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    approvals: Annotated[tuple[Approval, ...], Many(MAX_APPROVED)] = ()
+
+
+class Approved:
+    """Read whole at start; replaced atomically."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises: OperatorError when the file cannot be read."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = path
+        self._book = _Book()
+        if path.exists():
+            try:
+                self._book = read_fields(_Book, read_object(path.read_bytes()))
+            except Malformed as error:
+                raise OperatorError(
+                    str(error), where=str(path), do="Restore it from the keeper's backup"
+                ) from None
+
+    def __iter__(self) -> Iterator[Approval]:
+        return iter(self._book.approvals)
+
+    @property
+    def digests(self) -> frozenset[str]:
+        return frozenset(approval.digest for approval in self._book.approvals)
+
+    def add(self, approval: Approval) -> None:
+        """Keeps it, in place of an earlier one of the same text; beyond the limit the oldest goes."""
+        others = [known for known in self._book.approvals if known.digest != approval.digest]
+        self._keep(_Book((*others[-(MAX_APPROVED - 1) :], approval)))
+
+    def withdraw(self, digest: str) -> Approval | None:
+        """Forgets it; what it was."""
+        found = next((known for known in self._book.approvals if known.digest == digest), None)
+        if found is not None:
+            self._keep(_Book(tuple(known for known in self._book.approvals if known is not found)))
+        return found
+
+    def _keep(self, book: _Book) -> None:
+        write_whole(self._path, canonical(write_fields(book)))
+        self._book = book

@@ -1,0 +1,177 @@
+"""P13, P22: what can be approved, by whom, and which recordings it covers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pbx_bridge.access.approvals import (
+    Approval,
+    Kind,
+    NoProposal,
+    approval,
+    approve_refusal,
+    covers,
+    may_reassign,
+    read_proposal,
+)
+from pbx_bridge.access.roles import Person
+from pbx_bridge.archive.manifest import Assignment, Manifest
+from pbx_bridge.ids import TraineeId
+from pbx_bridge.training.plans import Mask, Plan, Trainer, capacity_text, plan_digest, plan_text
+from pbx_bridge.training.rules import CAPACITY_CEILING_MIN
+from pbx_bridge.wire_portal import Role
+from tests.archive.house import manifest
+from tests.calls.story import plan
+
+PLAN = replace(plan(), trainee=TraineeId("alice"), trainer="bruno", approver="carla")
+CAPACITY = Trainer("bruno", 120)
+CARLA = Person("carla", (Role.APPROVER, Role.AUDITOR), "age1" + "q" * 58, 1, confirmed=True)
+APPROVED = approval(PLAN, "carla", 5)
+NOON = int(datetime.combine(PLAN.first_day, datetime.min.time(), UTC).timestamp()) + 43_200
+DAY_S = 86_400
+RECORDED = replace(
+    manifest(start=NOON),
+    plan=plan_digest(PLAN),
+    trainers=(Assignment("bruno", NOON - DAY_S, NOON + 60 * DAY_S),),
+)
+
+
+def test_what_is_read_is_what_was_written() -> None:
+    masked = replace(
+        PLAN.applications[0],
+        masks=(Mask(1, -2, 3, 4),),
+        pause_titles=("^Pay",),
+        title="É\n",
+        sha256="00" * 32,
+    )
+    for written in (PLAN, replace(PLAN, applications=(masked,))):
+        assert read_proposal(plan_text(written)) == written
+    assert read_proposal(capacity_text(CAPACITY)) == CAPACITY
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text + "\n",
+        lambda text: text[:-1],
+        lambda text: text.replace('"alice"', ' "alice"'),
+        lambda text: text + 'trainer: "mallory"\n',
+        lambda text: text.replace("trainer:", "Trainer:"),
+        lambda text: text.replace("rate: 0.25", "rate: 0.250"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: 'trainer: "x"\nrate: 1\n',
+        lambda text: "",
+        lambda text: "[" * 8_000,
+        lambda text: text.replace("rate: 0.25", "rate: NaN"),
+        lambda text: text.replace("rate: 0.25", 'rate: "0.25"'),
+        lambda text: text.replace("rate: 0.25", "rate: false"),
+        lambda text: text.replace('"alice-orders"', "[1]"),
+        lambda text: text.replace('"Orders"', "5"),
+        lambda text: text.replace('"bruno"', "{}"),
+    ],
+)
+def test_there_is_one_spelling(change: Any) -> None:
+    """Two spellings of one plan would be two digests; two lines of one name could be read as either."""
+    assert read_proposal(plan_text(PLAN)) == PLAN
+    assert change(plan_text(PLAN)) != plan_text(PLAN)
+    with pytest.raises(NoProposal):
+        read_proposal(change(plan_text(PLAN)))
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"rate": 0.26},
+        {"recordings_per_week": 6},
+        {"minutes_per_week": 61},
+        {"approver": "bruno"},
+        {"applications": ()},
+        {"last_day": PLAN.first_day + timedelta(days=200)},
+    ],
+)
+def test_no_approver_can_pass_a_ceiling(beyond: dict[str, Any]) -> None:
+    with pytest.raises(NoProposal, match="P"):
+        read_proposal(plan_text(replace(PLAN, **beyond)))
+
+
+def test_no_capacity_beyond_ten_hours() -> None:
+    read_proposal(capacity_text(replace(CAPACITY, review_minutes_per_week=CAPACITY_CEILING_MIN)))
+    with pytest.raises(NoProposal, match="P15"):
+        read_proposal(capacity_text(replace(CAPACITY, review_minutes_per_week=CAPACITY_CEILING_MIN + 1)))
+    with pytest.raises(NoProposal, match="P15"):
+        read_proposal(capacity_text(replace(CAPACITY, review_minutes_per_week=-1)))
+
+
+def test_only_the_plans_own_confirmed_approver() -> None:
+    assert approve_refusal(PLAN, CARLA, []) == ""
+    assert approve_refusal(CAPACITY, CARLA, []) == ""
+    for by in (
+        replace(CARLA, confirmed=False),
+        replace(CARLA, revoked=True),
+        replace(CARLA, roles=(Role.AUDITOR,)),
+        replace(CARLA, roles=(Role.ADMINISTRATOR,)),
+        replace(CARLA, roles=(Role.TRAINER,)),
+        replace(CARLA, name="dora"),
+    ):
+        assert approve_refusal(PLAN, by, [])
+    assert approve_refusal(CAPACITY, replace(CARLA, name="dora"), []) == ""
+
+
+def test_nobody_approves_for_themselves() -> None:
+    both = replace(CARLA, name="bruno", roles=(Role.APPROVER, Role.TRAINER))
+    assert "P13" in approve_refusal(replace(PLAN, approver="bruno"), both, [])
+    assert "P13" in approve_refusal(CAPACITY, both, [])
+    assert "P22" in approve_refusal(replace(PLAN, trainee=TraineeId("carla")), CARLA, [])
+
+
+def test_a_name_known_in_another_role_is_not_meant() -> None:
+    """The catalogue was edited: the auditor is now a trainer, the trainer a trainee."""
+    bruno = Person("bruno", (Role.TRAINER,), "age1" + "p" * 58, 1, confirmed=True)
+    assert approve_refusal(PLAN, CARLA, [bruno, CARLA]) == ""
+    assert "P22" in approve_refusal(PLAN, CARLA, [replace(bruno, roles=(Role.AUDITOR,))])
+    assert "P22" in approve_refusal(CAPACITY, CARLA, [replace(bruno, roles=(Role.ADMINISTRATOR,))])
+    assert "P22" in approve_refusal(replace(PLAN, trainee=TraineeId("bruno"), trainer="x"), CARLA, [bruno])
+    assert approve_refusal(PLAN, CARLA, [replace(bruno, roles=(Role.AUDITOR,), revoked=True)]) == ""
+
+
+def test_an_approved_plan_covers_its_own_recordings() -> None:
+    assert covers([APPROVED], RECORDED)
+    last = NOON + (PLAN.last_day - PLAN.first_day).days * DAY_S
+    assert covers([APPROVED], replace(RECORDED, start=last))
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        replace(RECORDED, plan="5a" * 32),
+        replace(RECORDED, trainee=TraineeId("bea")),
+        replace(RECORDED, trainers=(Assignment("mallory", NOON - 1, NOON + DAY_S),)),
+        replace(RECORDED, trainers=(*RECORDED.trainers, Assignment("mallory", NOON - 1, NOON + DAY_S))),
+        replace(RECORDED, trainers=(Assignment("bruno", NOON - 1, NOON + 400 * DAY_S),)),
+        replace(RECORDED, start=NOON - 3 * DAY_S),
+        replace(RECORDED, start=NOON + 200 * DAY_S),
+    ],
+)
+def test_nothing_else_is_covered(edited: Manifest) -> None:
+    assert covers([APPROVED], RECORDED)
+    assert not covers([APPROVED], edited)
+    assert not covers([], RECORDED)
+    assert not covers([replace(APPROVED, kind=Kind.CAPACITY)], RECORDED)
+
+
+def test_another_trainer_needs_an_approved_plan_with_this_trainee() -> None:
+    other = replace(RECORDED, trainers=(Assignment("berta", NOON - 1, NOON + DAY_S),))
+    known: list[Approval] = [APPROVED]
+    assert may_reassign(known, RECORDED)
+    assert not may_reassign(known, other)
+    known.append(approval(replace(PLAN, trainer="berta", trainee=TraineeId("bea")), "carla", 6))
+    assert not may_reassign(known, other)
+    known.append(approval(replace(PLAN, trainer="berta"), "carla", 6))
+    assert may_reassign(known, other)
+    far: Plan = replace(PLAN, trainer="zoe", first_day=date(2020, 1, 1), last_day=date(2020, 2, 1))
+    late = replace(RECORDED, trainers=(Assignment("zoe", NOON - 1, NOON + DAY_S),))
+    assert not may_reassign([approval(far, "carla", 6)], late)

@@ -1,0 +1,152 @@
+"""Approvers at the keeper: proven deeds, refused ones, and what is written of both (P13, P19, P22)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.access.proof import ProofError, answer
+from pbx_bridge.age import X25519Identity
+from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.ids import TraineeId
+from pbx_bridge.training.plans import Trainer, capacity_digest, capacity_text, plan_digest, plan_text
+from pbx_bridge.wire_portal import Act, Deed, Purpose, Refused, Role, fingerprint
+from tests.archive.test_keeper import ALICE, BRUNO, CARLA, CERTIFICATE, DORA, Desk
+from tests.calls.story import plan
+
+PLAN = replace(plan(), trainee=TraineeId("alice"), trainer="bruno", approver="dora")
+APPROVE = Act(Deed.APPROVE, PLAN.id, plan_text(PLAN))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """Dora, the first approver, has joined."""
+    made = Desk(tmp_path, confirmation_needed=True)
+    made.join("dora", Role.APPROVER, DORA)
+    yield made
+    made.log.close()
+
+
+def refused(desk: Desk, identity: X25519Identity, act: Act) -> str:
+    with pytest.raises(Refused) as no:
+        desk.act(identity, act)
+    assert no.value.word == "role"
+    return no.value.text
+
+
+def approved(desk: Desk) -> set[str]:
+    return set(desk.ask(wire.Approvals(), wire.Approved).digests)
+
+
+def test_a_plan_is_approved_once_and_stays_so(desk: Desk) -> None:
+    assert approved(desk) == set()
+    desk.act(DORA, APPROVE)
+    desk.act(DORA, APPROVE)
+    desk.act(DORA, Act(Deed.APPROVE, "bruno", capacity_text(Trainer("bruno", 90))))
+    assert approved(desk) == {plan_digest(PLAN), capacity_digest(Trainer("bruno", 90))}
+    desk.open()
+    assert approved(desk) == {plan_digest(PLAN), capacity_digest(Trainer("bruno", 90))}
+    desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(PLAN)))
+    assert approved(desk) == {capacity_digest(Trainer("bruno", 90))}
+    assert refused(desk, DORA, Act(Deed.WITHDRAW, "", plan_digest(PLAN)))
+
+
+def test_whoever_is_no_confirmed_approver_approves_nothing(desk: Desk) -> None:
+    desk.join("bruno", Role.TRAINER, BRUNO)
+    desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    desk.join("carla", Role.APPROVER, CARLA)
+    for identity in (BRUNO, CARLA):
+        named = replace(PLAN, approver="carla", trainer="berta")
+        assert refused(desk, identity, Act(Deed.APPROVE, PLAN.id, plan_text(named)))
+        assert refused(desk, identity, Act(Deed.CONFIRM, "carla", str(CARLA.recipient())))
+    assert approved(desk) == set()
+    desk.act(DORA, Act(Deed.CONFIRM, "carla", str(CARLA.recipient())))
+    desk.act(CARLA, Act(Deed.APPROVE, PLAN.id, plan_text(named)))
+    assert refused(desk, CARLA, APPROVE)  # it names dora
+    assert approved(desk) == {plan_digest(named)}
+
+
+def test_what_cannot_be_read_is_not_approved(desk: Desk) -> None:
+    for text in ("x", plan_text(replace(PLAN, rate=0.3)), plan_text(PLAN) + " "):
+        refused(desk, DORA, Act(Deed.APPROVE, "", text))
+    assert approved(desk) == set()
+
+
+def test_every_deed_and_every_attempt_is_recorded(desk: Desk) -> None:
+    desk.join("bruno", Role.TRAINER, BRUNO)
+    refused(desk, BRUNO, APPROVE)
+    refused(desk, BRUNO, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    desk.act(DORA, APPROVE)
+    desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(PLAN)))
+    lines = (desk.folder / "audit" / "audit.jsonl").read_text().splitlines()
+    found = [
+        (r["who"], r["act"], r["outcome"], r["person"], r["subject"])
+        for r in map(json.loads, lines)
+        if r["act"] in ("confirm", "approve", "withdraw")
+    ]
+    key = fingerprint(str(BRUNO.recipient()))
+    assert found == [
+        ("dora", "confirm", "done", "dora", fingerprint(str(DORA.recipient()))),
+        ("bruno", "approve", "refused", "alice", plan_digest(PLAN)),
+        ("bruno", "confirm", "refused", "bruno", ""),
+        ("dora", "confirm", "done", "bruno", key),
+        ("dora", "approve", "done", "alice", plan_digest(PLAN)),
+        ("dora", "withdraw", "done", "alice", plan_digest(PLAN)),
+    ]
+
+
+def test_an_administrator_who_joins_as_the_trainer_gets_nothing(desk: Desk) -> None:
+    """He has the invitation's code, a key of his own, and the socket; the trainer goes on as before."""
+    recording = desk.record().recording
+    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    token = desk.join("bruno", Role.TRAINER, BRUNO).token
+    assert desk.refused(wire.Open(token, recording, "review")).word == "key-unconfirmed"
+    desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    mallory = X25519Identity.generate()
+    stolen = desk.join("bruno", Role.TRAINER, mallory).token
+    assert desk.refused(wire.Open(stolen, recording, "review")).word == "key-unconfirmed"
+    desk.ask(wire.Open(token, recording, "review"), words.Released)
+    own = desk.join("mallory", Role.APPROVER, ALICE)
+    assert not own.confirmed
+    assert refused(desk, ALICE, Act(Deed.CONFIRM, "bruno", str(mallory.recipient())))
+    assert refused(desk, mallory, Act(Deed.CONFIRM, "bruno", str(mallory.recipient())))
+    assert desk.refused(wire.Open(stolen, recording, "review")).word == "key-unconfirmed"
+
+
+def test_what_waits_is_for_approvers_only(desk: Desk) -> None:
+    proven = desk.join("bruno", Role.TRAINER, BRUNO)
+    assert desk.refused(wire.Desk(proven.token)).word == "role"
+    found = desk.ask(wire.Desk(desk.prove(DORA).token), words.ApproversDesk)
+    assert found.name == "dora"
+    assert [(key.name, key.recipient) for key in found.keys] == [("bruno", str(BRUNO.recipient()))]
+
+
+def test_a_deed_cannot_be_changed_on_the_way(desk: Desk) -> None:
+    """The portal is in an attacker's hand: it may ask for another deed, but the approver's machine does not answer."""
+    nonce = os.urandom(32)
+    widened = replace(APPROVE, text=plan_text(replace(PLAN, trainer="mallory")))
+    begun = desk.ask(wire.Begin(str(DORA.recipient()), nonce, CERTIFICATE, None, widened), words.Begun)
+    sealed = bytes.fromhex(begun.sealed)
+    with pytest.raises(ProofError, match="another request"):
+        answer(sealed, DORA, Purpose.ACT, nonce, CERTIFICATE, APPROVE.digest())
+    with pytest.raises(ProofError, match="another request"):
+        answer(sealed, DORA, Purpose.SESSION, nonce, CERTIFICATE)
+    session = desk.begin(DORA, nonce)
+    proof = answer(bytes.fromhex(session.sealed), DORA, Purpose.SESSION, nonce, CERTIFICATE)
+    assert desk.refused(words.Prove(begun.challenge, proof)).word == "proof"
+    assert approved(desk) == set()
+    desk.act(DORA, widened)  # a control: the same deed, meant
+    assert len(approved(desk)) == 1
+
+
+def test_nobody_joins_and_acts_at_once(desk: Desk) -> None:
+    code = desk.keeper.handle(wire.Invite("carla", (Role.APPROVER,))).code
+    asked = wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code, APPROVE)
+    assert desk.refused(asked).word == "malformed"

@@ -1,0 +1,111 @@
+"""An approver at their own machine, with the commands they type: real keeper, real portal, real proofs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.ids import TraineeId
+from pbx_bridge.training.plans import Trainer, capacity_digest, capacity_text, plan_digest, plan_text
+from pbx_bridge.wire_portal import Role
+from tests.archive.house import Done, House, Machine, house
+from tests.calls.story import plan
+
+PLAN = replace(plan(), trainee=TraineeId("alice"), trainer="bruno", approver="carla")
+CAPACITY = Trainer("bruno", 90)
+
+
+@dataclass
+class Site:
+    home: House
+    folder: Path
+
+    async def join(self, name: str, *roles: Role) -> tuple[Machine, Done]:
+        machine = Machine(self.folder / f"machine-{len(list(self.folder.iterdir()))}")
+        code = await self.home.invite(name, *roles)
+        done = await self.do(
+            machine, "join", self.home.url, "--code", code, "--identity-file", str(machine.identity)
+        )
+        assert done.code == 0, done.err
+        return machine, done
+
+    async def do(self, machine: Machine, *words: str) -> Done:
+        return await asyncio.to_thread(machine.run, *words)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with house(tmp_path, confirmation_needed=True) as home:
+        home.proposed = [plan_text(PLAN), capacity_text(CAPACITY), plan_text(replace(PLAN, approver="dora"))]
+        yield Site(home, tmp_path)
+
+
+async def test_an_approver_reads_and_approves(site: Site) -> None:
+    carla, done = await site.join("carla", Role.APPROVER, Role.AUDITOR)
+    assert "as carla (approver and auditor)" in done.out
+    assert "works once" not in done.out
+    shown = await site.do(carla, "proposals")
+    assert plan_text(PLAN) in shown.out
+    assert "dora" not in shown.out
+    listed = json.loads((await site.do(carla, "proposals", "--json")).out)["proposals"]
+    assert [(one["kind"], one["about"], one["digest"]) for one in listed] == [
+        ("plan", PLAN.id, plan_digest(PLAN)),
+        ("capacity", "bruno", capacity_digest(CAPACITY)),
+    ]
+    for one in listed:
+        done = await site.do(carla, "approve", one["about"], "--digest", one["digest"])
+        assert (done.code, done.err) == (0, "")
+    assert await site.home.link.approvals() == {plan_digest(PLAN), capacity_digest(CAPACITY)}
+    assert (await site.do(carla, "proposals")).out == "nothing waits for you\n"
+    site.home.proposed[0] = plan_text(replace(PLAN, rate=0.2))  # somebody edited the catalogue
+    assert "rate: 0.2\n" in (await site.do(carla, "proposals")).out
+    assert (await site.do(carla, "withdraw", plan_digest(PLAN))).code == 0
+    assert await site.home.link.approvals() == {capacity_digest(CAPACITY)}
+
+
+async def test_only_what_was_read_is_approved(site: Site) -> None:
+    carla, _ = await site.join("carla", Role.APPROVER)
+    site.home.proposed[0] = plan_text(replace(PLAN, rate=0.1))
+    for words, said in (
+        (("approve", PLAN.id, "--digest", plan_digest(PLAN)), "nothing with this name"),
+        (("approve", "nothing"), "nothing with this name"),
+        (("approve", PLAN.id), "nobody can be asked"),
+    ):
+        done = await site.do(carla, *words)
+        assert done.code == 2, done
+        assert said in done.err
+    assert await site.home.link.approvals() == frozenset()
+
+
+async def test_others_see_and_approve_nothing(site: Site) -> None:
+    bruno, done = await site.join("bruno", Role.TRAINER)
+    for words in (
+        ("proposals",),
+        ("approve", PLAN.id, "--digest", plan_digest(PLAN)),
+        ("withdraw", "00" * 32),
+    ):
+        done = await site.do(bruno, *words)
+        assert done.code == 1, done
+        assert "P22" in done.err
+
+
+async def test_a_key_is_confirmed_by_what_its_holder_reads_out(site: Site) -> None:
+    carla, _ = await site.join("carla", Role.APPROVER)
+    dora, done = await site.join("dora", Role.APPROVER)
+    (read_out,) = [line.split(": ")[1] for line in done.out.splitlines() if "fingerprint" in line]
+    shown = await site.do(carla, "proposals")
+    assert read_out not in shown.out
+    assert "dora" in shown.out
+    done = await site.do(carla, "confirm", "dora", "--fingerprint", "AAAA" + read_out[4:])
+    assert done.code == 2
+    assert "another fingerprint" in done.err
+    assert (await site.do(dora, "proposals")).code == 1
+    done = await site.do(carla, "confirm", "dora", "--fingerprint", read_out.lower().replace("-", " "))
+    assert done.out == "confirmed: dora (approver)\n"
+    assert (await site.do(dora, "proposals")).code == 0
+    assert (await site.do(carla, "confirm", "dora", "--fingerprint", read_out)).code == 2
