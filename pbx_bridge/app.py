@@ -21,8 +21,10 @@ from typing import Any, assert_never
 import structlog
 
 from pbx_bridge import wire
-from pbx_bridge.app_parts import Parts
+from pbx_bridge.app_parts import Parts, keeper_socket
 from pbx_bridge.app_recordings import RETRY_S, LiveRecording, destroy, first_manifest, may_pass
+from pbx_bridge.app_retention import Retention
+from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.manifest import ManifestError
 from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.calls import commands as co
@@ -106,6 +108,8 @@ class Bridge:
         self._tasks: set[asyncio.Task[None]] = set()
         self._owed: deque[Callable[[], Line]] = deque()
         """Ledger lines that could not be written yet."""
+        state = config.bridge.state_dir
+        self._retention = Retention(KeeperLink(keeper_socket(config)), state / "sealed", state / "retention")
         self._stop, self._settled = asyncio.Event(), asyncio.Event()
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -118,6 +122,7 @@ class Bridge:
             self._spawn(self._tell_ready())
             self._spawn(self._every_hour())
             self._spawn(self._follow_catalogue())
+            self._spawn(self._retention.run())
             await self._stop.wait()
             await self._end_all()
 

@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 from pbx_bridge import memory
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
+from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import Address, Config, read_secret
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
 CONNECT_S = 2.0
@@ -38,7 +40,7 @@ async def examine(config: Config) -> list[Finding]:
     findings.append(
         await _answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b"")
     )
-    findings.append(await _keeper(config))
+    findings += [await _keeper(config), _counted(config)]
     return findings
 
 
@@ -80,6 +82,30 @@ def _swap() -> Finding:
         return Finding("swap", True, memory.lock_or_keep_off_swap())
     except OperatorError as error:
         return Finding("swap", False, str(error))
+
+
+def _counted(config: Config) -> Finding:
+    """P20: whether the last daily count of keys and files agreed."""
+    folder = config.bridge.state_dir / "retention"
+    try:
+        count = last_count(folder)
+    except (OSError, Malformed) as error:
+        return Finding("count of recordings", False, f"{folder}/count.json cannot be read: {error}")
+    if count is None:
+        return Finding("count of recordings", True, "not taken yet: the bridge takes it at its start")
+    if not count.wrong:
+        text = f"{count.recorded} recorded - {count.destroyed} destroyed = {count.present} present"
+        return Finding("count of recordings", True, f"{text}, and each has its file")
+    wrong = {
+        "keys are missing": count.missing,
+        "keys of destroyed recordings were there again (destroyed once more)": count.risen,
+        "keys were never recorded here": count.unknown,
+        "files are missing": count.files_missing,
+        "files belong to no known recording": count.files_unknown,
+    }
+    says = "; ".join(f"{number} {what}" for what, number in wrong.items() if number)
+    advice = "the audit log names them (act reconcile); docs/operations.md, Retention, says what to do"
+    return Finding("count of recordings", False, f"{says}: {advice}")
 
 
 async def _answers(subject: str, address: Address, greeting: bytes) -> Finding:

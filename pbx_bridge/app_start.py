@@ -35,7 +35,16 @@ log = structlog.get_logger()
 
 KEEPER_START_S = 15.0
 KEEPER_STOP_S = 10.0
-OF_THE_BRIDGE = ("ledger", "sealed", "registry", "tls", "recorder", "acknowledgements", "catalogue")
+OF_THE_BRIDGE = (
+    "ledger",
+    "sealed",
+    "registry",
+    "tls",
+    "recorder",
+    "acknowledgements",
+    "catalogue",
+    "retention",
+)
 """Folders of the state that the bridge's user alone may enter."""
 
 

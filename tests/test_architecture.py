@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (
-        r"pbx_bridge\.archive\.(manifest|release|backlog|sentences|keeper_wire)|pbx_bridge\.(access\.(proof|roles|approvals)|portal\.words)",
+        r"pbx_bridge\.archive\.(manifest|release|backlog|retention|sentences|keeper_wire)|pbx_bridge\.(access\.(proof|roles|approvals)|portal\.words)",
         Layer.CORE,
     ),
     (

@@ -20,6 +20,7 @@ from pbx_bridge.archive.keeper_approvals import ApprovalSide
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
+from pbx_bridge.archive.keeper_retention import RetentionSide
 from pbx_bridge.archive.keeper_room import Parts, Room, refusals
 from pbx_bridge.archive.rebuilding import Remade
 
@@ -32,6 +33,7 @@ class Keeper:
     def __init__(self, parts: Parts) -> None:
         room = Room(parts)
         self._recorder = recorder = RecorderSide(room)
+        retention = RetentionSide(room)
         approvals = ApprovalSide(room)
         people = PeopleSide(room, approvals.do)
         release = ReleaseSide(room, people)
@@ -39,7 +41,12 @@ class Keeper:
             wire.Introduce: recorder.introduce,
             wire.Put: recorder.put,
             wire.Finish: recorder.finish,
-            wire.Destroy: recorder.destroy,
+            wire.Destroy: retention.destroy,
+            wire.Purge: retention.purge,
+            wire.Suspend: retention.suspend,
+            wire.Reconcile: retention.reconcile,
+            wire.Ask: retention.standing,
+            wire.Held: retention.held,
             wire.Status: recorder.status,
             wire.Backlog: recorder.backlog,
             wire.Begin: people.begin,

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 ANSWER_WITHIN_S: Final = 10.0
 """The slowest answer waits for two fsyncs on a busy disk."""
+PURGE_WITHIN_S: Final = 120.0
+"""Twenty destructions, of some ten syncs each, on a very slow disk; and reading the folder for the count."""
 RECOVER_WITHIN_S: Final = 600.0
 """A recording of an hour is read once and sealed once: some 10 s on a slow disk."""
 _RETRY_S: Final = 0.02
@@ -78,6 +80,30 @@ class KeeperLink:
     async def destroy(self, recording: RecordingId, reason: str) -> None:
         """Destroys the key, first thing; `reason` is a word of the ledger's closed list."""
         await self._ask(wire.Destroy(recording, reason), wire.Done)
+
+    async def purge(self, *, dry_run: bool = False, by_hand: bool = False) -> wire.Purged:
+        """P20: destroys the keys of what has ended; the caller removes the files, and asks again while there is more."""
+        return await self._ask(wire.Purge(dry_run, by_hand), wire.Purged, PURGE_WITHIN_S)
+
+    async def suspend(self, recording: RecordingId, until: int) -> None:
+        """P20: nothing destroys it before `until` except its ceiling and a person's objection."""
+        await self._ask(wire.Suspend(recording, until), wire.Done)
+
+    async def reconcile(self) -> wire.Reconciled:
+        return await self._ask(wire.Reconcile(), wire.Reconciled, PURGE_WITHIN_S)
+
+    async def standing(self, recordings: Sequence[RecordingId]) -> tuple[wire.Stands, ...]:
+        """How at most MAX_ASKED recordings stand, in their order."""
+        return (await self._ask(wire.Ask(tuple(recordings)), wire.Standing)).stands
+
+    async def held(self) -> frozenset[RecordingId]:
+        """Every finished recording whose key exists."""
+        found: set[RecordingId] = set()
+        after = ""
+        while page := (await self._ask(wire.Held(after), wire.AllHeld)).recordings:
+            found.update(page)
+            after = page[-1]
+        return frozenset(found)
 
     async def recover(self, recording: RecordingId, left: wire.Left, files: Sequence[int]) -> wire.Rebuilt:
         """The keeper makes a whole file of the open `files` (see `wire.Left`). On a connection of its own: it takes time."""

@@ -1,8 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
 What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `recorders.json`, `people.json`,
-`approvals.json`, `keystore/`, `audit/`. It leaves no core dump and cannot be traced, so its secret is in no other
-process's reach.
+`approvals.json`, `keystore/`, `book.jsonl`, `audit/`. It leaves no core dump and cannot be traced, so its secret is in no
+other process's reach.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import AuditLog
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
+from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
@@ -84,6 +85,7 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
         Parts(
             identity=_identity(folder / "keeper.key"),
             store=KeyStore(folder / "keystore"),
+            book=Book(folder / "book.jsonl"),
             audit=AuditLog(folder / "audit" / "audit.jsonl"),
             people=People(folder / "people.json"),
             approved=Approved(folder / "approvals.json"),

@@ -10,10 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-import structlog
-
 from pbx_bridge import wire_portal as words
-from pbx_bridge.access.audit import Access, AuditUnwritable
+from pbx_bridge.access.audit import Access
 from pbx_bridge.age import (
     AgeError,
     NoIdentityMatches,
@@ -27,8 +25,6 @@ from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import State, verify
 from pbx_bridge.archive.rebuilding import Remade
-
-log = structlog.get_logger()
 
 CLOCK_TOLERANCE_S: Final = 300
 """P20: a recording that claims to start further from now than this was dated by a wrong clock."""
@@ -67,11 +63,20 @@ class RecorderSide:
             )
         key = bytes.fromhex(request.key)
         self._room.opened_key(key)
+        book = self._room.parts.book
+        if manifest.recording in book.recorded or manifest.recording in book.destroyed:
+            raise words.Refused("twice", "this recording was put before")
         self._room.record(Access(BRIDGE, "put", manifest.recording))
         try:
             self._store.create(manifest.recording, key, Entry(request.signed))
         except FileExistsError:
             raise words.Refused("twice", "this recording was put before") from None
+        try:
+            book.note_recorded(manifest.recording, self._room.parts.clock())
+        except OSError:
+            self._store.destroy(manifest.recording)
+            self._store.forget(manifest.recording)
+            raise
         return wire.Done()
 
     def finish(self, request: wire.Finish) -> wire.Done:
@@ -136,21 +141,6 @@ class RecorderSide:
             self._store.put_new_key(request.recording, sealed)
         self._store.replace(request.recording, replace(entry, rebuilt=bytes.fromhex(made.payload)))
         return True
-
-    def destroy(self, request: wire.Destroy) -> wire.Done:
-        """P16, P20: the key first. Destroying never waits for a disk that is full or a log that cannot be written."""
-        self._store.destroy(request.recording)
-        found = self._store.find(request.recording)
-        if found is not None and found[0].destroyed is None:
-            gone = replace(
-                found[0], header="", destroyed=request.reason, destroyed_at=self._room.parts.clock()
-            )
-            try:
-                self._store.replace(request.recording, gone)
-                self._room.record(Access(BRIDGE, "destroy", request.recording, reason=request.reason))
-            except (AuditUnwritable, OSError) as error:
-                log.error("destroyed, but not recorded", recording=request.recording, fault=str(error))
-        return wire.Done()
 
     def backlog(self, request: wire.Backlog) -> wire.AllWaiting:
         """P15: sealed, not reviewed, not destroyed; of each trainee, for each of their trainers."""

@@ -58,6 +58,7 @@ class ReleaseSide:
         self._room.answered(asker.name, "open", request.recording, answer, session)
         entry, _ = self._room.entry(request.recording)
         identity = self._room.opened_key(self._store.key(request.recording))
+        self._room.parts.book.note_released(request.recording, asker.name, self._room.parts.clock())
         wrapped = rewrap_header(bytes.fromhex(entry.header), [identity], [X25519Recipient.parse(recipient)])
         return words.Released(wrapped.header.hex(), wrapped.payload_at, entry.signed)
 

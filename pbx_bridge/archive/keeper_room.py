@@ -17,6 +17,7 @@ from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable
 from pbx_bridge.access.people import People, PeopleError
 from pbx_bridge.age import AgeError, X25519Identity, open_bytes
+from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import Manifest, ManifestError, verify
 from pbx_bridge.archive.release import Answer, Granted, Holding
@@ -47,6 +48,7 @@ class Parts:
 
     identity: X25519Identity
     store: KeyStore
+    book: Book
     audit: AuditLog
     people: People
     approved: Approved

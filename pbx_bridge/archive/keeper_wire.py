@@ -83,6 +83,92 @@ class Destroy:
     reason: Annotated[str, WORD]
 
 
+MAX_PURGED: Final = 20
+"""Of one answer: each destruction takes some syncs of the disk, and others wait meanwhile."""
+MAX_HELD: Final = 10_000
+MAX_ASKED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """P20: destroy what has ended."""
+
+    dry_run: bool
+    by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A recording that ended, why, since when it was due, and who was given its key."""
+
+    recording: Annotated[RecordingId, RECORDING]
+    reason: Annotated[str, WORD]
+    since: Annotated[int, UNIX]
+    copies: Annotated[tuple[Annotated[str, NAME], ...], Many(64)]
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    gone: Annotated[tuple[Gone, ...], Many(MAX_PURGED)]
+    more: bool
+    """Ask again: not all that has ended is destroyed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """P20: an open request keeps it from being destroyed until then (0: no longer), never past the ceiling."""
+
+    recording: Annotated[RecordingId, RECORDING]
+    until: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Count: recorded - destroyed = present."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    recorded: Annotated[int, Whole(0)]
+    destroyed: Annotated[int, Whole(0)]
+    present: Annotated[int, Whole(0)]
+    missing: Annotated[int, Whole(0)]
+    risen: Annotated[int, Whole(0)]
+    unknown: Annotated[int, Whole(0)]
+
+
+class Stands(Enum):
+    """Whether a recording's file may lie on a disk."""
+
+    KEPT = "kept"
+    DESTROYED = "destroyed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How these recordings stand, in this order."""
+
+    recordings: Annotated[tuple[Annotated[RecordingId, RECORDING], ...], Many(MAX_ASKED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    stands: Annotated[tuple[Stands, ...], Many(MAX_ASKED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The finished recordings whose id comes after this one; "" begins."""
+
+    after: Annotated[str, Text(26, 0, "([a-z2-7]{26})?")]
+
+
+@dataclass(frozen=True, slots=True)
+class AllHeld:
+    recordings: Annotated[tuple[Annotated[RecordingId, RECORDING], ...], Many(MAX_HELD)]
+
+
 class Left(Enum):
     """What a crash left of a recording: which open files come with the request, in this order."""
 
@@ -285,6 +371,10 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "backlog": Backlog,
     "desk": Desk,
     "approvals": Approvals,
+    "purge": Purge,
+    "reconcile": Reconcile,
+    "ask": Ask,
+    "held": Held,
     "status": Status,
 }
 """What the bridge's own process may say."""
@@ -294,6 +384,11 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "revoke": Revoke,
     "reassign": Reassign,
     "backlog": Backlog,
+    "purge": Purge,
+    "suspend": Suspend,
+    "reconcile": Reconcile,
+    "ask": Ask,
+    "held": Held,
     "status": Status,
 }
 """What the administrator's commands may say."""

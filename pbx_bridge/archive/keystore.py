@@ -132,6 +132,17 @@ class KeyStore:
         """Overwrites what an attempt to rebuild left beside."""
         overwrite_and_remove(self._new_key(recording))
 
+    def present(self) -> frozenset[RecordingId]:
+        """Every recording of which a key lies in the folder, as the disk has it now."""
+        names = (Path(entry.name) for entry in os.scandir(self._folder))
+        return frozenset(RecordingId(name.stem) for name in names if name.suffix in (".key", ".key-new"))
+
+    def forget(self, recording: RecordingId) -> None:
+        """Removes the entry of a destroyed recording; it names persons, so its blocks are overwritten."""
+        overwrite_and_remove(self._folder / f"{recording}.json")
+        self._entries.pop(recording, None)
+        self.backlog.forget(recording)
+
     def destroy(self, recording: RecordingId) -> bool:
         """P20: overwrites and removes the key; from here the recording is gone from every backup of its file."""
         new = overwrite_and_remove(self._new_key(recording))

@@ -31,6 +31,7 @@ from pbx_bridge.age import (
     unwrap_file_key,
 )
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_process import Recorders
 from pbx_bridge.archive.keeper_room import Parts
@@ -67,12 +68,14 @@ class Desk:
     def open(self) -> None:
         """The keeper as it starts, from what lies on the disk."""
         self.store = KeyStore(self.folder / "keystore")
+        self.book = Book(self.folder / "book.jsonl")
         self.people = People(self.folder / "people.json")
         self.approved = Approved(self.folder / "approvals.json")
         self.keeper = Keeper(
             Parts(
                 identity=self.identity,
                 store=self.store,
+                book=self.book,
                 audit=self.log,
                 people=self.people,
                 approved=self.approved,

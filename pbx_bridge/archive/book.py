@@ -1,0 +1,138 @@
+"""The book of what was recorded, given out and destroyed: append-only lines beside the key store, never in it.
+
+A key store that is restored from its backup does not bring back what this book calls destroyed, and the daily count
+recorded - destroyed = present is taken against it. It knows recording ids, times, closed words and the short names of
+those who were given a key; never a trainee, a plan or a key. A line is on the disk when its method returns.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Final
+
+from pbx_bridge.archive.rules import DAY_S
+from pbx_bridge.durable import sync_folder, write_whole
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Malformed, Many, Text, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_portal import NAME, RECORDING, UNIX
+
+KEPT_DAYS: Final = 366
+"""A destruction record lives as long as the audit log's records of the same recording (P19: 12 months)."""
+MAX_COPIES: Final = 64
+"""A recording has one trainee and at most 16 trainers at a time; beyond this the audit log still has them."""
+
+
+class Did(Enum):
+    RECORDED = "recorded"
+    RELEASED = "released"
+    DESTROYED = "destroyed"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line."""
+
+    at: Annotated[int, UNIX]
+    did: Did
+    recording: Annotated[RecordingId, RECORDING]
+    reason: Annotated[str, Text(32, 0)] = ""
+    """Of a destruction: a word of the ledger's closed list."""
+    who: Annotated[tuple[Annotated[str, NAME], ...], Many(MAX_COPIES)] = ()
+    """Of a release: who was given the key. Of a destruction: everyone who was, whose copies are outstanding."""
+
+
+class Book:
+    """`book.jsonl` in the keeper's folder, read whole at start."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises: OperatorError naming a line that cannot be read; half a last line is cut (a crash)."""
+        self._path = path
+        self.recorded: dict[RecordingId, int] = {}
+        """When each was put, Unix seconds."""
+        self.destroyed: dict[RecordingId, Note] = {}
+        self._holders: dict[RecordingId, tuple[str, ...]] = {}
+        content = path.read_bytes() if path.exists() else b""
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                self._take(read_fields(Note, read_object(line)))
+            except Malformed as error:
+                raise OperatorError(
+                    str(error), where=f"{path}: line {number}", do="Restore it from the keeper's backup"
+                ) from None
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._size = len(whole)
+        sync_folder(path.parent)
+
+    def note_recorded(self, recording: RecordingId, at: int) -> None:
+        """Raises: OSError; then it is not noted."""
+        self._append(Note(at, Did.RECORDED, recording))
+
+    def note_released(self, recording: RecordingId, who: str, at: int) -> None:
+        """Once for each person: that they hold a copy, as far as anybody can know. Raises: OSError."""
+        if who not in self._holders.get(recording, ()):
+            self._append(Note(at, Did.RELEASED, recording, who=(who,)))
+
+    def note_destroyed(self, recording: RecordingId, reason: str, at: int) -> None:
+        """P20: the destruction record, with outstanding copies. Raises: OSError."""
+        if recording not in self.destroyed:
+            self._append(Note(at, Did.DESTROYED, recording, reason, self.copies(recording)))
+
+    def copies(self, recording: RecordingId) -> tuple[str, ...]:
+        """Who was given this recording's key."""
+        return self._holders.get(recording, ())[:MAX_COPIES]
+
+    def expected(self) -> frozenset[RecordingId]:
+        """Recorded and not destroyed."""
+        return frozenset(self.recorded.keys() - self.destroyed.keys())
+
+    def forget_old(self, now: int) -> int:
+        """Drops what was destroyed more than KEPT_DAYS ago; how many recordings. Raises: OSError."""
+        before = now - KEPT_DAYS * DAY_S
+        old = [note.recording for note in self.destroyed.values() if note.at < before]
+        if old:
+            for recording in old:
+                del self.destroyed[recording]
+                self.recorded.pop(recording, None)
+                self._holders.pop(recording, None)
+            content = b"".join(canonical(write_fields(note)) + b"\n" for note in self._notes())
+            write_whole(self._path, content)
+            os.close(self._file)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            self._size = len(content)
+        return len(old)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def _notes(self) -> Iterator[Note]:
+        for recording, at in self.recorded.items():
+            yield Note(at, Did.RECORDED, recording)
+        for recording, who in self._holders.items():
+            yield Note(self.recorded.get(recording, 0), Did.RELEASED, recording, who=who[:MAX_COPIES])
+        yield from self.destroyed.values()
+
+    def _take(self, note: Note) -> None:
+        match note.did:
+            case Did.RECORDED:
+                self.recorded.setdefault(note.recording, note.at)
+            case Did.RELEASED:
+                self._holders[note.recording] = self._holders.get(note.recording, ()) + note.who
+            case Did.DESTROYED:
+                self.destroyed.setdefault(note.recording, note)
+
+    def _append(self, note: Note) -> None:
+        line = canonical(write_fields(note)) + b"\n"
+        os.ftruncate(self._file, self._size)  # what a full disk took of an earlier line
+        view, at = memoryview(line), self._size
+        while view:
+            written = os.pwrite(self._file, view, at)
+            view, at = view[written:], at + written
+        os.fsync(self._file)
+        self._size += len(line)
+        self._take(note)

@@ -1,0 +1,177 @@
+"""The keeper's side for the end of recordings: destroying, purging by time, counting what is left.
+
+The one place where a recording ends. Order: the book, so that a crash in between is finished at the next start; the
+key, overwritten; the entry; the audit log. Destroying never waits for a disk that is full: what could not be written
+then is owed and written later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from pbx_bridge.access.audit import Access, AuditUnwritable
+from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, Room
+from pbx_bridge.archive.retention import Kept, balance, due, may_forget
+from pbx_bridge.ids import RecordingId
+
+log = structlog.get_logger()
+
+KEEPER: Final = "(keeper)"
+MAX_NAMED: Final = 100
+"""Of a count that does not agree, so many recordings are named in the audit log; the figures have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """A destruction of which something could not be written."""
+
+    recording: RecordingId
+    who: str
+    reason: str
+
+
+class RetentionSide:
+    def __init__(self, room: Room) -> None:
+        self._room, self._store, self._book = room, room.parts.store, room.parts.book
+        self._owed: list[_Owed] = []
+        self._adopt()
+        self._finish_interrupted()
+
+    # -- one recording ------------------------------------------------------------------------------------------
+
+    def destroy(self, request: wire.Destroy) -> wire.Done:
+        """P16, P20: at the bridge's word, whatever state the recording is in. Twice is once."""
+        self._end(request.recording, BRIDGE, request.reason)
+        return wire.Done()
+
+    def _end(self, recording: RecordingId, who: str, reason: str) -> None:
+        """P20: the key is gone when this returns, whatever could be written."""
+        known = self._store.find(recording) is not None or recording in self._book.recorded
+        new = known and recording not in self._book.destroyed
+        written = not new or self._written(recording, who, reason, book_only=True)
+        self._store.destroy(recording)
+        if new and not (written and self._written(recording, who, reason)):
+            self._owed.append(_Owed(recording, who, reason))
+
+    def _written(self, recording: RecordingId, who: str, reason: str, *, book_only: bool = False) -> bool:
+        now = self._room.parts.clock()
+        try:
+            self._book.note_destroyed(recording, reason, now)
+            if not book_only:
+                found = self._store.find(recording)
+                if found is not None and found[0].destroyed is None:
+                    gone = replace(found[0], header="", destroyed=reason, destroyed_at=now)
+                    self._store.replace(recording, gone)
+                self._room.record(Access(who, "destroy", recording, reason=reason))
+        except (AuditUnwritable, OSError) as error:
+            log.error("a destruction could not be recorded yet", recording=recording, fault=str(error))
+            return False
+        return True
+
+    def _pay(self) -> None:
+        """Writes what is owed of earlier destructions, as far as the disk takes it."""
+        self._owed = [owed for owed in self._owed if not self._written(owed.recording, owed.who, owed.reason)]
+
+    def _adopt(self) -> None:
+        """A key store from before there was a book is written into it."""
+        if not self._book.recorded and not self._book.destroyed:
+            for entry, manifest in list(self._store):
+                self._book.note_recorded(manifest.recording, manifest.start)
+                if entry.destroyed is not None:
+                    at = entry.destroyed_at or manifest.start
+                    self._book.note_destroyed(manifest.recording, entry.destroyed, at)
+
+    def _finish_interrupted(self) -> None:
+        """P20: whatever a crash or a restored backup left of what the book calls destroyed ends now."""
+        for recording, note in self._book.destroyed.items():
+            found = self._store.find(recording)
+            left = self._store.has_key(recording) or self._store.has_new_key(recording)
+            if left or (found is not None and found[0].destroyed is None):
+                log.warning("a destroyed recording was there again", recording=recording)
+                self._store.destroy(recording)
+                if not self._written(recording, KEEPER, note.reason):
+                    self._owed.append(_Owed(recording, KEEPER, note.reason))
+
+    # -- by time ------------------------------------------------------------------------------------------------
+
+    def purge(self, request: wire.Purge) -> wire.Purged:
+        """P20: destroys what has ended, at most MAX_PURGED at a time; with `dry_run` only says what it would."""
+        now = self._room.parts.clock()
+        self._pay()
+        waiting = due(self._kept(), now, self._room.parts.keeping)
+        gone = []
+        for one in waiting[: wire.MAX_PURGED]:
+            copies = self._book.copies(one.recording)
+            gone.append(wire.Gone(one.recording, one.why.value, one.since, copies))
+            if not request.dry_run:
+                self._end(one.recording, ADMINISTRATOR if request.by_hand else KEEPER, one.why.value)
+        more = len(waiting) > wire.MAX_PURGED
+        if not request.dry_run and not more:
+            self._forget(now)
+        return wire.Purged(tuple(gone), more)
+
+    def _kept(self) -> list[Kept]:
+        return [
+            Kept(m, self._book.recorded.get(m.recording), entry.reviewed_at, entry.suspended_until)
+            for entry, m in self._store
+            if entry.destroyed is None
+        ]
+
+    def _forget(self, now: int) -> None:
+        for entry, manifest in list(self._store):
+            if entry.destroyed_at is not None and may_forget(entry.destroyed_at, now):
+                self._store.forget(manifest.recording)
+        self._book.forget_old(now)
+
+    def suspend(self, request: wire.Suspend) -> wire.Done:
+        """P20: an open request keeps it from being destroyed until then, never past the ceiling; 0 ends that."""
+        entry, _ = self._room.entry(request.recording)
+        self._room.record(Access(ADMINISTRATOR, "suspend", request.recording))
+        self._store.replace(request.recording, replace(entry, suspended_until=request.until or None))
+        return wire.Done()
+
+    # -- the count ----------------------------------------------------------------------------------------------
+
+    def reconcile(self, request: wire.Reconcile) -> wire.Reconciled:
+        """P20: recorded - destroyed = present, on the disk and not from memory. What differs is audited by name."""
+        self._pay()
+        recorded, destroyed = self._book.recorded.keys(), self._book.destroyed.keys()
+        present = self._store.present()
+        found = balance(recorded, destroyed, present)
+        outcome = "agrees" if found.agrees else "mismatch"
+        self._room.record(Access(KEEPER, "reconcile", reason=outcome))
+        for word, recordings in (
+            ("missing", found.missing),
+            ("risen", found.risen),
+            ("unknown", found.unknown),
+        ):
+            for recording in sorted(recordings)[:MAX_NAMED]:
+                self._room.record(Access(KEEPER, "reconcile", recording, reason=word))
+        self._finish_interrupted()
+        figures = (len(recorded), len(destroyed), len(present))
+        wrong = (len(found.missing), len(found.risen), len(found.unknown))
+        return wire.Reconciled(*figures, *wrong)
+
+    def standing(self, request: wire.Ask) -> wire.Standing:
+        """Of each of these recordings, whether its file may lie on a disk."""
+        return wire.Standing(tuple(self._stands(recording) for recording in request.recordings))
+
+    def _stands(self, recording: RecordingId) -> wire.Stands:
+        if recording in self._book.destroyed:
+            return wire.Stands.DESTROYED
+        if self._store.find(recording) is None:
+            return wire.Stands.UNKNOWN
+        return wire.Stands.KEPT
+
+    def held(self, request: wire.Held) -> wire.AllHeld:
+        """The finished recordings after this one, by id: each must have its file."""
+        finished = sorted(
+            manifest.recording
+            for entry, manifest in self._store
+            if entry.destroyed is None and entry.header and manifest.recording > request.after
+        )
+        return wire.AllHeld(tuple(finished[: wire.MAX_HELD]))

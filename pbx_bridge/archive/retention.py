@@ -1,0 +1,83 @@
+"""What is due for destruction, and whether what is kept is what should be: decided, not done (P20).
+
+Pure. It eats entries, the book's facts and the time; it never knows a key, a file or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from typing import Final
+
+from pbx_bridge.archive.manifest import Manifest
+from pbx_bridge.archive.rules import DAY_S, Keeping, destroyed_from, ends_at
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.ids import RecordingId
+
+FORGET_AFTER_DAYS: Final = 30
+"""P24: what is said per person about a destroyed recording lives as long as the ledger's lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A recording whose key exists, as far as its time matters."""
+
+    manifest: Manifest
+    put_at: int | None
+    """When the keeper took its key, by the book; None when the book does not know it."""
+    reviewed_at: int | None
+    suspended_until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    recording: RecordingId
+    since: int
+    why: Reason
+
+
+def due(kept: Iterable[Kept], now: int, keeping: Keeping) -> list[Due]:
+    """P20: what is to be destroyed now, the longest due first.
+
+    A recording began when its manifest says, but never later than the keeper took its key: an edited manifest opens for
+    nobody and lives no longer.
+    """
+    found = []
+    for one in kept:
+        start = one.manifest.start if one.put_at is None else min(one.manifest.start, one.put_at)
+        end = ends_at(start, one.manifest.not_after, one.reviewed_at, keeping)
+        since = destroyed_from(end, start, one.suspended_until)
+        if now >= since:
+            found.append(Due(one.manifest.recording, since, end.why))
+    return sorted(found, key=lambda one: one.since)
+
+
+def may_forget(destroyed_at: int, now: int) -> bool:
+    """P24: whether a destroyed recording's entry, which names persons, has lived long enough."""
+    return now >= destroyed_at + FORGET_AFTER_DAYS * DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One count of the archive. All agrees when the three sets are empty."""
+
+    missing: frozenset[RecordingId]
+    """Recorded, not destroyed, and its key is not there."""
+    risen: frozenset[RecordingId]
+    """Destroyed, and a key is there again."""
+    unknown: frozenset[RecordingId]
+    """A key that was never recorded here."""
+
+    @property
+    def agrees(self) -> bool:
+        return not (self.missing or self.risen or self.unknown)
+
+
+def balance(recorded: Set[RecordingId], destroyed: Set[RecordingId], present: Set[RecordingId]) -> Balance:
+    """P20: recorded - destroyed = present, or which recordings differ."""
+    expected = recorded - destroyed
+    return Balance(
+        missing=frozenset(expected - present),
+        risen=frozenset(present & destroyed),
+        unknown=frozenset(present - recorded - destroyed),
+    )
