@@ -21,6 +21,7 @@ from typing import Any, assert_never
 import structlog
 
 from pbx_bridge import wire
+from pbx_bridge.app_notes import Notes
 from pbx_bridge.app_parts import Parts, keeper_socket
 from pbx_bridge.app_recordings import RETRY_S, LiveRecording, destroy, first_manifest, may_pass
 from pbx_bridge.app_retention import Retention
@@ -99,6 +100,9 @@ class Bridge:
         self._taps: dict[ChannelId, Tap] = {}
         self._heard: dict[ChannelId, set[str]] = {}
         self._call_key = parts.call_key
+        self._notes = Notes(
+            parts.catalogue.recordings, parts.archive.folder, parts.call_key, self._lost_its_note
+        )
         self._plans: dict[RecordingId, str] = {}
         self._filming: dict[RecordingId, StationId] = {}
         self._timers: dict[tuple[ChannelId, str], asyncio.TimerHandle] = {}
@@ -125,6 +129,7 @@ class Bridge:
             self._spawn(self._retention.run())
             await self._stop.wait()
             await self._end_all()
+        await asyncio.to_thread(self._notes.close)
 
     async def _tell_ready(self) -> None:
         await self._parts.until_beating()
@@ -212,6 +217,7 @@ class Bridge:
             except OperatorError as error:
                 log.error("the monthly figures lost days", why=str(error))
             self._ledger.forget_old()
+            self._notes.tidy(self._live)
             self._tell_notices()
             await asyncio.sleep(HOUR_S)
 
@@ -364,6 +370,11 @@ class Bridge:
             self._no_room("a recording could not be written")
         self._obey(self._desk.failed(recording, time.monotonic_ns(), reason, kept=kept))
 
+    def _lost_its_note(self, recording: RecordingId) -> None:
+        """P16: a recording an objection could not find may not go on."""
+        self._no_room("a recording could not be noted")
+        self.failed(recording, Reason.DISK, kept=False)
+
     def safe(self, recording: RecordingId, seq: int) -> None:
         if (station := self._filming.get(recording)) is not None:
             self._parts.stations.acknowledge(station, recording, seq)
@@ -464,8 +475,10 @@ class Bridge:
         )
         self._live[order.recording] = LiveRecording(self._parts.archive, manifest, order.start_ns, self)
         self._plans[order.recording] = plan.id
+        call, party = self._call(order.leg, plan.trainee), order.permit.notice.party
+        self._notes.began(order.recording, plan.trainee, call, party, manifest.start)
         try:
-            self._ledger.began(self._call(order.leg, plan.trainee), plan.trainee, order.recording, plan.id)
+            self._ledger.began(call, plan.trainee, order.recording, plan.id)
         except OperatorError as error:
             self._no_room(str(error))
             later = partial(self.failed, order.recording, Reason.DISK, kept=False)
@@ -479,6 +492,7 @@ class Bridge:
         else:
             self._spawn(destroy(self._parts.archive, order.recording, order.reason))
         self._filming.pop(order.recording, None)
+        self._notes.gone(order.recording)
 
     def _start_audio(self, order: co.StartAudio) -> None:
         tap = self._parts.tap()

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import re
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -208,6 +209,12 @@ class House:
     def keys(self) -> list[str]:
         """Ids of the recordings whose key exists."""
         return [file.stem for file in (self.bridge.state / "keeper/keystore").glob("*.key")]
+
+    def noted(self) -> list[str]:
+        """Ids of the recordings an objection would find, read where they lie."""
+        connection = sqlite3.connect(self.bridge.state / "catalogue/catalogue.db")
+        with contextlib.closing(connection):
+            return [row[0] for row in connection.execute("SELECT recording FROM recordings")]
 
     def is_gone(self, recording: str) -> bool:
         """Neither file nor key."""

@@ -37,6 +37,7 @@ async def sealed(house: House, before: list[str]) -> str:
 
     await until(more, "a recording is sealed", SETTLE_S)
     (recording,) = set(house.kept()) - set(before)
+    assert recording in house.noted()
     return recording
 
 
@@ -45,7 +46,7 @@ async def nothing_left(house: House, before: list[str]) -> None:
 
     async def gone() -> bool:
         files = {file.stem for file in (house.bridge.state / "sealed").iterdir()}
-        return files | set(house.keys()) <= set(before)
+        return files | set(house.keys()) | set(house.noted()) <= set(before)
 
     await until(gone, f"all is destroyed: {house.kept()} {house.keys()}, before {before}", SETTLE_S)
 
