@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pbx_bridge import cli_retention, cli_rights
+from pbx_bridge import cli_audit, cli_retention, cli_rights
 from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.cli_person import commands as person_commands
@@ -240,6 +240,7 @@ def _logs() -> None:
     )
 
 
+cli_audit.add_to(app, _config)
 cli_rights.add_to(app, _config)
 cli_retention.add_to(app, _config)
 

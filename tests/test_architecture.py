@@ -51,6 +51,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         r"pbx_bridge\.archive\.(manifest|release|backlog|retention|sentences|keeper_wire)|pbx_bridge\.(access\.(proof|roles|approvals)|portal\.words)",
         Layer.CORE,
     ),
+    (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),
     (
         r"pbx_bridge\.(app\w*|cli\w*|__main__|trainer\.(cli|__main__))|workstation_client\.(cli|__main__)",
         Layer.ROOT,

@@ -1,197 +1,239 @@
 """The audit log: every access is written here and on the disk before it is answered (P19).
 
-One canonical JSON line per record; each carries its number and the SHA-256 of the line before it, so a change, a
-gap, a swap or a deletion in the middle shows. What a chain alone cannot show is a log cut at its end or written
-anew by whoever owns the file: its head has to be kept in a second place for that.
-
-A record that could not be written whole and synced was not written: `append` takes back what it left and raises,
-and the caller then releases nothing. It knows short names, recording ids and the closed words given to it; never
-content, and it decides nothing.
+A chain of signed records (audit_chain.py) in monthly segments, with the newest checkpoint beside them. A record that
+could not be written whole and synced was not written: `append` takes back what it left and raises, and the caller then
+releases nothing. It knows short names, recording ids and the closed words given to it; never content, and it decides
+nothing.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
-import json
 import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pbx_bridge.durable import sync_folder
+from pbx_bridge.access import audit_folder as places
+from pbx_bridge.access.audit_chain import MAX_LINE_BYTES, Access, encode, forget
+from pbx_bridge.access.checkpoint import EMPTY, MAX_NOTE_BYTES, Head, is_true, note, signature, verifier_key
+from pbx_bridge.durable import sync_folder, write_once, write_whole
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.wire_json import canonical
+from pbx_bridge.wire_proof import new_seed, public_key
 
-GENESIS: Final = "0" * 64
-"""What the first record calls the line before it."""
-MAX_LINE_BYTES: Final = 4_096
-"""A record with the longest names and session has under 1 KiB."""
+__all__ = ["Access", "AuditLog", "AuditUnwritable", "Head", "open_log"]
+
+SEED: Final = "audit.key"
+"""In the keeper's folder: the Ed25519 secret every record is signed with."""
+SEED_BYTES: Final = 32
 LOCK_WITHIN_S: Final = 5.0
 """A keeper ends within milliseconds of its bridge."""
+ROOM_BYTES: Final = 256 * 1024
+"""Below this the log counts as unwritable: some hundred refusals can still be recorded."""
 
 
 class AuditUnwritable(Exception):
     """The record is not on the disk: whatever it was about must not happen (P19)."""
 
 
-class AuditBroken(Exception):
-    """The chain does not hold. `number` is the first bad record's place, counted from 1."""
-
-    def __init__(self, number: int, what: str) -> None:
-        super().__init__(number, what)
-        self.number, self.what = number, what
-
-    def __str__(self) -> str:
-        return f"record {self.number}: {self.what}"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """One record: who did or tried what, to which recording, why, with what answer."""
-
-    who: str
-    act: str
-    """A word: open, list, hand-over, join, prove, destroy, …"""
-    recording: str = ""
-    outcome: str = "done"
-    """done, granted or refused."""
-    reason: str = ""
-    """The refusal's or destruction's word."""
-    session: str = ""
-    """P21: the training session the asker stated."""
-    person: str = ""
-    """Short name of the person an administrator's or approver's act is about."""
-    subject: str = ""
-    """The digest of what was approved, or the fingerprint of the key that joined or was confirmed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Number and hash of the last record: what a second place keeps."""
-
-    number: int
-    digest: str
-
-
-def encode(access: Access, head: Head, at_unix: int) -> bytes:
-    """The line, without its end, that follows `head`."""
-    return canonical(
-        {
-            "act": access.act,
-            "at": at_unix,
-            "n": head.number + 1,
-            "outcome": access.outcome,
-            "person": access.person,
-            "prev": head.digest,
-            "reason": access.reason,
-            "recording": access.recording,
-            "session": access.session,
-            "subject": access.subject,
-            "who": access.who,
-        }
-    )
-
-
-def follow(head: Head, line: bytes) -> Head:
-    """The head after `line`. Raises: AuditBroken when the line does not follow `head`."""
-    number = head.number + 1
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        raise AuditBroken(number, "not a record") from None
-    if not isinstance(record, dict) or canonical(record) != line:
-        raise AuditBroken(number, "not in canonical form")
-    if record.get("n") != number:
-        raise AuditBroken(
-            number, f"its number is {record.get('n')!r}: records are missing, repeated or reordered"
-        )
-    if record.get("prev") != head.digest:
-        raise AuditBroken(number, "it does not follow the record before it: one of the two was changed")
-    return Head(number, hashlib.sha256(line).hexdigest())
-
-
-def verify(lines: Iterable[bytes]) -> Head:
-    """Walks the whole chain. Raises: AuditBroken naming the first bad record."""
-    head = Head(0, GENESIS)
-    for line in lines:
-        if not line.endswith(b"\n"):
-            raise AuditBroken(head.number + 1, "cut in the middle")
-        head = follow(head, line[:-1])
-    return head
-
-
 class AuditLog:
-    """The file, held by one process at a time (flock)."""
+    """The folder, held by one process at a time (flock). `head` is the newest record."""
 
-    def __init__(self, path: Path) -> None:
-        """Opens or creates it, 0600. Raises: OperatorError when it is held elsewhere or its last record is no record."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _locked(self._file):
-            os.close(self._file)
-            raise OperatorError("another keeper holds the audit log", where=str(path), do="End it first")
-        sync_folder(path.parent)
-        self._size = os.fstat(self._file).st_size
-        self.head = self._last()
+    def __init__(self, folder: Path, seed: bytes) -> None:
+        """Opens or begins it. Raises: OperatorError when it is held elsewhere, or not as the last keeper left it."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder, self._seed = folder, seed
+        self.public = public_key(seed)
+        self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not _locked(self._lock):
+            os.close(self._lock)
+            raise OperatorError("another keeper holds the audit log", where=str(folder), do="End it first")
+        self._file, self._path, self._size = -1, folder, 0
+        self._torn = False
+        self.head = EMPTY
+        self._signed = signature(seed, 0, EMPTY.digest)
+        try:
+            self._open_last()
+            self._compare()
+            write_whole(folder / places.KEY, f"{verifier_key(self.public)}\n".encode())
+            write_whole(folder / places.HEAD, self._note())
+            self._head_file = os.open(folder / places.HEAD, os.O_WRONLY | os.O_CLOEXEC)
+        except BaseException:
+            self._close()
+            raise
 
     def append(self, access: Access, at_unix: int) -> Head:
-        """Writes and syncs one record. Raises: AuditUnwritable, and then nothing of it stays."""
-        line = encode(access, self.head, at_unix) + b"\n"
+        """P19: writes and syncs one record. Raises: AuditUnwritable, and then nothing of it stays."""
+        line, head, signed = encode(access, self.head, at_unix, self._seed)
+        line += b"\n"
         if len(line) > MAX_LINE_BYTES:
             raise AuditUnwritable(f"a record has at most {MAX_LINE_BYTES} bytes, not {len(line)}")
+        before = self.head, self._signed
         try:
-            os.ftruncate(self._file, self._size)
+            self._turn_over(places.month(at_unix))
+            self._look()
             written = 0
             while written < len(line):
                 written += os.pwrite(self._file, line[written:], self._size + written)
             os.fsync(self._file)
+            self.head, self._signed = head, signed
+            os.pwrite(self._head_file, self._note(), 0)
         except OSError as error:
+            self.head, self._signed = before
             self._take_back()
             raise AuditUnwritable(
                 f"{self._path}: {error.strerror}; nothing is released until it can be written"
             ) from error
         self._size += len(line)
-        self.head = Head(self.head.number + 1, hashlib.sha256(line[:-1]).hexdigest())
-        return self.head
+        return head
+
+    def fault(self) -> str:
+        """Why the next record could not be written, as far as can be seen without writing; "" when it can."""
+        try:
+            self._look()
+            room = os.fstatvfs(self._lock)
+        except (OSError, AuditUnwritable) as error:
+            return str(error)
+        if room.f_flag & os.ST_RDONLY:
+            return f"{self._folder}: the disk is read-only"
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            return f"{self._folder}: the disk is full"
+        return ""
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, a signed note, for a second place."""
+        return note(self.public, self.head.number, self.head.digest, self._signed)
+
+    def forget(self, at_unix: int) -> list[str]:
+        """P19: lets the segments go whose every record is more than twelve months old, oldest first; a record says so
+        before each. Raises: AuditUnwritable."""
+        gone = []
+        while (found := places.segments(self._folder))[1:] and places.may_go(found[0].stem, at_unix):
+            last = places.first_number(found[1])
+            if last is None:
+                break
+            self.append(forget(found[0].stem, last - 1), at_unix)
+            try:
+                found[0].unlink()
+                sync_folder(self._folder)
+            except OSError as error:
+                raise AuditUnwritable(f"{found[0]}: {error.strerror}") from error
+            gone.append(found[0].stem)
+        return gone
 
     def close(self) -> None:
-        os.close(self._file)
+        self._close()
+        os.close(self._head_file)
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        os.close(self._lock)
+
+    def _turn_over(self, month: str) -> None:
+        """Opens the month's segment. A clock that went back opens none: names rise as numbers do. Raises: OSError."""
+        if self._file >= 0 and month <= self._path.stem:
+            return
+        path = self._folder / f"{month}.jsonl"
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        sync_folder(self._folder)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._path, self._size, self._torn = file, path, 0, False
+
+    def _look(self) -> None:
+        """Whether the file is still there and as this process left it. Raises: AuditUnwritable, OSError."""
+        if self._file < 0:
+            return
+        here, there = os.fstat(self._file), os.stat(self._path)
+        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+            raise AuditUnwritable(f"{self._path}: the file was replaced under the running keeper")
+        if self._torn:
+            os.ftruncate(self._file, self._size)
+            self._torn = False
+        elif here.st_size != self._size:
+            raise AuditUnwritable(f"{self._path}: somebody else wrote to it, or cut it")
 
     def _take_back(self) -> None:
+        self._torn = True
         try:
-            os.ftruncate(self._file, self._size)
+            if self._file >= 0:
+                os.ftruncate(self._file, self._size)
+                self._torn = False
         except OSError:
             return  # the next append begins with the same truncation
 
-    def _last(self) -> Head:
-        """The head, from the end of the file. Half a line there is a record whose act was never answered: it is cut."""
-        tail_at = max(0, self._size - 2 * MAX_LINE_BYTES)
-        tail = os.pread(self._file, self._size - tail_at, tail_at)
-        whole = tail.rfind(b"\n") + 1
-        if whole < len(tail):
-            self._size = tail_at + whole
-            os.ftruncate(self._file, self._size)
-        if whole == 0:
-            if tail_at:
-                raise OperatorError(
-                    "its end is no record",
-                    where=str(self._path),
-                    do="Keep it for the auditor, and restore the log from its backup",
-                )
-            return Head(0, GENESIS)
-        line = tail[:whole].splitlines()[-1]
-        try:
-            return Head(int(json.loads(line)["n"]), hashlib.sha256(line).hexdigest())
-        except (ValueError, KeyError, TypeError):
+    def _open_last(self) -> None:
+        """Takes the newest segment's end for the head."""
+        for path in reversed(places.segments(self._folder)):
+            file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            line, size = places.last_line(file, os.fstat(file).st_size)
+            if size and not line:
+                os.close(file)
+                raise OperatorError("its end is no record", where=str(path), do=places.MEND)
+            if self._file < 0:
+                os.ftruncate(file, size)
+                self._file, self._path, self._size = file, path, size
+            else:
+                os.close(file)
+            if line:
+                self.head, self._signed = places.read_head(line, path)
+                return
+
+    def _compare(self) -> None:
+        """P19: the log ends with a record this keeper signed, at or after the newest checkpoint. Raises: OperatorError."""
+        found = places.newest(self._folder)
+        if self.head.number and not is_true(self.public, self.head.number, self.head.digest, self._signed):
             raise OperatorError(
-                "its last line is no record",
+                f"its last record, {self.head.number}, was not written by this keeper",
                 where=str(self._path),
-                do="Keep it for the auditor, and restore the log from its backup",
-            ) from None
+                do=places.MEND,
+            )
+        if found is not None and (found.number, found.digest) == (self.head.number, self.head.digest):
+            return
+        if found is not None and found.number == self.head.number:
+            raise OperatorError(
+                f"its last record, {self.head.number}, is not the one that was written last",
+                where=str(self._path),
+                do=places.MEND,
+            )
+        if found is not None and found.number > self.head.number:
+            raise OperatorError(
+                f"the log ends at record {self.head.number}, but {found.number} were written: it was cut",
+                where=str(self._path),
+                do=places.MEND,
+            )
+
+    def _note(self) -> bytes:
+        return self.checkpoint().encode().ljust(MAX_NOTE_BYTES, b"\n")
+
+
+def open_log(keeper: Path) -> AuditLog:
+    """The log of the keeper whose folder this is; it begins with its key. Raises: OperatorError when one of them is gone."""
+    folder, key = keeper / "audit", keeper / SEED
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if key.exists():
+        seed = key.read_bytes()
+        if len(seed) != SEED_BYTES:
+            raise OperatorError(
+                "the audit log's key is damaged", where=str(key), do="Restore it from its backup"
+            )
+        if not (folder / places.HEAD).exists():
+            raise OperatorError("the audit log is gone, its key is here", where=str(folder), do=places.MEND)
+        return AuditLog(folder, seed)
+    if places.segments(folder):
+        raise OperatorError("the audit log's key is gone", where=str(key), do="Restore it from its backup")
+    seed = new_seed()
+    write_whole(
+        folder / places.HEAD, _head_note(seed)
+    )  # before the key, whose being there says that a log is there
+    write_once(key, seed)
+    return AuditLog(folder, seed)
+
+
+def _head_note(seed: bytes) -> bytes:
+    signed = signature(seed, 0, EMPTY.digest)
+    return note(public_key(seed), 0, EMPTY.digest, signed).encode()
 
 
 def _locked(handle: int) -> bool:

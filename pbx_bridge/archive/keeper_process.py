@@ -1,8 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
-What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `recorders.json`, `people.json`,
-`approvals.json`, `keystore/`, `book.jsonl`, `audit/`. It leaves no core dump and cannot be traced, so its secret is in no
-other process's reach.
+What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `audit.key`, `recorders.json`,
+`people.json`, `approvals.json`, `keystore/`, `book.jsonl`, `audit/`. It leaves no core dump and cannot be traced, so its
+secrets are in no other process's reach.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import structlog
 
 from pbx_bridge import memory
 from pbx_bridge.access.approved import Approved
-from pbx_bridge.access.audit import AuditLog
+from pbx_bridge.access.audit import open_log
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
 from pbx_bridge.archive.book import Book
@@ -86,7 +86,7 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
             identity=_identity(folder / "keeper.key"),
             store=KeyStore(folder / "keystore"),
             book=Book(folder / "book.jsonl"),
-            audit=AuditLog(folder / "audit" / "audit.jsonl"),
+            audit=open_log(folder),
             people=People(folder / "people.json"),
             approved=Approved(folder / "approvals.json"),
             recorders=Recorders(folder / "recorders.json"),

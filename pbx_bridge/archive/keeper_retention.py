@@ -126,6 +126,10 @@ class RetentionSide:
             if entry.destroyed_at is not None and may_forget(entry.destroyed_at, now):
                 self._store.forget(manifest.recording)
         self._book.forget_old(now)
+        try:
+            self._room.parts.audit.forget(now)
+        except AuditUnwritable as error:
+            log.error("an old segment of the audit log stays", fault=str(error))
 
     def suspend(self, request: wire.Suspend) -> wire.Done:
         """P20: an open request keeps it from being destroyed until then, never past the ceiling; 0 ends that."""

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.access import audit
 from pbx_bridge.access.approved import Approved
-from pbx_bridge.access.audit import AuditLog, AuditUnwritable
+from pbx_bridge.access.audit import AuditUnwritable, open_log
+from pbx_bridge.access.audit_check import check
 from pbx_bridge.access.people import People
 from pbx_bridge.access.proof import ProofError, answer
 from pbx_bridge.age import (
@@ -60,7 +60,7 @@ class Desk:
     file_keys: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.log = AuditLog(self.folder / "audit" / "audit.jsonl")
+        self.log = open_log(self.folder)
         self.identity = X25519Identity.generate()
         self.open()
         self.keeper.handle(wire.Introduce(RECORDER.public))
@@ -136,9 +136,9 @@ class Desk:
 
     def audited(self) -> list[tuple[str, str, str, str]]:
         """(who, act, outcome, reason) of every record."""
-        lines = (self.folder / "audit" / "audit.jsonl").read_bytes().splitlines(keepends=True)
-        audit.verify(lines)
-        records = [json.loads(line) for line in lines]
+        check(self.folder / "audit")
+        paths = sorted((self.folder / "audit").glob("*.jsonl"))
+        records = [json.loads(line) for path in paths for line in path.read_bytes().splitlines()]
         return [(r["who"], r["act"], r["outcome"], r["reason"]) for r in records]
 
     def file_key(self, released: words.Released, identity: X25519Identity) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Trainer, capacity_digest, capacity_text, plan_digest, plan_text
 from pbx_bridge.wire_portal import Act, Deed, Purpose, Refused, Role, fingerprint
+from tests.access.logs import records_of
 from tests.archive.test_keeper import ALICE, BRUNO, CARLA, CERTIFICATE, DORA, Desk
 from tests.calls.story import plan
 
@@ -85,10 +85,9 @@ def test_every_deed_and_every_attempt_is_recorded(desk: Desk) -> None:
     desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
     desk.act(DORA, APPROVE)
     desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(PLAN)))
-    lines = (desk.folder / "audit" / "audit.jsonl").read_text().splitlines()
     found = [
         (r["who"], r["act"], r["outcome"], r["person"], r["subject"])
-        for r in map(json.loads, lines)
+        for r in records_of(desk.folder)
         if r["act"] in ("confirm", "approve", "withdraw")
     ]
     key = fingerprint(str(BRUNO.recipient()))

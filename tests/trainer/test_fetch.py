@@ -15,6 +15,7 @@ import pytest
 from pbx_bridge.age import ScryptIdentity, open_bytes
 from pbx_bridge.ids import RecordingId, new_recording_id
 from pbx_bridge.wire_portal import Role
+from tests.access.logs import records_of
 from tests.archive.disk import small_disk
 from tests.archive.house import Done, House, Machine, house, manifest, opened_by_age
 
@@ -199,8 +200,7 @@ def _bare(machine: Machine) -> tuple[int, str, str]:
 async def test_the_statement_and_the_person_stand_in_the_audit_log(desk: Desk) -> None:
     recording = await desk.ready()
     assert (await desk.fetch(recording, desk.to)).code == 0
-    lines = (desk.home.folder / "keeper" / "audit" / "audit.jsonl").read_text().splitlines()
-    opened = [r for r in map(json.loads, lines) if r["act"] == "open"]
+    opened = [r for r in records_of(desk.home.folder / "keeper") if r["act"] == "open"]
     assert [(r["who"], r["recording"], r["session"], r["outcome"]) for r in opened] == [
         ("bruno", recording, "review of Friday", "granted")
     ]
