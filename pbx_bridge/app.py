@@ -43,6 +43,7 @@ from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
 from pbx_bridge.training.notices import Terms, render
 from pbx_bridge.training.rules import current_plan, who
+from pbx_bridge.window_rules import application_rule
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 log = structlog.get_logger()
@@ -197,10 +198,7 @@ class Bridge:
         return wire.Notice(
             language=language,
             text=render(plan, self._terms, language),
-            applications=tuple(
-                wire.ApplicationRule(a.name, a.executable, a.main_program, a.wm_class, a.title, a.sha256)
-                for a in plan.applications
-            ),
+            applications=tuple(map(application_rule, plan.applications)),
             fps=self._config.recording.fps,
             ceiling_s=CEILING_S,
         )
@@ -279,6 +277,9 @@ class Bridge:
             case se.CaptureStarted():
                 log.info("filming", recording=event.recording, since_ns=event.at_ns, error_ns=event.error_ns)
                 self._obey(self._desk.capture_started(event.recording, event.at_ns))
+            case se.PaymentBegan() | se.PaymentEnded():
+                began = isinstance(event, se.PaymentBegan)
+                self._obey(self._desk.payment_shown(event.recording, event.at_ns, began=began))
             case se.CaptureStopped() | se.CaptureRefused():
                 stopped_ns = event.at_ns if isinstance(event, se.CaptureStopped) else 0
                 log.info("film ended", recording=event.recording, at_ns=stopped_ns, reason=event.reason.value)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from enum import Enum
 from urllib.parse import urlsplit
 
-from pbx_bridge.wire import ApplicationRule
+from pbx_bridge.wire import MAX_MASKS, MAX_PAUSE_TITLES, ApplicationRule
 
 MAX_TITLE_PATTERN = 256
 """Characters of a title pattern; a longer one is no narrowing but a program of its own."""
@@ -146,13 +146,27 @@ def rule_fault(rule: ApplicationRule) -> str | None:
             return f"{rule.executable} runs any program: main_program must name the application's own file"
     elif not rule.main_program.startswith("/"):
         return f"main_program must be a full path, not {rule.main_program!r}"
-    if rule.title is not None:
-        if len(rule.title) > MAX_TITLE_PATTERN:
-            return f"title is longer than {MAX_TITLE_PATTERN} characters"
-        try:
-            re.compile(rule.title)
-        except re.error as fault:
-            return f"title is not a regular expression: {fault}"
+    if rule.title is not None and (fault := _pattern_fault("title", rule.title)):
+        return fault
+    for pattern in rule.pause_titles:
+        if fault := _pattern_fault("a pause title", pattern):
+            return fault
+        if re.search(pattern, ""):
+            return "a pause title that fits every title would pause everything: name the payment's window"
+    if len(rule.masks) > MAX_MASKS or len(rule.pause_titles) > MAX_PAUSE_TITLES:
+        return f"at most {MAX_MASKS} masks and {MAX_PAUSE_TITLES} pause titles for one application"
+    if any(mask.width < 1 or mask.height < 1 for mask in rule.masks):
+        return "a mask needs a width and a height"
     if rule.sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", rule.sha256):
         return "sha256 must be 64 hexadecimal digits"
+    return None
+
+
+def _pattern_fault(what: str, pattern: str) -> str | None:
+    if len(pattern) > MAX_TITLE_PATTERN:
+        return f"{what} is longer than {MAX_TITLE_PATTERN} characters"
+    try:
+        re.compile(pattern)
+    except re.error as fault:
+        return f"{what} is not a regular expression: {fault}"
     return None

@@ -40,6 +40,9 @@ MAX_CONTROL_BYTES: Final = 64 * 1024
 """A notice of 8,000 characters with its applications fits; nothing else comes near."""
 MAX_APPLICATIONS: Final = 16
 """Windows of the one application a person is trained on (P3): a handful of programs."""
+MAX_MASKS: Final = 16
+"""Fields and columns of one window that hold secrets (P7)."""
+MAX_PAUSE_TITLES: Final = 8
 MAX_SPOOLED: Final = 8
 """Recordings a workstation may still hold unacknowledged packets of: it makes one at a time."""
 MAX_RECORDINGS_LISTED: Final = 200
@@ -133,6 +136,16 @@ class FarewellReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """A part of the window that is always neutral (P7), in its pixels; negative x, y count from its far edge."""
+
+    x: Annotated[int, Whole(-MAX_CANVAS, MAX_CANVAS)]
+    y: Annotated[int, Whole(-MAX_CANVAS, MAX_CANVAS)]
+    width: Annotated[int, Whole(1, MAX_CANVAS)]
+    height: Annotated[int, Whole(1, MAX_CANVAS)]
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationRule:
     """Which windows belong to one application (P3). All given parts must hold at once."""
 
@@ -146,6 +159,9 @@ class ApplicationRule:
     """A regular expression that narrows further; never the whole match."""
     sha256: Digest | None
     """Of the executable, or of the main program where there is one."""
+    masks: Annotated[tuple[Mask, ...], Many(MAX_MASKS)] = ()
+    pause_titles: Annotated[tuple[Annotated[str, Text(256)], ...], Many(MAX_PAUSE_TITLES)] = ()
+    """Regular expressions: while a window of the application has such a title, everything pauses (P7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +286,25 @@ class CaptureStopped:
     seq: Count
     at_ns: Instant
     reason: CaptureEnd
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentBegan:
+    """A window of the application says by its title that a secret is being told: nothing is filmed, the bridge shall keep
+    no voice either (P7)."""
+
+    recording: Recording
+    seq: Count
+    at_ns: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEnded:
+    """No title says so any more. The window is filmed again when the bridge says resume."""
+
+    recording: Recording
+    seq: Count
+    at_ns: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +469,8 @@ ToBridge: TypeAlias = (
     | DesktopNow
     | CaptureStarted
     | CaptureStopped
+    | PaymentBegan
+    | PaymentEnded
     | CaptureRefused
     | NoticeAccepted
     | AskRecordings

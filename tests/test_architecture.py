@@ -38,7 +38,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
     (r"pbx_bridge\.rights\.(facts|figures|record|page|words)", Layer.CORE),
     (r"pbx_bridge\.calls\.permit|pbx_bridge\.catalogue\.(enrolled|history)", Layer.RULES),
-    (r"pbx_bridge\.programs|workstation_client\.guard", Layer.RULES),
+    (r"pbx_bridge\.(programs|window_rules)|workstation_client\.guard", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),
     (r"pbx_bridge\.telephony\.\w+\.translate\w*", Layer.CORE),
     (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),

@@ -138,6 +138,8 @@ class _Capture:
     ceiling_ns: int
     phase: Phase = Phase.STARTING
     paused: bool = False
+    secret: bool = False
+    """P7: the window says so itself; the bridge's word to resume counts only afterwards."""
     discard: bool = False
     """P16: nothing of it is kept from now on."""
     unwanted: bool = False
@@ -331,6 +333,17 @@ class Agent:
         kept = self.spool.add(picture, now_ns)
         return [SendEntries()] if kept else self._cease(CaptureEnd.SPOOL_FULL)
 
+    def payment(self, now_ns: int, recording: RecordingId, at_ns: int, *, began: bool) -> list[Order]:
+        """P7: the recorder paused itself by a window's title, or could go on. The bridge pauses the voices, and resumes."""
+        if not self._is_current(recording):
+            return []
+        assert self._capture is not None
+        self._capture.secret = began
+        self._capture.paused |= began
+        word = wire.PaymentBegan if began else wire.PaymentEnded
+        self.spool.add(word(recording, self.spool.next_seq(recording), at_ns), now_ns)
+        return [SendEntries()]
+
     def stopped(self, now_ns: int, recording: RecordingId, at_ns: int, reason: CaptureEnd) -> list[Order]:
         capture = self._capture
         if capture is None or capture.order.recording != recording:
@@ -412,7 +425,7 @@ class Agent:
         if not self._is_current(recording):
             return []
         assert self._capture is not None
-        if self._capture.paused == paused:
+        if self._capture.paused == paused or (self._capture.secret and not paused):
             return []
         self._capture.paused = paused
         return [Pause(recording) if paused else Unpause(recording)]

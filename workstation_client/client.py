@@ -19,7 +19,16 @@ from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_proof import hand_over_statement, sign
 from workstation_client import agent as core
 from workstation_client import control, desk_notice, notice
-from workstation_client.events import Picture, RecorderEvent, RecordOrder, Refused, Started, Stopped
+from workstation_client.events import (
+    PaymentBegan,
+    PaymentEnded,
+    Picture,
+    RecorderEvent,
+    RecordOrder,
+    Refused,
+    Started,
+    Stopped,
+)
 from workstation_client.identity import Identity
 from workstation_client.link import BridgeLink
 from workstation_client.spool import Entry
@@ -159,6 +168,9 @@ class Client:
                     width=event.width,
                     height=event.height,
                 )
+            case PaymentBegan(recording, at_ns) | PaymentEnded(recording, at_ns):
+                began = isinstance(event, PaymentBegan)
+                orders = self.agent.payment(now_ns, RecordingId(recording), at_ns, began=began)
             case Stopped(recording, at_ns, reason):
                 orders = self.agent.stopped(now_ns, RecordingId(recording), at_ns, reason)
             case Refused(recording, reason):

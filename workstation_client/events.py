@@ -49,6 +49,22 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentBegan:
+    """A title says that a secret is being told: the recorder paused by itself and stays so until it is resumed (P7)."""
+
+    recording: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEnded:
+    """No title says so any more: it may be resumed."""
+
+    recording: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Nothing of this recording was or will be captured."""
 
@@ -60,4 +76,4 @@ class EncoderFailed(Exception):
     """The codec refused; the recording cannot go on."""
 
 
-RecorderEvent: TypeAlias = Started | Picture | Stopped | Refused
+RecorderEvent: TypeAlias = Started | Picture | PaymentBegan | PaymentEnded | Stopped | Refused

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -102,6 +102,41 @@ def may_capture(window: WindowFacts, rules: Sequence[ApplicationRule]) -> Verdic
             return Allowed(rule)
         nearest = max(nearest, why, key=order.index)
     return Refused(nearest)
+
+
+def masked(
+    rule: ApplicationRule, rules: Sequence[ApplicationRule], width: int, height: int
+) -> list[tuple[int, int, int, int]]:
+    """P7: the parts (x, y, width, height) of a window of this size that are never shown, given the rule that allows it.
+
+    Every rule about the same program counts, whatever it says of titles: two rules of different width never show more than
+    the narrower one. A negative x or y counts from the far edge; what lies outside is cut off.
+    """
+    found = []
+    same = [
+        one for one in rules if (one.executable, one.main_program) == (rule.executable, rule.main_program)
+    ]
+    for mask in [mask for one in same for mask in one.masks]:
+        left, top = mask.x + (width if mask.x < 0 else 0), mask.y + (height if mask.y < 0 else 0)
+        right, bottom = min(left + mask.width, width), min(top + mask.height, height)
+        left, top = max(left, 0), max(top, 0)
+        if left < right and top < bottom:
+            found.append((left, top, right - left, bottom - top))
+    return found
+
+
+def telling_secrets(title: str | None, rules: Sequence[ApplicationRule]) -> tuple[ApplicationRule, ...]:
+    """P7: the rules by which a window with this title tells that a secret is shown or spoken, if it is their application's.
+
+    Their title narrowing is taken off: a payment window counts although it would never be filmed itself.
+    """
+    if title is None:
+        return ()
+    return tuple(
+        replace(rule, title=None)
+        for rule in rules
+        if any(re.search(pattern, title) for pattern in rule.pause_titles)
+    )
 
 
 def _misses(window: WindowFacts, rule: ApplicationRule) -> Why | None:

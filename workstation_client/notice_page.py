@@ -36,6 +36,11 @@ def _lines(notice: wire.Notice) -> Iterator[str]:
             yield "  " + say("SHA-256: not fixed, another version of the program may be filmed too")
         else:
             yield f"  SHA-256: {rule.sha256}"
+        for mask in rule.masks:
+            place = f"{mask.x}, {mask.y}, {mask.width} x {mask.height}"
+            yield "  " + say("always hidden: {place}").format(place=place)
+        for pattern in rule.pause_titles:
+            yield "  " + say("paused while a window title fits: {pattern}").format(pattern=pattern)
     if not notice.applications:
         yield say("nothing: no application is named")
     minutes, seconds = divmod(notice.ceiling_s, 60)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from pbx_bridge.wire import CaptureEnd
 from workstation_client.capture.base import Nothing, Shown, canvas_size
-from workstation_client.events import Picture, RecorderEvent, RecordOrder, Started, Stopped
+from workstation_client.events import (
+    PaymentBegan,
+    PaymentEnded,
+    Picture,
+    RecorderEvent,
+    RecordOrder,
+    Started,
+    Stopped,
+)
 from workstation_client.guard import Allowed
 from workstation_client.pacing import Due, Pacing
 from workstation_client.quarantine import TITLE_HOLD_NS, Quarantine
@@ -57,10 +65,13 @@ class Reel:
         self._order, self._capture, self._indicator = order, capture, indicator
         self._encoder_of, self._on_event = encoder_of, on_event
         self._pacing = Pacing(order.fps)
-        hold = TITLE_HOLD_NS if any(rule.title is not None for rule in order.rules) else 0
+        telling = any(rule.title is not None or rule.pause_titles for rule in order.rules)
+        hold = TITLE_HOLD_NS if telling else 0
         self._quarantine: Quarantine[tuple[Shown, VideoFrame]] = Quarantine(hold)
         self._hold = hold > 0
         self._paused = False
+        self._secret = False
+        """P7: a title tells of a payment; only paused, whoever orders what."""
         self._card: bool | None = None
         """What was shown last: the card, the window, or nothing yet."""
         self._shown: VideoFrame | None = None
@@ -109,6 +120,7 @@ class Reel:
         """Do what is due. Raises: Ended, EncoderFailed, DisplayLost."""
         now = time.monotonic_ns()
         self._mind_indicator(now)
+        self._mind_secret(now)
         if self._paused:
             if self._pacing.due(now, news=False) is Due.REPEAT:
                 self._capture.restack()
@@ -133,6 +145,18 @@ class Reel:
         self._indicator.keep_above(self._capture.stack, now)
         if self._indicator.gone:
             raise Ended(CaptureEnd.INDICATOR_GONE)
+
+    def _mind_secret(self, now: int) -> None:
+        """P7: pause at once by the window's own word, and tell; the end of it is told, the bridge orders what follows."""
+        secret = self._capture.tells_secret()
+        if secret is self._secret:
+            return
+        self._secret = secret
+        if secret:
+            self._on_event(PaymentBegan(self._order.recording, now))
+            self.pause(now)
+        else:
+            self._on_event(PaymentEnded(self._order.recording, now))
 
     def _take(self, now: int, *, again: bool) -> None:
         """Take what is new. With `again`, something goes out in any case (P2), after a new look at all windows."""
@@ -161,6 +185,9 @@ class Reel:
         if due is None or now < due:
             return
         verdict = self._capture.verdict()
+        self._mind_secret(now)  # which then has dropped them
+        if self._paused:
+            return
         for shown, frame in self._quarantine.judge(now, verdict):
             self._show_window(shown, frame)
         if not isinstance(verdict, Allowed):
@@ -189,7 +216,7 @@ class Reel:
 
         P8: the bridge drops a picture that its clocks cannot tell from one of the pause, and no other can be read then.
         """
-        if self._paused:
+        if self._paused and not self._secret:
             self._paused = False
             self._since_ns = asked_ns
             self._sure_ns, self._card = asked_ns + SURE_AFTER_NS, None

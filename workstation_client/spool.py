@@ -1,7 +1,8 @@
 """What was captured and is not yet safe at the bridge: in memory only, bounded, in order, each entry once.
 
-A recording's entries are its start, its pictures and its stop, numbered from 0. The spool knows how far each was sent on
-the present connection and how far it is safe; it never looks into a picture and writes nothing anywhere (P17). Pure.
+A recording's entries are its start, its pictures and payments, and its stop, numbered from 0. The spool knows how far
+each was sent on the present connection and how far it is safe; it never looks into a picture and writes nothing anywhere
+(P17). Pure.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MAX_SPOOL_ENTRIES: Final = 2000
 _ENTRY_BYTES: Final = 200
 """What an entry costs besides its data."""
 
-Entry: TypeAlias = wire.CaptureStarted | Picture | wire.CaptureStopped
+Entry: TypeAlias = wire.CaptureStarted | Picture | wire.PaymentBegan | wire.PaymentEnded | wire.CaptureStopped
 
 
 @dataclass(slots=True)

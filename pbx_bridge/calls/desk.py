@@ -258,6 +258,12 @@ class Desk:
         leg = self._by_recording.get(recording)
         return [] if leg is None else self._tell(leg, ev.CaptureStarted(at_ns, leg))
 
+    def payment_shown(self, recording: RecordingId, at_ns: int, *, began: bool) -> list[co.Command]:
+        """P7: the workstation saw a payment in a window's title and paused itself, or saw it gone."""
+        leg = self._by_recording.get(recording)
+        word = ev.PaymentBegan if began else ev.PaymentEnded
+        return [] if leg is None else self._tell(leg, word(at_ns, leg, ev.PauseBy.WINDOW))
+
     def picture_seen(self, recording: RecordingId, at_ns: int) -> None:
         self._last_picture_ns[recording] = at_ns
 

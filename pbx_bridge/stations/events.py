@@ -78,6 +78,24 @@ class PictureArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentBegan:
+    """A window's title says that a secret is being told; the station paused itself (P7). Surely not earlier."""
+
+    station: StationId
+    recording: RecordingId
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentEnded:
+    """No title says so any more. Surely not later."""
+
+    station: StationId
+    recording: RecordingId
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureStopped:
     """The last word on a recording that had started."""
 
@@ -147,6 +165,8 @@ StationEvent: TypeAlias = (
     | LeaseLost
     | CaptureStarted
     | PictureArrived
+    | PaymentBegan
+    | PaymentEnded
     | CaptureStopped
     | CaptureRefused
     | NoticeAcknowledged

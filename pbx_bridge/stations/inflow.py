@@ -1,7 +1,7 @@
 """One recording's entries as they come from a station: started, pictures, stopped, each exactly once and in order.
 
-Entry 0 is the start, the last one the stop, pictures between. An entry out of turn is the station's fault and ends its
-link. What arrived is acknowledged only when the bridge's core says it is safe. Pure.
+Entry 0 is the start, the last one the stop, pictures and payments (P7) between. An entry out of turn is the station's
+fault and ends its link. What arrived is acknowledged only when the bridge's core says it is safe. Pure.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Inflow:
         """The station was told to erase: what is still on its way is ignored."""
         self.next_seq = 0
         self.stopped_seq: int | None = None
+        self.last_picture_seq = 0
         self._canvas: Canvas | None = None
         self._last_pts_ns: int | None = None
         self._last_at_ns: int | None = None
@@ -56,6 +57,13 @@ class Inflow:
             raise PeerError("a recording cannot stop before it started")
         self.stopped_seq, self.next_seq = seq, seq + 1
 
+    def take_payment(self, seq: int) -> None:
+        """Raises: PeerError."""
+        self._in_turn(seq)
+        if not self.started:
+            raise PeerError("a payment came before its recording's start")
+        self.next_seq = seq + 1
+
     def take_picture(self, picture: Picture, mapped: Mapped, now_ns: int) -> int:
         """The picture's time in the bridge's clock, never before the last one's. Raises: PeerError."""
         self._in_turn(picture.seq)
@@ -69,6 +77,7 @@ class Inflow:
         if mapped.at_ns - mapped.error_ns > now_ns:
             raise PeerError(f"picture {picture.seq} is from the future")
         self._canvas, self._last_pts_ns, self.next_seq = canvas, picture.pts_ns, picture.seq + 1
+        self.last_picture_seq = picture.seq
         return self.settle(mapped.at_ns)
 
     def settle(self, at_ns: int) -> int:

@@ -159,6 +159,8 @@ class StationLink:
                 return self._desktop_changed(desktop)
             case wire.CaptureStarted():
                 return self._started(message)
+            case wire.PaymentBegan() | wire.PaymentEnded():
+                return self._payment(message, now_ns)
             case wire.CaptureStopped():
                 return self._stopped(message, now_ns)
             case wire.CaptureRefused(recording, reason):
@@ -251,7 +253,7 @@ class StationLink:
         if flow is None:
             return []
         safe = min(seq, flow.next_seq - 1)
-        if flow.stopped_seq is not None and safe >= flow.stopped_seq - 1:
+        if flow.stopped_seq is not None and safe >= flow.last_picture_seq:
             return self._forget(recording, flow.stopped_seq)
         return [Say(wire.Received(recording, safe))] if safe >= 0 and self._connected else []
 
@@ -314,6 +316,19 @@ class StationLink:
         mapped = self._map(message.at_ns)
         at_ns = flow.settle(mapped.at_ns)
         return [Tell(events.CaptureStarted(self.station, message.recording, at_ns, mapped.error_ns))]
+
+    def _payment(self, message: wire.PaymentBegan | wire.PaymentEnded, now_ns: int) -> list[Out]:
+        """P7: whatever the clocks' doubt, no less is kept out."""
+        flow = self._flow(message.recording)
+        if flow is None or flow.discard:
+            return []
+        mapped = self._map(message.at_ns)
+        flow.take_payment(message.seq)
+        if isinstance(message, wire.PaymentBegan):
+            began_ns = min(now_ns, mapped.at_ns - mapped.error_ns)
+            return [Tell(events.PaymentBegan(self.station, message.recording, began_ns))]
+        ended_ns = min(now_ns, mapped.at_ns + mapped.error_ns)
+        return [Tell(events.PaymentEnded(self.station, message.recording, ended_ns))]
 
     def _stopped(self, message: wire.CaptureStopped, now_ns: int) -> list[Out]:
         flow = self._flow(message.recording)

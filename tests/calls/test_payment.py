@@ -6,7 +6,7 @@ from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
-from pbx_bridge.ids import ChannelId
+from pbx_bridge.ids import ChannelId, RecordingId
 from tests.calls.story import (
     AGENT,
     ALICE,
@@ -105,6 +105,26 @@ def test_a_call_that_is_payment_to_its_end_is_not_recorded() -> None:
     story.also(story.desk.timer(AGENT, "payment", LIMIT_NS))
     story >> fa.PaymentEnded(LIMIT_NS + 1, CUSTOMER)
     assert "StartCapture" not in story.kinds()
+
+
+def test_the_workstation_announces_it_by_a_title() -> None:
+    story = recording()
+    story.also(story.desk.payment_shown(REC, AT, began=True))
+    story << paused_at(AT, AT + LIMIT_NS)
+    story.also(story.desk.payment_shown(REC, 2 * AT, began=False))
+    story << resumed_at(2 * AT)
+    story.also(story.desk.payment_shown(RecordingId("unknown"), 2 * AT, began=True))
+    story << []
+
+
+def test_each_takes_back_only_its_own_word() -> None:
+    story = recording() >> fa.PaymentBegan(AT, AGENT)
+    story.also(story.desk.payment_shown(REC, AT + 1, began=True))
+    story.orders.clear()
+    story.also(story.desk.payment_shown(REC, AT + 2, began=False))
+    assert story.kinds() == ["CancelTimer"]
+    story >> fa.PaymentEnded(AT + 3, AGENT)
+    assert "ResumeCapture" in story.kinds()
 
 
 def test_it_follows_the_customer_through_a_transfer() -> None:

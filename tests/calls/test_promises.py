@@ -63,6 +63,8 @@ steps = st.one_of(
             "start",
             "stop",
             "payment",
+            "title",
+            "no title",
             "locked",
         ]
     ),
@@ -122,6 +124,8 @@ def own(desk: Desk, word: str, recording: RecordingId, leg: ChannelId, at_ns: in
             return desk.lease_lost(STATION, at_ns)
         case "locked":
             return desk.desktop_locked(STATION, at_ns)
+        case "title" | "no title":
+            return desk.payment_shown(recording, at_ns, began=word == "title")
         case "sealed":
             return desk.sealed(recording, at_ns, 1)
         case timer:

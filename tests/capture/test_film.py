@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -265,7 +266,7 @@ def test_nothing_taken_after_the_order_to_stop_or_pause_goes_out(
     ],
 )
 def test_an_order_that_cannot_be_kept_is_refused(
-    change: dict[str, str], fps: int, reason: str, desk_rule: ApplicationRule, station_of: StationOf
+    change: dict[str, Any], fps: int, reason: str, desk_rule: ApplicationRule, station_of: StationOf
 ) -> None:
     station = station_of()
     station.start(replace(desk_rule, **change), fps=fps)

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -186,7 +187,7 @@ def test_a_forged_net_wm_pid_gives_no_pixel(
     ids=lambda change: next(iter(change)),
 )
 def test_every_part_of_the_rule_is_needed(
-    change: dict[str, str],
+    change: dict[str, Any],
     desk: subprocess.Popen[bytes],
     desk_rule: ApplicationRule,
     station_of: Callable[..., Station],

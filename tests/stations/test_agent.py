@@ -152,6 +152,34 @@ def test_one_recording() -> None:
     assert story.agent.spool.held() == ()
 
 
+def test_a_payment_in_the_window_is_told_once_and_only_the_bridge_ends_its_pause() -> None:
+    """P7: an order to resume that crossed the news is not obeyed; the one after the end is."""
+    story = Story().running().picture()
+    began = story.agent.payment(story.now, ONE, story.now, began=True)
+    assert began == [core.SendEntries()]
+    assert story.agent.paused
+    assert story.told(wire.ResumeCapture(ONE)).orders == []
+    assert story.told(wire.PauseCapture(ONE)).orders == [], "it has paused itself"
+    story.agent.payment(story.now, ONE, story.now + 1, began=False)
+    assert story.agent.paused
+    assert story.told(wire.ResumeCapture(ONE)).orders == [core.Unpause(ONE)]
+    kinds = [type(e).__name__ for e in story.entries()]
+    assert kinds == ["CaptureStarted", "Picture", "PaymentBegan", "PaymentEnded"]
+
+
+def test_a_payment_during_a_hold_does_not_end_the_hold() -> None:
+    story = Story().running().told(wire.PauseCapture(ONE))
+    for began in (True, False):
+        story.agent.payment(story.now, ONE, story.now, began=began)
+    assert story.agent.paused
+    assert story.told(wire.ResumeCapture(ONE)).orders == [core.Unpause(ONE)]
+
+
+def test_nothing_is_said_of_a_payment_once_the_recording_is_to_be_erased() -> None:
+    story = Story().running().told(wire.StopCapture(ONE, "objection", discard=True))
+    assert story.agent.payment(story.now, ONE, story.now, began=True) == []
+
+
 def test_no_lease_no_capture() -> None:
     """P10."""
     story = Story().running().picture()

@@ -133,6 +133,23 @@ def test_one_recording() -> None:
     assert story.link.send(start()) is None, "an id serves once"
 
 
+def test_a_payment_begins_at_the_earliest_and_ends_at_the_latest_the_clocks_allow() -> None:
+    """P7."""
+    story = Story().recording().picture(1)
+    story.hear(wire.PaymentBegan(ONE, 2, story.now + SKEW - 100 * MS))
+    (began,) = story.told
+    assert isinstance(began, events.PaymentBegan)
+    assert began.at_ns <= story.now - 100 * MS
+    story.picture(3).hear(wire.PaymentEnded(ONE, 4, story.now + SKEW - 50 * MS))
+    (ended,) = story.told
+    assert isinstance(ended, events.PaymentEnded)
+    assert story.now - 50 * MS <= ended.at_ns <= story.now
+    story.hear(wire.CaptureStopped(ONE, 5, story.now + SKEW, CaptureEnd.ORDERED))
+    assert story.link.acknowledge(ONE, 3) == [Say(wire.Received(ONE, 5))], (
+        "what follows the last picture goes with it"
+    )
+
+
 def test_no_renewal_for_two_seconds_ends_the_recording() -> None:
     """P10."""
     story = Story().recording()
@@ -214,6 +231,8 @@ FAULTS: dict[str, Callable[[Story], object]] = {
     "a picture nobody asked for": lambda s: s.up().picture(1),
     "a picture before the start": lambda s: s.up().order(start()).picture(0),
     "a start that is not entry 0": lambda s: s.up().order(start()).hear(wire.CaptureStarted(ONE, 1, s.now)),
+    "a payment before the start": lambda s: s.up().order(start()).hear(wire.PaymentBegan(ONE, 0, s.now)),
+    "a payment out of turn": lambda s: s.recording().hear(wire.PaymentEnded(ONE, 2, s.now)),
     "a start told twice": lambda s: s.recording().hear(wire.CaptureStarted(ONE, 1, s.now)),
     "a picture left out": lambda s: s.recording().picture(2),
     "a picture repeated": lambda s: s.recording().picture(1).picture(1),

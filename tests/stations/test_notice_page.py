@@ -16,7 +16,14 @@ from workstation_client import cli
 from workstation_client.notice_page import page
 
 MAIL = wire.ApplicationRule(
-    "orders", "/usr/bin/python3.11", "/opt/mail/main.py", "Thunderbird", "Inbox|Sent", "0123456789abcdef" * 4
+    "orders",
+    "/usr/bin/python3.11",
+    "/opt/mail/main.py",
+    "Thunderbird",
+    "Inbox|Sent",
+    "0123456789abcdef" * 4,
+    (wire.Mask(-200, 40, 180, 25),),
+    ("^Card payment",),
 )
 LYING = wire.Notice("fr", "Seule l'application « commandes » (/opt/orders) est filmée.", (MAIL,), 12, 754)
 
@@ -35,6 +42,8 @@ RULES = [
         "Thunderbird",
         "Inbox|Sent",
         "0123456789abcdef" * 4,
+        "-200, 40, 180 x 25",
+        "^Card payment",
     ),
     *(" 12 ", "12 min 34 s"),
 ]
@@ -48,7 +57,7 @@ def test_the_page_shows_every_rule_field(tongue: str) -> None:
 
 
 def test_two_notices_that_differ_in_a_rule_differ_on_the_page(tongue: str) -> None:
-    other = replace(MAIL, name="o", executable="/o", main_program=None, wm_class="o", title=None, sha256=None)
+    other = wire.ApplicationRule("o", "/o", None, "o", None, None)
     changed = [
         replace(LYING, applications=(replace(MAIL, **{name: getattr(other, name)}),))
         for name in wire.ApplicationRule.__dataclass_fields__
@@ -86,6 +95,8 @@ async def test_the_commands_print_the_rules_and_not_only_the_bridges_words(
                     "wm_class": "Thunderbird",
                     "title": "Inbox|Sent",
                     "sha256": "0123456789abcdef" * 4,
+                    "masks": [{"x": -200, "y": 40, "width": 180, "height": 25}],
+                    "pause_titles": ["^Card payment"],
                 }
             ]
             assert (told["fps"], told["ceiling_s"], told["acknowledged"]) == (12, 754, False)

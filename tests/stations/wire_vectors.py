@@ -17,7 +17,10 @@ ONE = RecordingId("mfrggzdfmztwq2lknnwg23tpoa")
 SEED = bytes(range(32))
 KEY = wire_proof.public_key(SEED)
 NONCE, SERVER_NONCE, CERTIFICATE = b"\x11" * 32, b"\x22" * 32, b"\x33" * 32
-RULE = wire.ApplicationRule("crm", "/usr/bin/python3.11", "/opt/crm/main.py", "Crm", "^Dossier", "ab" * 32)
+MASKS = (wire.Mask(0, -120, 400, 120), wire.Mask(-4096, 4096, 1, 4096))
+RULE = wire.ApplicationRule(
+    "crm", "/usr/bin/python3.11", "/opt/crm/main.py", "Crm", "^Dossier", "ab" * 32, MASKS, ("^Paiement", "CB")
+)
 NOTICE = wire.Notice("fr", "Votre poste est filmé\npendant certains appels.", (RULE,), 10, 3600)
 HASH = wire.notice_hash(NOTICE)
 DESKTOP = wire.Desktop(active=True, locked=False, kind=wire.DesktopKind.X11)
@@ -60,6 +63,8 @@ MESSAGES: list[tuple[wire.Side, Any]] = [
     (STATION, wire.Renew(1, 2**63 - 1, wire.Heard(0, 12))),
     (STATION, wire.DesktopNow(wire.Desktop(active=False, locked=True, kind=wire.DesktopKind.REMOTE_X11))),
     (STATION, wire.CaptureStarted(ONE, 0, 1000)),
+    (STATION, wire.PaymentBegan(ONE, 5, 1500)),
+    (STATION, wire.PaymentEnded(ONE, 6, 1600)),
     (STATION, wire.CaptureStopped(ONE, 7, 2000, wire.CaptureEnd.LEASE_LOST)),
     (STATION, wire.CaptureRefused(ONE, wire.CaptureEnd.NOT_ALLOWED)),
     (STATION, wire.NoticeAccepted(HASH, 1_764_000_000, _signed["acknowledgement"])),

@@ -27,7 +27,16 @@ from workstation_client.capture.x11_canvas import Canvas, Layer
 from workstation_client.capture.x11_display import LOST, Display
 from workstation_client.capture.x11_surface import Rectangle, Surface
 from workstation_client.capture.x11_windows import Said, TopLevel, Windows
-from workstation_client.guard import Allowed, Refused, Verdict, Why, WindowFacts, may_capture
+from workstation_client.guard import (
+    Allowed,
+    Refused,
+    Verdict,
+    Why,
+    WindowFacts,
+    masked,
+    may_capture,
+    telling_secrets,
+)
 
 MAX_RETRIES = 3
 """Readings in a row that may be thrown away because a window changed meanwhile; then the card is shown."""
@@ -62,6 +71,8 @@ class X11Capture:
         self.display = display = Display(display_name)
         self._windows = Windows(display)
         self._rules: tuple[ApplicationRule, ...] = ()
+        self._rule: ApplicationRule | None = None
+        """The one that allows the main window."""
         self._with_hash = False
         self._main: Surface | None = None
         self._own: dict[int, Surface] = {}
@@ -76,6 +87,9 @@ class X11Capture:
         self._gathered_ns = 0
         self._said: Said | None = None
         """What the shown window's properties say; None when they must be read anew."""
+        self._tellers: set[int] = set()
+        """Windows of the application beside the captured ones whose titles are followed (P7)."""
+        self._stale_titles, self._secret = True, False
         self._why = Why.NO_WINDOW
         self.locked = False
         """Set from outside: the session is locked or disconnected as its manager tells."""
@@ -115,7 +129,7 @@ class X11Capture:
     def aim(self, rules: tuple[ApplicationRule, ...]) -> tuple[int, int] | None:
         self._rules = tuple(resolved(rule) for rule in rules)
         self._with_hash = any(rule.sha256 is not None for rule in rules)
-        self._stale_scene = self._everything = True
+        self._stale_scene = self._everything = self._stale_titles = True
         with self._living():
             self.pump()
             self._look()
@@ -131,7 +145,7 @@ class X11Capture:
 
     def look_again(self) -> None:
         """Look for windows anew at the next taking, whatever the server told meanwhile."""
-        self._stale_scene = True
+        self._stale_scene = self._stale_titles = True
 
     def _settle(self) -> None:
         """After a binding, give the application a moment to repaint itself; what it has not painted by then stays neutral.
@@ -166,8 +180,47 @@ class X11Capture:
 
     def restack(self) -> None:
         """Look at the stack of windows only."""
+        self._stale_titles = True
         with self._living():
             self.stack = self._windows.stacked()
+
+    def tells_secret(self) -> bool:
+        """P7: whether a window of the application, shown or not, says by its title that a secret is being told.
+
+        Asked of the server only after something changed; windows of other programs may call themselves what they like.
+        """
+        if not any(rule.pause_titles for rule in self._rules):
+            return False
+        with self._living():
+            self.pump()
+            if self._stale_titles:
+                self._stale_titles = False
+                self._secret = self._find_secret()
+        return self._secret
+
+    def _find_secret(self) -> bool:
+        kin = {surface.client for surface in self._surfaces}
+        held = {window for surface in self._surfaces for window in surface.tree}
+        told, stack = False, self._windows.stacked()
+        self._tellers &= {seen.window for seen in stack}
+        for seen in stack:
+            own = self.display.client_of(seen.window) in kin
+            if own and seen.window not in held | self._tellers:
+                self._follow_title(seen.window)
+            if fits := telling_secrets(self._windows.title(seen.window), self._rules):
+                told |= own or self._is_application(seen.window, fits)
+        return told
+
+    def _follow_title(self, window: int) -> None:
+        self._tellers.add(window)
+        follow = [xcffib.xproto.EventMask.PropertyChange]
+        self.display.core.ChangeWindowAttributes(window, xcffib.xproto.CW.EventMask, follow)
+
+    def _is_application(self, window: int, rules: tuple[ApplicationRule, ...]) -> bool:
+        """P3's identity; that nobody can see the window now does not end a payment."""
+        verdict = self._judge(window, rules)
+        unseen = (Why.LOCKED, Why.HIDDEN, Why.OTHER_DESKTOP)
+        return isinstance(verdict, Allowed) or verdict.why in unseen
 
     def _note(self, event: Any) -> bool:
         """Note one event. Whether it was about the stack or a captured window."""
@@ -179,7 +232,7 @@ class X11Capture:
             return True
         if isinstance(event, xcffib.xproto.PropertyNotifyEvent):
             if event.atom in self._telling:
-                self._stale_scene, self._said = True, None
+                self._stale_scene, self._said, self._stale_titles = True, None, True
             if self._main is not None and event.window == self._main.window:
                 self.title_changes += event.atom in self._naming
             return True
@@ -187,7 +240,7 @@ class X11Capture:
         subject = getattr(event, "window", None)
         if reported_by == self.display.root:
             self._windows.forget(subject or 0)
-            self._stale_scene = True
+            self._stale_scene = self._stale_titles = True
         for surface in surfaces:
             if subject == surface.window:
                 self._note_own(surface, event)
@@ -242,7 +295,7 @@ class X11Capture:
         with self._living():
             return self._judge(self._main.window)
 
-    def _judge(self, window: int) -> Verdict:
+    def _judge(self, window: int, rules: tuple[ApplicationRule, ...] | None = None) -> Verdict:
         """Ask for the process each time; for the properties once one of them changed, which the server tells in order."""
         viewable, process = self._windows.owned(window, with_hash=self._with_hash)
         self.pump()
@@ -259,7 +312,7 @@ class X11Capture:
             here=said.here,
             locked=self.locked or self._screen_locked,
         )
-        return may_capture(facts, self._rules)
+        return may_capture(facts, self._rules if rules is None else rules)
 
     def take(self) -> Shown | Nothing | None:
         with self._living():
@@ -309,7 +362,7 @@ class X11Capture:
         for surface in self._surfaces:
             surface.dirty = []
         changes, self._changes = self._changes, []
-        touched = self._canvas.compose(self._layers, dirty)
+        touched = self._canvas.compose(self._layers, dirty, self._masks())
         if self._everything:
             touched = [(0, 0, self._canvas.width, self._canvas.height)]
         self._everything = False
@@ -317,6 +370,12 @@ class X11Capture:
             return None
         blocks = self._canvas.read(touched)
         return Shown(time_of(changes, now), time.monotonic_ns(), blocks)
+
+    def _masks(self) -> list[Rectangle]:
+        """P7: of the main window; what lies over it there, a dialog or a menu of its own, is hidden too."""
+        if self._main is None or self._rule is None:
+            return []
+        return masked(self._rule, self._rules, self._main.width, self._main.height)
 
     def _look(self) -> None:
         """Find the window to show, the uppermost allowed one, and its own dialogs and menus above it."""
@@ -352,7 +411,7 @@ class X11Capture:
             if isinstance(verdict, Allowed):
                 owner = self._windows.belongs_to(seen.window, 0)
                 if owner is None:
-                    self._kind = kind_of(verdict.rule.executable)
+                    self._rule, self._kind = verdict.rule, kind_of(verdict.rule.executable)
                     return seen
             else:
                 nearest = max(nearest, verdict.why, key=order.index)
@@ -385,7 +444,9 @@ class X11Capture:
 
     def _bind(self, surface: Surface) -> bool:
         self._bound = self._everything = True
-        self._said = None  # what was read before the binding is not followed by PropertyNotify
+        # What was read before the binding is not followed by PropertyNotify.
+        self._said, self._stale_titles = None, True
+        self._tellers.discard(surface.window)
         return surface.bind()
 
     def _follow_own(self, seen: list[TopLevel]) -> None:
@@ -421,6 +482,7 @@ class X11Capture:
             if surface is not None:
                 surface.close()
         self._main, self._own, self._layers, self._changes = None, {}, [], []
+        self._stale_titles = True
         self._everything = True
 
     def release(self) -> None:
@@ -429,6 +491,9 @@ class X11Capture:
             if self._canvas is not None:
                 self._canvas.close()
                 self._canvas = None
+            for window in self._tellers:
+                self.display.core.ChangeWindowAttributes(window, xcffib.xproto.CW.EventMask, [0])
+            self._tellers.clear()
             self._rules = ()
 
     def close(self) -> None:

@@ -79,9 +79,12 @@ class Canvas:
             self._display.render.SetPictureFilter(self._stage[1], len("bilinear"), "bilinear", 0, [])
         return True
 
-    def compose(self, layers: Sequence[Layer], dirty: Iterable[Rectangle]) -> list[Rectangle]:
-        """Put the dirty part of the stage together: neutral, then each layer's trusted pixels, bottom first.
+    def compose(
+        self, layers: Sequence[Layer], dirty: Iterable[Rectangle], masks: Iterable[Rectangle] = ()
+    ) -> list[Rectangle]:
+        """Put the dirty part of the stage together: neutral, then each layer's trusted pixels, bottom first, then `masks`.
 
+        P7: masks are painted neutral at full size and over everything, before a pixel is scaled or leaves the server.
         Returns the rectangles of the canvas that may look different now.
         """
         display, (width, height) = self._display, self.stage_size
@@ -103,6 +106,8 @@ class Canvas:
             how = xcffib.render.PictOp.Over if surface.translucent else xcffib.render.PictOp.Src
             place = (surface.border, surface.border, 0, 0, layer.x, layer.y, surface.width, surface.height)
             display.render.Composite(how, surface.picture, 0, stage, *place)
+        if hidden := _clip(masks, width, height):
+            self._fill(stage, hidden)
         return rectangles if self._stage is None else self._scale(rectangles)
 
     def _fill(self, picture: int, rectangles: list[Rectangle]) -> None:

@@ -146,6 +146,13 @@ class Windows:
             here=desktop is None or current is None or desktop in (current, _ALL_DESKTOPS),
         )
 
+    def title(self, window: int) -> str | None:
+        """What `window` calls itself now; None when it does not, or is gone."""
+        answers = [
+            _reply(asked) for asked in [self._ask(window, "_NET_WM_NAME"), self._ask(window, "WM_NAME")]
+        ]
+        return next((_text(answer) for answer in answers if answer is not None and answer.type), None)
+
     def owned(self, window: int, *, with_hash: bool) -> tuple[bool, ProcessFacts | None]:
         """Whether `window` is viewable now, and the process behind it, by the server's and the kernel's own knowledge."""
         process = self._display.ask_process(window)

@@ -1,9 +1,10 @@
 """A business application in Tk for the capture tests: blue, with a counter that never stands still. Never red.
 
-Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT | flash | private | customer | second.
+Orders as lines on stdin: dialog | close-dialog | menu | close-menu | title TEXT | flash | private | customer | second |
+secret X Y WIDTH HEIGHT | dialog-title TEXT.
 `--still` draws no counter. `flash` answers with the CLOCK_MONOTONIC nanoseconds at which it was painted; `private` turns
 red and says so in the title 100 ms later, as programs do; `customer` takes both back; `second` opens another window like
-the first.
+the first; `secret` shows something red at that place of the window (negative: from its far edge), over everything in it.
 """
 
 from __future__ import annotations
@@ -82,6 +83,14 @@ class Desk:
                 self.root.configure(background=self.colour)
                 self.label.configure(bg=self.colour)
                 self.root.title("Customer 1")
+            case ["secret", numbers]:
+                x, y, width, height = map(int, numbers.split())
+                secret = tk.Label(self.root, background="#ff0000", text="4970 1012 3456 7890")
+                secret.place(
+                    x=x, y=y, relx=float(x < 0), rely=float(y < 0), width=width, height=height, anchor="nw"
+                )
+            case ["dialog-title", text] if self.dialog is not None:
+                self.dialog.title(text.strip())
             case ["second"]:
                 self.second = tk.Toplevel(self.root, background="#c0c000", class_="Desk")
                 self.second.geometry("300x200+500+400")

@@ -5,6 +5,8 @@ leaky, for the tests' positive controls only:
     trust    every pixel of a new pixmap is believed, as a naive use of Composite would
     region   the window's place is cut out of the screen
     identity every window is allowed
+    masks    no mask is painted
+    titles   no title tells of a payment
     quarantine  no picture waits until its title is known
 """
 
@@ -21,7 +23,7 @@ from typing import Any
 
 import xcffib.xproto
 
-from pbx_bridge.wire import ApplicationRule
+from pbx_bridge.wire import ApplicationRule, Mask
 from workstation_client import reel
 from workstation_client.capture import x11, x11_canvas, x11_surface
 from workstation_client.guard import Allowed
@@ -69,13 +71,17 @@ def weaken(how: str) -> None:
         x11_surface.Surface.bind = believing  # type: ignore[method-assign]
     elif how == "region":
         x11_canvas.Canvas.compose = _cut_out  # type: ignore[method-assign,assignment]
+    elif how == "masks":
+        x11.masked = lambda *_: []  # type: ignore[attr-defined]
+    elif how == "titles":
+        x11.telling_secrets = lambda *_: ()  # type: ignore[attr-defined]
     elif how == "quarantine":
         reel.TITLE_HOLD_NS = 0  # type: ignore[attr-defined]
     elif how == "identity":
         x11.may_capture = lambda _window, rules: Allowed(rules[0])  # type: ignore[assignment,attr-defined]
 
 
-def _cut_out(self: x11_canvas.Canvas, layers: Any, _dirty: Any) -> Any:
+def _cut_out(self: x11_canvas.Canvas, layers: Any, *_: Any) -> Any:
     display, window = self._display, layers[0].surface.window
     there = display.core.TranslateCoordinates(window, display.root, 0, 0).reply()
     gc = display.new_id()
@@ -89,6 +95,12 @@ def _cut_out(self: x11_canvas.Canvas, layers: Any, _dirty: Any) -> Any:
     return [(0, 0, self.width, self.height)]
 
 
+def read_rule(fields: dict[str, Any]) -> ApplicationRule:
+    fields["masks"] = tuple(Mask(**mask) for mask in fields["masks"])
+    fields["pause_titles"] = tuple(fields["pause_titles"])
+    return ApplicationRule(**fields)
+
+
 def main() -> None:
     logging.basicConfig(level=logging.INFO)
     arguments = argparse.ArgumentParser()
@@ -100,7 +112,7 @@ def main() -> None:
         order = json.loads(line)
         match order.pop("do"):
             case "start":
-                rules = tuple(ApplicationRule(**rule) for rule in order.pop("rules"))
+                rules = tuple(read_rule(rule) for rule in order.pop("rules"))
                 recorder.start(RecordOrder(rules=rules, **order))
             case "figures":
                 say(figures())
