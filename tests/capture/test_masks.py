@@ -63,8 +63,8 @@ def test_what_lies_under_a_mask_is_in_no_picture(
     film_secrets(station, desk, hand, desk_rule)
     assert worst_red(station.shots) == 0
     *_, (_, last) = images(station.shots)
-    assert near(last[202:258, 102:248], NEUTRAL, 16) == 146 * 56, "less what the codec does at edges"
-    assert near(last[272:298], NEUTRAL, 16) == 480 * 26
+    assert near(last[200:260, 100:250], NEUTRAL) > 0.95 * 150 * 60, "less what the codec does at edges"
+    assert near(last[270:300], NEUTRAL) > 0.95 * 480 * 30
     assert near(last[100:190], (0x20, 0x40, 0xC0)) > 40_000, "the rest is shown"
 
 

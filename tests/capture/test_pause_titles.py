@@ -22,6 +22,8 @@ from tests.rig.window_hand import WindowHand
 
 BLUE = (0x20, 0x40, 0xC0)
 LEAK = 10_000
+TRIES = 10
+"""A leak of the 100 ms before the title needs a picture taken in them, which a busy machine may miss."""
 StationOf = Callable[..., Station]
 
 
@@ -72,12 +74,17 @@ def test_without_the_rule_or_the_quarantine_it_leaks(
     weakness: str, desk: subprocess.Popen[bytes], paying: ApplicationRule, station_of: StationOf
 ) -> None:
     station = station_of(weaken=weakness)
-    station.start(paying)
-    station.wait_shot("the window", is_window)
-    tell(desk, "private")
-    station.wait_later(0.5)
-    station.stop()
-    assert worst_red(station.shots) > LEAK
+    station.start(paying, fps=30)
+    for _ in range(TRIES):
+        station.tell("resume")
+        station.wait_shot("the window", is_window, after=len(station.shots))
+        tell(desk, "private")
+        station.wait_later(0.4)
+        if worst_red(station.shots) > LEAK:
+            return
+        tell(desk, "customer")
+        station.wait_later(0.4)
+    raise AssertionError(f"nothing leaks in {TRIES} tries: the tests above could not fail")
 
 
 def test_a_payment_that_stands_there_already_shows_no_window_at_all(

@@ -78,6 +78,8 @@ class Desk:
             case ["private"]:
                 self.root.configure(background="#ff0000")
                 self.label.configure(bg="#ff0000")
+                self.root.update_idletasks()
+                self.root.winfo_pointerx()  # painted before the time begins to run
                 self.root.after(100, lambda: self.root.title("Private"))
             case ["customer"]:
                 self.root.configure(background=self.colour)
