@@ -13,13 +13,14 @@ from workstation_client.capture.x11_display import Display
 def test_an_event_that_was_read_with_an_answer_is_not_waited_for(desktop: Desktop) -> None:
     """The socket is empty then: who waits for it alone would miss a window's change until something else happens."""
     display = Display(desktop.display)
-    core, root = display.core, display.root
+    core, window = display.core, display.new_id()
+    kind = xcffib.xproto.WindowClass.InputOnly
     mask = [xcffib.xproto.EventMask.PropertyChange]
-    core.ChangeWindowAttributes(root, xcffib.xproto.CW.EventMask, mask)
+    core.CreateWindow(0, window, display.root, 0, 0, 1, 1, 0, kind, 0, xcffib.xproto.CW.EventMask, mask)
+    name = display.atom("PBX_BRIDGE_TEST")
     while display.has_events():
         list(display.events())
-    name = display.atom("PBX_BRIDGE_TEST")
-    core.ChangeProperty(xcffib.xproto.PropMode.Replace, root, name, xcffib.xproto.Atom.CARDINAL, 32, 1, [1])
+    core.ChangeProperty(xcffib.xproto.PropMode.Replace, window, name, xcffib.xproto.Atom.CARDINAL, 32, 1, [1])
     core.GetInputFocus().reply()
     assert not select.select([display.connection.get_file_descriptor()], [], [], 0)[0]
     assert display.has_events()
