@@ -9,8 +9,9 @@ from enum import Enum
 
 REPEAT_NS = 1_000_000_000
 """P2: at least one picture in each second of call time, also when nothing changes."""
-_REPEAT_MARGIN_NS = 50_000_000
-"""The repeat is ordered this much early, so that waking late never leaves a second without a picture."""
+_REPEAT_MARGIN_NS = 250_000_000
+"""The repeat is ordered this much early: a busy machine wakes late, and no second may be without a picture. A repeat is a
+few bytes and costs no encoding."""
 SLOWEST_NS = 200_000_000
 """P2: five pictures a second while the window changes."""
 SLOW_FOR_NS = 10_000_000_000

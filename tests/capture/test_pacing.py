@@ -27,8 +27,8 @@ def test_without_a_change_the_last_picture_is_repeated_before_its_second_is_over
     pacing = Pacing(10)
     pacing.taken(0)
     pacing.shown(0)
-    assert pacing.due(900 * MS, news=False) is None
-    assert pacing.due(960 * MS, news=False) is Due.REPEAT
+    assert pacing.due(700 * MS, news=False) is None
+    assert pacing.due(760 * MS, news=False) is Due.REPEAT
     assert pacing.wait_ns(0, news=False) < REPEAT_NS
 
 
