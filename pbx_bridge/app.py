@@ -25,6 +25,7 @@ from pbx_bridge.app_notes import Notes
 from pbx_bridge.app_parts import Parts, keeper_socket
 from pbx_bridge.app_recordings import RETRY_S, LiveRecording, destroy, first_manifest, may_pass
 from pbx_bridge.app_retention import Retention
+from pbx_bridge.app_standing import REFRESH_S, Standings
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.manifest import ManifestError
 from pbx_bridge.archive.restart import rebuild
@@ -42,6 +43,7 @@ from pbx_bridge.rights.figures_file import FiguresFile
 from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
 from pbx_bridge.training.notices import Terms, render
+from pbx_bridge.training.plans import Draw, capacity_digest, plan_digest
 from pbx_bridge.training.rules import current_plan, who
 from pbx_bridge.window_rules import application_rule
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
@@ -86,11 +88,15 @@ class Bridge:
         self._terms = Terms(
             config.recording.retention_days, config.recording.trainee_first_hours, config.recording.fps
         )
+        self._standings = Standings(
+            self._ledger, lambda: self._enrolled.plans, lambda: self._enrolled.trainers
+        )
         self._desk = Desk(
             directory=lambda *asked: who(self._enrolled.trainees, *asked),
             plans=lambda: self._enrolled.plans,
             notice_of=self._notice_hash,
-            used=self._ledger.used,
+            standing=self._standings.now,
+            decided=self._log_decision,
             roll=random_roll,
             now=lambda: datetime.now().astimezone(),
             new_recording=new_recording_id,
@@ -122,12 +128,14 @@ class Bridge:
     async def run(self) -> None:
         """Serve until told to stop; every recording is ended properly then."""
         await self._recover()
+        await self._ask_keeper()
         async with self._parts.running(self.on_fact, self.on_station):
             log.info("listening", stations=str(self._config.stations.listen))
             self._spawn(self._tell_ready())
             self._spawn(self._every_hour())
             self._spawn(self._follow_catalogue())
             self._spawn(self._retention.run())
+            self._spawn(self._keep_standing())
             await self._stop.wait()
             await self._end_all()
         await asyncio.to_thread(self._notes.close)
@@ -186,6 +194,31 @@ class Bridge:
                 partial(write, Outcome.RECORDED, Reason.BRIDGE_FAULT, recording=recording, seconds=seconds)
             )
         return True
+
+    # -- what a decision is taken from --------------------------------------------------------------------------
+
+    async def _keep_standing(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await self._ask_keeper()
+
+    async def _ask_keeper(self) -> None:
+        """P13, P15: what was approved and what waits for its review, as the keeper holds it."""
+        asked = self._standings.asking()
+        try:
+            waiting = await self._parts.archive.keeper.backlog()
+        except (Refused, KeeperUnreachable) as error:
+            log.error("the keeper does not say what was approved and reviewed: no draw", why=str(error))
+            self._standings.lost()
+        else:
+            enrolled = self._enrolled
+            proposed = {*map(plan_digest, enrolled.plans), *map(capacity_digest, enrolled.trainers)}
+            self._standings.take(asked, frozenset(proposed), waiting)
+
+    def _log_decision(self, leg: ChannelId, trainee: TraineeId, decision: Draw | Reason) -> None:
+        """P11: each call's one decision, before anything is captured; by the ledger's name of the call."""
+        word = decision.value if isinstance(decision, Reason) else decision.kind.value
+        log.info("decided", call=self._call(leg, trainee), decision=word)
 
     # -- what a trainee is told -----------------------------------------------------------------------------------
 
@@ -557,7 +590,7 @@ class Bridge:
         """P24: writes what the ledger is owed, in order, now or when its disk has room again."""
         try:
             while self._owed:
-                self._owed[0]()
+                self._standings.note(self._owed[0]())
                 self._owed.popleft()
         except OperatorError as error:
             self._no_room(str(error))

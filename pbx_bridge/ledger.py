@@ -18,7 +18,6 @@ from pathlib import Path
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId
-from pbx_bridge.training.plans import Used
 
 KEPT_DAYS = 30
 """P24: per-person entries live 30 days."""
@@ -121,17 +120,6 @@ class Ledger:
     def unfinished(self) -> list[Line]:
         """Recordings that began and never got their answer: the bridge did not survive them."""
         return [line for line in self.lines() if line.outcome == BEGAN]
-
-    def used(self, trainee: TraineeId) -> Used:
-        """P15: what this trainee's current week (from Monday) shows."""
-        today = datetime.now().astimezone().date()
-        monday = today - timedelta(days=today.weekday())
-        mine = [
-            line
-            for line in self.lines(since=monday)
-            if line.trainee == trainee and line.outcome in (Outcome.RECORDED.value, BEGAN)
-        ]
-        return Used(len(mine), sum(line.seconds for line in mine) / 60)
 
     def forget_old(self) -> int:
         """P24: drop files older than 30 days. Returns how many went."""

@@ -19,8 +19,9 @@ from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
 from pbx_bridge.calls.session import Session, State
 from pbx_bridge.calls.switchboard import Directory, Switchboard
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
-from pbx_bridge.training.plans import Draw, Plan, Used
-from pbx_bridge.training.rules import decide
+from pbx_bridge.training.decision import decide, still
+from pbx_bridge.training.plans import Draw, Plan
+from pbx_bridge.training.standing import Held, Standing, held
 
 Call = tuple[TraineeId, ChannelId]
 """A trainee and the channel that started the call: what P11 draws once and P24 answers once."""
@@ -35,15 +36,18 @@ class Desk:
         directory: Directory,
         plans: Callable[[], tuple[Plan, ...]],
         notice_of: Callable[[TraineeId], str],
-        used: Callable[[TraineeId], Used],
+        standing: Callable[[], Standing],
         roll: Callable[[], float],
         now: Callable[[], datetime],
         new_recording: Callable[[], RecordingId],
         foreign_recorders_allowed: bool = False,
         payment_limit_ns: int = PAYMENT_DEFAULT_S * 10**9,
+        decided: Callable[[ChannelId, TraineeId, Draw | Reason], None] = lambda *_: None,
     ) -> None:
+        """`decided` is told each call's one decision when it is taken (P11)."""
         self._switchboard = Switchboard(directory, foreign_recorders_allowed=foreign_recorders_allowed)
-        self._plans, self._notice_of, self._used = plans, notice_of, used
+        self._plans, self._notice_of, self._standing = plans, notice_of, standing
+        self._tell_decision = decided
         self._roll, self._wall, self.new_recording = roll, now, new_recording
         self.payment_limit_ns = payment_limit_ns
         self._sessions: dict[ChannelId, Session] = {}
@@ -65,6 +69,12 @@ class Desk:
 
     def current_notice(self, trainee: TraineeId) -> str:
         return self._notice_of(trainee)
+
+    def minutes_for(self, draw: Draw) -> float | Reason:
+        """P10, P15: what a drawn call may have now that its conversation begins; a frozen desk begins none."""
+        if self.frozen is not None:
+            return self.frozen
+        return still(draw, self._wall(), self._standing(), self._held(to_come=True))
 
     # -- the PBX ------------------------------------------------------------------------------------------------
 
@@ -113,6 +123,7 @@ class Desk:
         call = (offered.trainee, offered.origin)
         if call not in self._decisions:
             self._decisions[call] = offered.forbidden or self._decide(offered.trainee)
+            self._tell_decision(offered.leg, offered.trainee, self._decisions[call])
         decision = offered.forbidden or self._decisions[call]
         self._sessions[offered.leg] = Session(offered, decision, self)
         if isinstance(decision, Reason):
@@ -125,7 +136,19 @@ class Desk:
     def _decide(self, trainee: TraineeId) -> Draw | Reason:
         if self.frozen is not None:
             return self.frozen
-        return decide(self._plans(), trainee, self._wall(), self._used(trainee), self._roll())
+        standing, now = self._standing(), self._wall()
+        return decide(self._plans(), trainee, now, standing, self._held(to_come=False), self._roll())
+
+    def _held(self, *, to_come: bool) -> list[Held]:
+        """P15: the recordings that are not sealed yet; one that still runs with all it may `to_come` to, or with nothing.
+
+        While a phone rings nobody knows whether a running recording will leave room: that is asked when the talk begins.
+        """
+        return [
+            held(session.permit.plan, session.minutes if to_come or session.ended else 0.0)
+            for session in self._sessions.values()
+            if session.permit is not None and session.state is not State.DONE
+        ]
 
     @property
     def frozen(self) -> Reason | None:

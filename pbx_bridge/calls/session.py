@@ -50,6 +50,8 @@ class Surroundings(Protocol):
 
     def current_notice(self, trainee: TraineeId) -> str: ...
 
+    def minutes_for(self, draw: Draw) -> float | Reason: ...
+
     def new_recording(self) -> RecordingId: ...
 
     @property
@@ -77,6 +79,9 @@ class Session:
         self.recording: RecordingId | None = None
         self.permit: Permit | None = None
         self.station: StationSeen | None = None
+        self.minutes = 0.0
+        """What the recording may come to at most, once it has ended: what it came to (P15)."""
+        self._begin_ns = self._latest_ns = 0
         self._surroundings = surroundings
         self._draw = decision if isinstance(decision, Draw) else None
         self.state = State.WAITING if self._draw else State.REFUSED
@@ -196,6 +201,11 @@ class Session:
         permit = issue(self._draw, station.acknowledged, current, heard)
         if isinstance(permit, Reason):
             return self._refuse(permit)
+        minutes = self._surroundings.minutes_for(self._draw)
+        if isinstance(minutes, Reason):
+            return self._refuse(minutes)
+        self.minutes = min(minutes, rules.CEILING_NS / 60e9)
+        self._begin_ns, self._latest_ns = at_ns, at_ns + rules.longest_ns(self.minutes)
         self.permit, self.station, self.recording = permit, station, self._surroundings.new_recording()
         self.state = State.RECORDING
         self._orders += [
@@ -204,7 +214,7 @@ class Session:
             co.StartAudio(self.leg, self.recording),
             co.WatchLeg(self.leg),
             co.SetTimer(self.leg, START, at_ns + rules.START_LIMIT_NS),
-            co.SetTimer(self.leg, CEILING, at_ns + rules.longest_ns(self._draw.minutes_left)),
+            co.SetTimer(self.leg, CEILING, self._latest_ns),
         ]
         return None
 
@@ -312,7 +322,9 @@ class Session:
         """P8: fix the end of the file and stop all three tracks."""
         self.reason = reason
         self._erase = erase
-        self._end_ns = min(at_ns, self._paused_ns) if self.state is State.PAUSED else at_ns
+        paused = self.state is State.PAUSED
+        self._end_ns = min(at_ns, self._latest_ns, self._paused_ns if paused else at_ns)
+        self.minutes = (self._end_ns - self._begin_ns) / 60e9
         station, recording = self._live()
         self.state = State.CLOSING
         if captured:
@@ -405,6 +417,11 @@ class Session:
         return self.state in (State.RECORDING, State.PAUSED) or (
             self.state is State.CLOSING and not self._closed
         )
+
+    @property
+    def ended(self) -> bool:
+        """The end of its recording is fixed."""
+        return self.state in (State.CLOSING, State.DONE)
 
     @property
     def over(self) -> bool:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from functools import partial
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import parse_name
 from pbx_bridge.programs import MAX_TITLE_PATTERN, rule_fault
 from pbx_bridge.training.plans import Application, Mask, Plan, Trainee, Trainer
-from pbx_bridge.training.rules import check_capacity, check_plan
+from pbx_bridge.training.rules import check_capacity, check_history, check_plan, last_day
 from pbx_bridge.wire import ApplicationRule
 
 ENDPOINTS_LIMIT = 16
@@ -71,6 +71,7 @@ def faults(enrolled: Enrolled) -> tuple[Fault, ...]:
             *map(_application, enrolled.applications),
             *(_plan(plan, enrolled) for plan in enrolled.plans),
             _overlaps(enrolled.plans),
+            _histories(enrolled.plans),
         )
     )
 
@@ -94,12 +95,6 @@ def sound(enrolled: Enrolled) -> Enrolled:
         and {a.name for a in plan.applications} <= known[2]
     )
     return replace(enrolled, trainees=trainees, trainers=trainers, applications=applications, plans=plans)
-
-
-def last_day(plan: Plan) -> date:
-    """The last day on which it holds or held; before `first_day` when it ended before it began."""
-    early = plan.ended_on - timedelta(days=1) if plan.ended_on is not None else plan.last_day
-    return min(plan.last_day, early)
 
 
 def _at(kind: str, name: str) -> str:
@@ -262,3 +257,13 @@ def _overlaps(plans: Iterable[Plan]) -> Iterator[Fault]:
                     )
             if latest is None or last_day(plan) > last_day(latest):
                 latest = plan
+
+
+def _histories(plans: Iterable[Plan]) -> Iterator[Fault]:
+    """P13: six months per person and application in any 24; the later plan is the one too many."""
+    by_trainee = defaultdict[str, list[Plan]](list)
+    for plan in plans:
+        by_trainee[plan.trainee].append(plan)
+    for theirs in by_trainee.values():
+        for plan in theirs:
+            yield from _asked(_at("plan", plan.id), partial(check_history, plan, theirs))

@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from pbx_bridge.catalogue.enrolled import last_day
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.plans import Plan
+from pbx_bridge.training.rules import last_day
 
 REMEMBERED = timedelta(days=731)
 """P13: 24 months, from a plan's last day."""

@@ -1,17 +1,17 @@
-"""P11, P13, P15: which call of which trainee may be recorded, decided before it is answered.
+"""P11, P13, P15: what no plan may pass, who sits where, and which plan holds today.
 
-Pure: it is given the plans, the week's use, the wall clock and one random number; it never asks for them.
+Pure questions about plans and persons; whether one call is recorded is asked of training/decision.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Draw, DrawKind, Plan, Trainee, Trainer, Used
+from pbx_bridge.training.plans import Application, Plan, Slot, Trainee, Trainer
 
 RATE_CEILING = 0.25
 """P11: no configuration draws more than one call in four."""
@@ -19,8 +19,10 @@ RECORDINGS_CEILING = 5
 """P15: recordings a week and trainee."""
 MINUTES_CEILING = 60
 """P15: minutes a week and trainee."""
-PLAN_CEILING = timedelta(days=184)
-"""P13: six months per person and application."""
+PLAN_CEILING_DAYS = 184
+"""P13: six months per person and application, the longest six there are, both ends counted."""
+PLAN_WINDOW_YEARS = 2
+"""P13: in any 24 months."""
 SLOT_CEILING = timedelta(hours=2)
 """P15: booked slots a day."""
 CAPACITY_CEILING_MIN = 600
@@ -46,7 +48,7 @@ def check_plan(plan: Plan) -> None:
         )
     if plan.last_day < plan.first_day:
         raise OperatorError("last_day is before first_day (P13)", where=where, do="Correct the dates")
-    if plan.last_day - plan.first_day > PLAN_CEILING:
+    if (plan.last_day - plan.first_day).days + 1 > PLAN_CEILING_DAYS:
         raise OperatorError("it lasts more than six months (P13)", where=where, do="Shorten it")
     if plan.trainer == plan.approver:
         raise OperatorError("the approver is the trainer (P13)", where=where, do="Name another approver")
@@ -54,14 +56,27 @@ def check_plan(plan: Plan) -> None:
         raise OperatorError(
             "it names no application (P3)", where=where, do="Name at least one [[application]]"
         )
-    per_day: dict[str, timedelta] = {}
-    for slot in plan.slots:
+    _check_slots(plan.slots, where)
+
+
+def _check_slots(slots: Iterable[Slot], where: str) -> None:
+    """P15: at most two hours of booked slots on any day of their own zone, a slot over midnight counted on both."""
+    per_day: dict[date, timedelta] = {}
+    for slot in slots:
         if slot.end <= slot.start:
             raise OperatorError("a slot ends before it starts", where=where, do="Correct the slot")
-        day = slot.start.date().isoformat()
-        per_day[day] = per_day.get(day, timedelta()) + (slot.end - slot.start)
-        if per_day[day] > SLOT_CEILING:
-            raise OperatorError(f"slots of {day} exceed 2 hours (P15)", where=where, do="Shorten them")
+        if slot.end - slot.start > SLOT_CEILING:
+            raise OperatorError(
+                f"the slot of {slot.start.date()} exceeds 2 hours (P15)", where=where, do="Shorten it"
+            )
+        zone = slot.start.tzinfo
+        midnight = datetime.combine(slot.start.date() + timedelta(days=1), time(), tzinfo=zone)
+        parts = (slot.start, min(slot.end, midnight)), (midnight, max(slot.end, midnight))
+        for start, end in parts:
+            day = start.date()
+            per_day[day] = per_day.get(day, timedelta()) + (end - start)
+            if per_day[day] > SLOT_CEILING:
+                raise OperatorError(f"slots of {day} exceed 2 hours (P15)", where=where, do="Shorten them")
 
 
 def check_capacity(trainer: Trainer) -> None:
@@ -72,6 +87,59 @@ def check_capacity(trainer: Trainer) -> None:
             where=f"trainer {trainer.id}",
             do="Declare what this trainer really has time for",
         )
+
+
+def enrolled_days(plans: Iterable[Plan], application: Application, until: date) -> int:
+    """P13: days, in the 24 months that end with `until`, on which one of one trainee's plans held for `application`.
+
+    An application listed again under another name, or the same name on another program, is the same application.
+    """
+    begin = _years_before(until, PLAN_WINDOW_YEARS) + timedelta(days=1)
+    spans = [
+        (max(plan.first_day, begin), min(last_day(plan), until))
+        for plan in plans
+        if any(_same(application, other) for other in plan.applications)
+    ]
+    return sum(max(0, (last - first).days + 1) for first, last in spans)
+
+
+def used_up(plan: Plan, plans: Iterable[Plan], day: date) -> bool:
+    """P13: whether `plan` has on `day` passed six months per person and application in any 24.
+
+    `plans` are all of the trainee's, those over included. A plan can only come nearer to it from day to day, so a plan that
+    has not passed on its last day never does.
+    """
+    own = [other for other in plans if other.trainee == plan.trainee]
+    return any(enrolled_days(own, application, day) > PLAN_CEILING_DAYS for application in plan.applications)
+
+
+def check_history(plan: Plan, plans: Iterable[Plan]) -> None:
+    """P13: six months per person and application in any 24, over all of a trainee's plans. Raises: OperatorError."""
+    if last_day(plan) >= plan.first_day and used_up(plan, plans, last_day(plan)):
+        raise OperatorError(
+            "with this trainee's other plans it makes more than six months for one application in 24 (P13)",
+            where=f"plan {plan.id}",
+            do="Let it begin later or end earlier",
+        )
+
+
+def last_day(plan: Plan) -> date:
+    """The last day on which it holds or held; before `first_day` when it was ended before it began."""
+    if plan.ended_on is None:
+        return plan.last_day
+    return min(plan.last_day, plan.ended_on - timedelta(days=1))
+
+
+def _same(one: Application, other: Application) -> bool:
+    program = (one.executable, one.main_program)
+    return one.name == other.name or program == (other.executable, other.main_program)
+
+
+def _years_before(day: date, years: int) -> date:
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:  # 29 February
+        return day.replace(year=day.year - years, day=28)
 
 
 def who(trainees: Iterable[Trainee], endpoint: str, named: str, by_site: bool) -> TraineeId | Reason | None:
@@ -94,26 +162,3 @@ def who(trainees: Iterable[Trainee], endpoint: str, named: str, by_site: bool) -
 def current_plan(plans: Iterable[Plan], trainee: TraineeId, today: date) -> Plan | None:
     """P13, P14: the one plan that holds for `trainee` today: what they are told about and what is decided by."""
     return next((plan for plan in plans if plan.trainee == trainee and plan.holds_on(today)), None)
-
-
-def decide(
-    plans: Iterable[Plan], trainee: TraineeId, now: datetime, used: Used, roll: float
-) -> Draw | Reason:
-    """P11: the one draw of a call. `roll` is uniform in [0, 1), from the system's random source; `now` has a zone.
-
-    A call is recorded in a booked slot or when drawn at the plan's rate, within the plan's dates and weekly caps.
-    """
-    mine = [plan for plan in plans if plan.trainee == trainee]
-    if not mine:
-        return Reason.NO_PLAN
-    plan = current_plan(mine, trainee, now.date())
-    if plan is None:
-        return Reason.PLAN_ENDED
-    if used.recordings >= plan.recordings_per_week or used.minutes >= plan.minutes_per_week:
-        return Reason.WEEKLY_CAP
-    left = plan.minutes_per_week - used.minutes
-    if any(slot.start <= now < slot.end for slot in plan.slots):
-        return Draw(plan, DrawKind.SLOT, now.timestamp(), left)
-    if roll < plan.rate:
-        return Draw(plan, DrawKind.DRAWN, now.timestamp(), left)
-    return Reason.NOT_DRAWN

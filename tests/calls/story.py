@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from functools import partial
 
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.desk import Desk
+from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
-from pbx_bridge.training.plans import Application, Need, Plan, Trainee, Used
+from pbx_bridge.training.plans import (
+    Application,
+    Draw,
+    Need,
+    Plan,
+    Trainee,
+    Trainer,
+    capacity_digest,
+    plan_digest,
+)
 from pbx_bridge.training.rules import who
+from pbx_bridge.training.standing import Standing
 
 AGENT, SECOND, CUSTOMER, OTHER = ChannelId("a1"), ChannelId("a2"), ChannelId("c1"), ChannelId("c2")
 ALICE, BOB = TraineeId("alice"), TraineeId("bob")
@@ -43,25 +54,41 @@ TRAINEES = (
 )
 
 
+BRUNO = Trainer("bruno", 600)
+PLANS = (plan(), plan(BOB))
+
+
+def standing(plans: Iterable[Plan] = PLANS, trainer: Trainer = BRUNO) -> Standing:
+    """All approved, nothing used, nothing waiting."""
+    approved = frozenset({capacity_digest(trainer), *map(plan_digest, plans)})
+    return Standing(approved, {}, {trainer.id: trainer}, {}, {})
+
+
 class Story:
     """One desk, two trainees with a plan, Alice's station live, every draw won unless told otherwise."""
 
     def __init__(
-        self, roll: float = 0.0, station: bool = True, foreign_recorders_allowed: bool = False
+        self,
+        roll: float = 0.0,
+        station: bool = True,
+        foreign_recorders_allowed: bool = False,
+        decided: Callable[[ChannelId, TraineeId, Draw | Reason], None] = lambda *_: None,
     ) -> None:
         self.rolls = 0
         self.roll = roll
+        self.standing = standing()
         self.orders: list[co.Command] = []
         self._ids = iter(RecordingId(f"rec{number}") for number in range(1, 1000))
         self.desk = Desk(
             directory=partial(who, TRAINEES),
-            plans=lambda: (plan(), plan(BOB)),
+            plans=lambda: PLANS,
             notice_of=lambda _: NOTICE,
-            used=lambda _: Used(0, 0.0),
+            standing=lambda: self.standing,
             roll=self._roll,
             now=lambda: datetime(2026, 11, 23, 10, tzinfo=UTC),
             new_recording=lambda: next(self._ids),
             foreign_recorders_allowed=foreign_recorders_allowed,
+            decided=decided,
         )
         self >> fa.LinkUp(0, ())
         if station:

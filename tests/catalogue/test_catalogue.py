@@ -86,6 +86,12 @@ MISTAKES: list[tuple[str, Step]] = [
     ("P3", lambda c: c.change_plan(replace(plan(), applications=()))),
     ("P14", lambda c: c.add_plan(replace(plan(), id="alice-more"))),
     ("P14", lambda c: c.add_plan(replace(plan(), id="a", first_day=date(2026, 11, 20)))),
+    (
+        "P13",
+        lambda c: c.add_plan(
+            replace(plan(), id="a", first_day=date(2027, 1, 1), last_day=date(2027, 6, 30))
+        ),
+    ),
     ("P15", lambda c: c.change_trainer(Trainer("bruno", 601))),
     ("P15", lambda c: c.change_trainer(Trainer("bruno", -1))),
     ("P15", lambda c: c.book_slot("alice-orders", Slot(NINE, NINE + 3 * HOUR))),

@@ -1,24 +1,29 @@
-"""Plans, ceilings and the draw."""
+"""What no plan may pass, who sits where."""
 
 from __future__ import annotations
 
-import math
-import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pbx_bridge.calls.reasons import Reason
-from pbx_bridge.calls.rules import CEILING_NS, longest_ns
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Draw, DrawKind, Plan, Slot, Trainee, Used
-from pbx_bridge.training.rules import check_plan, current_plan, decide, who
+from pbx_bridge.training.plans import Application, Plan, Slot, Trainee, Trainer
+from pbx_bridge.training.rules import (
+    check_capacity,
+    check_history,
+    check_plan,
+    enrolled_days,
+    used_up,
+    who,
+)
 from tests.calls.story import ALICE, plan
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
-NOTHING_USED = Used(0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +33,7 @@ NOTHING_USED = Used(0, 0.0)
         (replace(plan(), rate=-0.1), "P11"),
         (replace(plan(), recordings_per_week=6), "P15"),
         (replace(plan(), minutes_per_week=61), "P15"),
-        (replace(plan(), last_day=date(2027, 5, 5)), "P13"),
+        (replace(plan(), last_day=date(2027, 5, 4)), "P13"),
         (replace(plan(), last_day=date(2026, 10, 1)), "P13"),
         (replace(plan(), approver="bruno"), "P13"),
         (replace(plan(), applications=()), "P3"),
@@ -37,44 +42,120 @@ NOTHING_USED = Used(0, 0.0)
 )
 def test_no_plan_passes_a_ceiling(changed: Plan, rule: str) -> None:
     check_plan(plan())
+    check_plan(
+        replace(plan(), last_day=date(2027, 5, 3), rate=0.25, recordings_per_week=5, minutes_per_week=60)
+    )
     with pytest.raises(OperatorError, match=rule):
         check_plan(changed)
 
 
-def test_each_reason_not_to_draw() -> None:
-    assert decide((), ALICE, NOW, NOTHING_USED, 0.0) is Reason.NO_PLAN
-    assert decide((plan(),), TraineeId("bob"), NOW, NOTHING_USED, 0.0) is Reason.NO_PLAN
-    assert decide((plan(),), ALICE, NOW + timedelta(days=60), NOTHING_USED, 0.0) is Reason.PLAN_ENDED
-    assert decide((plan(),), ALICE, NOW - timedelta(days=60), NOTHING_USED, 0.0) is Reason.PLAN_ENDED
-    assert decide((plan(),), ALICE, NOW, Used(2, 1.0), 0.0) is Reason.WEEKLY_CAP
-    assert decide((plan(),), ALICE, NOW, Used(1, 20.0), 0.0) is Reason.WEEKLY_CAP
-    assert decide((plan(),), ALICE, NOW, NOTHING_USED, 0.25) is Reason.NOT_DRAWN
+DAY = timedelta(days=1)
 
 
-def test_a_booked_slot_needs_no_luck_but_counts_against_the_caps() -> None:
-    booked = replace(plan(), slots=(Slot(NOW, NOW + timedelta(minutes=30)),))
-    won = decide((booked,), ALICE, NOW, NOTHING_USED, 0.99)
-    assert isinstance(won, Draw)
-    assert won.kind is DrawKind.SLOT
-    assert decide((booked,), ALICE, NOW + timedelta(minutes=30), NOTHING_USED, 0.99) is Reason.NOT_DRAWN
-    assert decide((booked,), ALICE, NOW, Used(2, 0.0), 0.99) is Reason.WEEKLY_CAP
+def test_no_day_has_more_than_two_hours_of_slots() -> None:
+    """P15: on either side of a midnight too."""
+    late = NOW.replace(hour=22, minute=30)
+
+    def booked(*slots: Slot) -> Plan:
+        return replace(plan(), slots=slots)
+
+    over_midnight = Slot(late, late + timedelta(hours=2))
+    check_plan(booked(over_midnight))
+    check_plan(booked(over_midnight, Slot(NOW, NOW + timedelta(minutes=30))))
+    check_plan(booked(over_midnight, Slot(NOW + DAY, NOW + DAY + timedelta(minutes=90))))
+    for wrong in (
+        booked(Slot(NOW, NOW + timedelta(hours=2, seconds=1))),
+        booked(over_midnight, Slot(NOW, NOW + timedelta(minutes=31))),
+        booked(over_midnight, Slot(NOW + DAY, NOW + DAY + timedelta(minutes=91))),
+    ):
+        with pytest.raises(OperatorError, match="P15"):
+            check_plan(wrong)
+    with pytest.raises(OperatorError, match="ends before it starts"):
+        check_plan(booked(Slot(NOW, NOW)))
 
 
-def test_a_recording_is_no_longer_than_the_weeks_minutes_allow() -> None:
-    won = decide((plan(),), ALICE, NOW, Used(1, 19.5), 0.0)
-    assert isinstance(won, Draw)
-    assert longest_ns(won.minutes_left) == 30 * 10**9
-    assert longest_ns(600) == CEILING_NS
+def test_nobody_declares_more_than_ten_hours_a_week() -> None:
+    check_capacity(Trainer("bruno", 600))
+    check_capacity(Trainer("bruno", 0))
+    for minutes in (601, -1):
+        with pytest.raises(OperatorError, match="P15"):
+            check_capacity(Trainer("bruno", minutes))
 
 
-def test_the_draw_keeps_the_rate() -> None:
-    """Over 10,000 calls the share drawn stays within six standard deviations of the rate."""
-    rolls, calls, rate = random.Random(1), 10_000, 0.05
-    drawn = sum(
-        isinstance(decide((plan(rate=rate),), ALICE, NOW, NOTHING_USED, rolls.random()), Draw)
-        for _ in range(calls)
+def held(name: str, first: date, days: int, *applications: Application) -> Plan:
+    last = first + timedelta(days=days - 1)
+    return replace(
+        plan(), id=name, first_day=first, last_day=last, applications=applications or plan().applications
     )
-    assert abs(drawn - calls * rate) < 6 * math.sqrt(calls * rate * (1 - rate))
+
+
+ORDERS = plan().applications[0]
+OTHER = Application("mail", "/opt/mail/mail", None, "Mail")
+FIRST = date(2026, 1, 5)
+
+
+def test_six_months_in_any_twenty_four() -> None:
+    """P13: counted over all of a trainee's plans, and whatever the application is called this time."""
+    old = held("old", FIRST, 100)
+    check_history(old, [old])
+    longest = held("new", date(2026, 9, 1), 84)
+    check_history(longest, [old, longest])
+    renamed = replace(ORDERS, name="orders 2")
+    moved = replace(ORDERS, executable="/opt/orders-2/orders")
+    for application in (ORDERS, renamed, moved):
+        new = held("new", date(2026, 9, 1), 85, application)
+        with pytest.raises(OperatorError, match="P13"):
+            check_history(new, [old, new])
+        check_history(old, [old, new])
+    elsewhere = held("new", date(2026, 9, 1), 184, OTHER)
+    check_history(elsewhere, [old, elsewhere])
+    theirs = replace(held("new", date(2026, 9, 1), 184), trainee=TraineeId("bob"))
+    check_history(theirs, [old, theirs])
+
+
+def test_what_was_ended_earlier_or_lies_further_back_leaves_its_days() -> None:
+    old = held("old", FIRST, 184)
+    new = held("new", FIRST + timedelta(days=300), 60)
+    with pytest.raises(OperatorError, match="P13"):
+        check_history(new, [old, new])
+    ended = replace(old, ended_on=FIRST + timedelta(days=124))
+    check_history(new, [ended, new])
+    never = replace(old, ended_on=FIRST)
+    assert enrolled_days([never], ORDERS, FIRST) == 0
+    check_history(never, [never, new])
+    begin = FIRST.replace(year=2028)
+    assert enrolled_days([old], ORDERS, begin - DAY) == 184, "24 months to the day"
+    assert enrolled_days([old], ORDERS, begin) == 183
+    assert enrolled_days([old], ORDERS, FIRST) == 1
+    assert enrolled_days([held("leap", date(2026, 3, 1), 10)], ORDERS, date(2028, 2, 29)) == 10
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 900), st.integers(1, 184)), min_size=1, max_size=6),
+    st.integers(0, 1200),
+)
+def test_no_day_of_a_plan_that_passed_is_over_six_months(spans: list[tuple[int, int]], offset: int) -> None:
+    """The last day stands for all: checked by counting every day of every plan."""
+    plans: list[Plan] = []
+    for number, (start, days) in enumerate(spans):
+        new = held(f"p{number}", FIRST + timedelta(days=start), days)
+        if any(new.first_day <= other.last_day and other.first_day <= new.last_day for other in plans):
+            continue
+        plans.append(new)
+    wrong = set()
+    for each in plans:
+        try:
+            check_history(each, plans)
+        except OperatorError:
+            wrong.add(each.id)
+    for each in plans:
+        length = (each.last_day - each.first_day).days + 1
+        every = (each.first_day + timedelta(days=number) for number in range(length))
+        assert any(used_up(each, plans, day) for day in every) == (each.id in wrong)
+    day = FIRST + timedelta(days=offset)
+    inside = [day - timedelta(days=back) for back in range((day - day.replace(year=day.year - 2)).days)]
+    counted = sum(any(each.first_day <= one <= each.last_day for each in plans) for one in inside)
+    assert enrolled_days(plans, ORDERS, day) == counted
 
 
 def test_who_sits_at_a_phone() -> None:
@@ -91,12 +172,3 @@ def test_who_sits_at_a_phone() -> None:
     assert who(known, "PJSIP/203", "Eve Jones", False) == "eve"
     assert who(known, "PJSIP/999", "Eve Jones", True) == "eve", "a hot desk"
     assert who(known, "PJSIP/999", "Somebody", True) is None
-
-
-def test_what_a_trainee_is_told_is_what_is_decided_by() -> None:
-    later = replace(plan(rate=0.1), id="later", first_day=date(2027, 1, 1), last_day=date(2027, 2, 1))
-    for plans in ((plan(), later), (later, plan())):
-        told = current_plan(plans, ALICE, NOW.date())
-        drawn = decide(plans, ALICE, NOW, NOTHING_USED, 0.0)
-        assert isinstance(drawn, Draw)
-        assert told == drawn.plan == plan()

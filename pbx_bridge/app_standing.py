@@ -1,0 +1,145 @@
+"""What a decision is taken from, kept current in the bridge so that nothing is asked while a phone rings (P11, P15).
+
+The week comes from the ledger's lines, read once and then told one by one; the backlog and the approvals come from the
+keeper every two seconds. What the keeper does not say leaves no room and opens nothing. Plans and capacities are the
+catalogue's; a hand that changes a row there changes its digest, and the keeper approved another.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from pbx_bridge.archive.keeper_wire import Waiting
+from pbx_bridge.calls.reasons import Outcome
+from pbx_bridge.ids import TraineeId
+from pbx_bridge.ledger import BEGAN, Line
+from pbx_bridge.training.plans import Plan, Trainer, Used
+from pbx_bridge.training.rules import MINUTES_CEILING
+from pbx_bridge.training.standing import Standing
+
+REFRESH_S = 2.0
+"""How often the keeper is asked what was approved and reviewed."""
+MS_A_MINUTE = 60_000
+
+
+class Reader(Protocol):
+    """The ledger, as far as it is needed here."""
+
+    def lines(self, *, since: date) -> Iterable[Line]: ...
+
+
+class Standings:
+    """`now()` is how things stand; `note` and `take` keep it so. Used from the bridge's loop alone."""
+
+    def __init__(
+        self,
+        ledger: Reader,
+        plans: Callable[[], tuple[Plan, ...]],
+        trainers: Callable[[], tuple[Trainer, ...]],
+        today: Callable[[], date] = lambda: datetime.now().astimezone().date(),
+    ) -> None:
+        self._ledger, self._plans, self._trainers, self._today = ledger, plans, trainers, today
+        self._monday = date.min
+        self._week: dict[str, Line] = {}
+        """The last line of each call of this week that was recorded."""
+        self._used: dict[TraineeId, Used] = {}
+        self._recorded: dict[str, float] = {}
+        self._plans_seen: tuple[Plan, ...] | None = None
+        self._approved: frozenset[str] = frozenset()
+        self._backlog: dict[str, float] | None = None
+        self._sealed_since: list[tuple[str, float]] = []
+        """(trainer, minutes) that the keeper's last answer may not hold yet."""
+
+    def now(self) -> Standing:
+        """How things stand."""
+        if self._monday != (monday := _monday(self._today())):
+            self._load(monday)
+        if self._plans_seen is not (plans := self._plans()):
+            self._plans_seen = plans
+            self._share_out()
+        return Standing(
+            approved=self._approved,
+            used=self._used,
+            trainers={trainer.id: trainer for trainer in self._trainers()},
+            recorded_minutes=self._recorded,
+            backlog_minutes=self._waiting(),
+        )
+
+    def note(self, line: Line) -> None:
+        """The ledger has this line now."""
+        if line.outcome == Outcome.RECORDED.value:
+            self._sealed_since.append((self._trainer(line), line.seconds / 60))
+        if self._monday == _monday(self._today()):
+            self._keep(line)
+            self._count(TraineeId(line.trainee))
+            self._share_out()
+
+    def asking(self) -> int:
+        """Call it before the keeper is asked; `take` wants the answer. What is sealed in between stays counted."""
+        return len(self._sealed_since)
+
+    def take(self, asked: int, approved: frozenset[str], waiting: Iterable[Waiting]) -> None:
+        """What the keeper answered."""
+        self._approved = approved
+        backlog: defaultdict[str, float] = defaultdict(float)
+        for each in waiting:
+            backlog[each.trainer] += each.duration_ms / MS_A_MINUTE
+        self._backlog = dict(backlog)
+        del self._sealed_since[:asked]
+
+    def lost(self) -> None:
+        """The keeper does not answer: nothing is known to be approved or reviewed."""
+        self._approved, self._backlog = frozenset(), None
+
+    # -- the week -----------------------------------------------------------------------------------------------
+
+    def _load(self, monday: date) -> None:
+        self._monday, self._week = monday, {}
+        for line in self._ledger.lines(since=monday):
+            self._keep(line)
+        self._used = {}
+        for trainee in {TraineeId(line.trainee) for line in self._week.values()}:
+            self._count(trainee)
+        self._share_out()
+
+    def _keep(self, line: Line) -> None:
+        self._week.pop(line.call, None)
+        if line.outcome in (Outcome.RECORDED.value, BEGAN):
+            self._week[line.call] = line
+
+    def _count(self, trainee: TraineeId) -> None:
+        mine = [line for line in self._week.values() if line.trainee == trainee]
+        self._used[trainee] = Used(len(mine), sum(map(_minutes, mine)))
+
+    def _share_out(self) -> None:
+        recorded: defaultdict[str, float] = defaultdict(float)
+        for line in self._week.values():
+            recorded[self._trainer(line)] += _minutes(line)
+        self._recorded = dict(recorded)
+
+    def _trainer(self, line: Line) -> str:
+        """Who reviews it: the plan's trainer; of a plan that is gone, the trainer of that person's other plans."""
+        plans = self._plans()
+        named = (plan.trainer for plan in plans if plan.id == line.plan)
+        theirs = (plan.trainer for plan in plans if plan.trainee == line.trainee)
+        return next(named, None) or next(theirs, "")
+
+    def _waiting(self) -> dict[str, float] | None:
+        if self._backlog is None:
+            return None
+        waiting = defaultdict(float, self._backlog)
+        for trainer, minutes in self._sealed_since:
+            waiting[trainer] += minutes
+        return dict(waiting)
+
+
+def _minutes(line: Line) -> float:
+    """Of a recording that a bridge left open and nobody rebuilt yet: as long as it may be at most."""
+    return MINUTES_CEILING if line.outcome == BEGAN else line.seconds / 60
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

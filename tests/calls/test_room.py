@@ -1,0 +1,141 @@
+"""P11, P13, P15 at the desk: one decision a call, told when it is taken; the room is asked again when the talk begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pbx_bridge.calls import commands as co
+from pbx_bridge.calls import facts as fa
+from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.ids import ChannelId, StationId
+from pbx_bridge.training.plans import Draw, Trainer, Used
+from pbx_bridge.training.standing import Standing
+from tests.calls.story import (
+    AGENT,
+    ALICE,
+    BOB,
+    NOTICE,
+    OTHER,
+    SECOND,
+    SECOND_NS,
+    Story,
+    agent_hangs_up,
+    answers,
+    rings,
+    standing,
+)
+
+BOBS = StationId("desk-2")
+
+
+def reason_of(story: Story) -> Reason:
+    story.kinds()
+    story >> rings(1) >> answers(2) >> agent_hangs_up(9)
+    (line,) = story.ledger()
+    assert line.outcome is Outcome.NOT_RECORDED
+    return line.reason
+
+
+@pytest.mark.parametrize(
+    ("stand", "reason"),
+    [
+        (replace(standing(), approved=frozenset()), Reason.NOT_APPROVED),
+        (replace(standing(), used={ALICE: Used(2, 3.0)}), Reason.WEEKLY_CAP),
+        (replace(standing(), recorded_minutes={"bruno": 600.0}), Reason.CAPACITY),
+        (replace(standing(), backlog_minutes={"bruno": 600.0}), Reason.BACKLOG),
+        (replace(standing(), backlog_minutes=None), Reason.BACKLOG),
+    ],
+)
+def test_what_there_is_no_room_or_leave_for(stand: Standing, reason: Reason) -> None:
+    story = Story()
+    story.standing = stand
+    assert reason_of(story) is reason
+    story.standing = standing()
+    story >> rings(11, ChannelId("a3"), ChannelId("c3"))
+    assert "PrepareCapture" in story.kinds(), "a control: with room and leave the next call is drawn"
+
+
+def test_what_changed_between_the_ring_and_the_answer_counts() -> None:
+    for stand, reason in (
+        (replace(standing(), approved=frozenset()), Reason.NOT_APPROVED),
+        (replace(standing(), used={ALICE: Used(2, 3.0)}), Reason.WEEKLY_CAP),
+    ):
+        story = Story() >> rings()
+        story.standing = stand
+        story.kinds()
+        story >> answers(1) >> agent_hangs_up(5)
+        assert [line.reason for line in story.ledger()] == [reason]
+
+
+def test_a_desk_frozen_while_the_phone_rings_begins_nothing() -> None:
+    story = Story() >> rings()
+    story.desk.freeze(Reason.AUDIT)
+    story >> answers(1) >> agent_hangs_up(5)
+    assert [line.reason for line in story.ledger()] == [Reason.AUDIT]
+
+
+def test_two_recordings_at_once_share_the_trainers_room() -> None:
+    """Alice's may become 20 minutes of the 25 there are: Bob's gets the five that are left."""
+    story = Story()
+    story.standing = standing(trainer=Trainer("bruno", 25))
+    story.desk.station_seen(BOBS, BOB, active=True, locked=False, acknowledged=NOTICE)
+    story >> rings() >> answers(0)
+    story.kinds()
+    story >> rings(1, SECOND, OTHER, "PJSIP/202") >> answers(1, SECOND, OTHER, "b2")
+    (ceiling,) = [
+        order for order in story.orders if isinstance(order, co.SetTimer) and order.timer == "ceiling"
+    ]
+    assert ceiling.at_ns == 301 * SECOND_NS
+
+
+def test_a_recording_ends_with_its_room_even_when_the_timer_is_late() -> None:
+    story = Story()
+    story.standing = replace(standing(), used={ALICE: Used(1, 19.0)})
+    story >> rings() >> answers(0)
+    story.kinds()
+    story.also(story.desk.timer(AGENT, "ceiling", 64 * SECOND_NS))
+    story.also(story.desk.timer(AGENT, "stop", 65 * SECOND_NS))
+    (close,) = [order for order in story.orders if isinstance(order, co.CloseRecording)]
+    assert close.end_ns == 60 * SECOND_NS
+    assert close.reason is Reason.CEILING
+
+
+def test_each_call_is_decided_once_and_it_is_said_before_anything_is_captured() -> None:
+    told: list[tuple[ChannelId, object]] = []
+    story = Story(decided=lambda leg, _, decision: told.append((leg, decision)))
+    story >> rings()
+    (first,) = told
+    assert first[0] == AGENT
+    assert isinstance(first[1], Draw)
+    assert not any(isinstance(order, co.StartCapture) for order in story.orders)
+    story >> answers(1) >> fa.LinkDown(SECOND_NS, "eof")
+    assert len(told) == story.rolls == 1
+
+
+def test_the_person_at_the_phone_and_at_the_workstation_are_one() -> None:
+    """P13: Bob called to Alice's desk takes a call there; only Alice's workstation is up: nothing is recorded."""
+    story = Story()
+    story >> fa.ChannelBorn(0, AGENT, "PJSIP/999", False, "internal") >> fa.PersonNamed(0, AGENT, "Bob")
+    story.kinds()
+    named = [
+        fact
+        for fact in rings(1, to="PJSIP/999")
+        if not isinstance(fact, fa.ChannelBorn) or fact.channel != AGENT
+    ]
+    story >> named >> answers(2) >> agent_hangs_up(9)
+    (line,) = story.ledger()
+    assert (line.trainee, line.reason) == (BOB, Reason.NO_STATION)
+    story.desk.station_seen(BOBS, BOB, active=True, locked=False, acknowledged=NOTICE)
+    desk, customer = ChannelId("a3"), ChannelId("c3")
+    story >> fa.ChannelBorn(20 * SECOND_NS, desk, "PJSIP/999", False, "internal")
+    story >> fa.PersonNamed(20 * SECOND_NS, desk, "Bob")
+    again = [
+        fact
+        for fact in rings(21, desk, customer, "PJSIP/999")
+        if not isinstance(fact, fa.ChannelBorn) or fact.channel != desk
+    ]
+    story >> again >> answers(22, desk, customer, "b3")
+    (start,) = [order for order in story.orders if isinstance(order, co.StartCapture)]
+    assert start.station == BOBS
