@@ -95,6 +95,8 @@ class Deed(Enum):
     """`text` is the digest of what was approved."""
     CONFIRM = "confirm"
     """`about` is the person, `text` the recipient whose fingerprint was compared."""
+    GRANT = "grant"
+    """`about` is the request, `text` what was read of it: `grant_text` of wire_rights.py (P23)."""
 
 
 @dataclass(frozen=True, slots=True)

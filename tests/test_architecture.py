@@ -35,8 +35,8 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.training\.(plans|notices|standing)", Layer.WORDS),
     (r"pbx_bridge\.stations\.events|pbx_bridge\.media\.outcome", Layer.WORDS),
     (r"(pbx_bridge|workstation_client)(\.\w+)*\.__init__|pbx_bridge|workstation_client", Layer.WORDS),
-    (r"pbx_bridge\.(calls|training|archive)\.rules", Layer.RULES),
-    (r"pbx_bridge\.rights\.(facts|figures|record|page|words)", Layer.CORE),
+    (r"pbx_bridge\.(calls|training|archive|rights)\.rules", Layer.RULES),
+    (r"pbx_bridge\.rights\.(facts|figures|record|page|words|decide)", Layer.CORE),
     (r"pbx_bridge\.catalogue\.(enrolled|history)", Layer.RULES),
     (r"pbx_bridge\.(programs|window_rules)|workstation_client\.guard", Layer.RULES),
     (r"pbx_bridge\.(calls\.permit|training\.decision)", Layer.RULES),
@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (
-        r"pbx_bridge\.archive\.(manifest|release|backlog|retention|sentences|keeper_wire)|pbx_bridge\.(access\.(proof|roles|approvals)|portal\.words)",
+        r"pbx_bridge\.archive\.(manifest|release|backlog|retention|sentences|keeper_wire|rights_wire)|pbx_bridge\.(access\.(proof|roles|approvals)|portal\.words)",
         Layer.CORE,
     ),
     (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),
@@ -71,6 +71,11 @@ JOINTS = (
         r"pbx_bridge\.portal\.\w+",
         r"pbx_bridge\.archive\.catalogue",
         "where ciphertext lies, to serve its ranges",
+    ),
+    (
+        r"pbx_bridge\.archive\.exporting",
+        r"pbx_bridge\.media\.excerpt",
+        "a copy is made where the recording's key is, and nowhere else",
     ),
     (
         r"pbx_bridge\.trainer\.\w+",

@@ -14,15 +14,20 @@ from collections.abc import Callable
 from typing import Any
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.roles import Person
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_approvals import ApprovalSide
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
 from pbx_bridge.archive.keeper_retention import RetentionSide
+from pbx_bridge.archive.keeper_rights import Order, RightsSide
 from pbx_bridge.archive.keeper_room import Parts, Room, refusals
 from pbx_bridge.archive.rebuilding import Remade
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.ids import RecordingId
 
 Handler = Callable[[Any], Any]
 
@@ -35,8 +40,10 @@ class Keeper:
         self._recorder = recorder = RecorderSide(room)
         retention = RetentionSide(room)
         approvals = ApprovalSide(room)
-        people = PeopleSide(room, approvals.do)
+        people = PeopleSide(room, self._do)
+        self._approvals = approvals
         release = ReleaseSide(room, people)
+        self._rights = rights = RightsSide(room, people, self._destroy)
         self._handlers: dict[type[Any], Handler] = {
             wire.Introduce: recorder.introduce,
             wire.Put: recorder.put,
@@ -62,12 +69,34 @@ class Keeper:
             wire.HandOver: release.hand_over,
             wire.TraineesOwn: release.trainees_own,
             wire.Reassign: release.reassign,
+            rights_wire.OpenRequest: rights.open,
+            rights_wire.AllRequests: rights.all,
+            rights_wire.ExtendRequest: rights.extend,
+            rights_wire.CloseRequest: rights.close,
+            rights_wire.SeeRequests: rights.seen,
+            rights_wire.Who: rights.who,
+            rights_wire.EraseOwn: rights.erase,
         }
 
     def handle(self, request: Any) -> Any:
         """The answer to one request whose sender may say it. Raises: words.Refused."""
         with refusals():
             return self._handlers[type(request)](request)
+
+    def begin_export(self, request: rights_wire.ExportOwn | rights_wire.ExportRequested) -> Order:
+        """What a copy is made of, decided and recorded. Raises: words.Refused."""
+        with refusals():
+            return self._rights.begin_export(request)
+
+    def _do(self, person: Person, act: words.Act) -> None:
+        """One proven deed, to the side it belongs to."""
+        if act.do is words.Deed.GRANT:
+            self._rights.grant(person, act)
+        else:
+            self._approvals.do(person, act)
+
+    def _destroy(self, recording: RecordingId, reason: Reason) -> None:
+        self._handlers[wire.Destroy](wire.Destroy(recording, reason.value))
 
     def begin_recovery(self, request: wire.Recover) -> Recovery:
         """What rebuilding this recording needs. Raises: words.Refused when there is none to rebuild."""

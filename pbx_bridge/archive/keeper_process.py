@@ -1,8 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
 What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `audit.key`, `recorders.json`,
-`people.json`, `approvals.json`, `keystore/`, `book.jsonl`, `audit/`. It leaves no core dump and cannot be traced, so its
-secrets are in no other process's reach.
+`people.json`, `approvals.json`, `requests.json`, `keystore/`, `book.jsonl`, `audit/`. It leaves no core dump and cannot be
+traced, so its secrets are in no other process's reach.
 """
 
 from __future__ import annotations
@@ -26,18 +26,21 @@ from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import open_log
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
+from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
 from pbx_bridge.archive.keeper_wire import Left, Rebuilt, Recover
 from pbx_bridge.archive.keystore import KeyStore
-from pbx_bridge.archive.rebuilding import examine, open_files, remake
+from pbx_bridge.archive.rebuilding import examine, open_files, remake, two_files
+from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.durable import write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Hex, Malformed, Many, canonical, read_fields, read_object, write_fields
 from pbx_bridge.wire_portal import Refused
+from pbx_bridge.wire_rights import Exported
 
 log = structlog.get_logger()
 
@@ -92,6 +95,7 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
             recorders=Recorders(folder / "recorders.json"),
             clock=clock,
             keeping=settings.keeping,
+            requests=RequestBook(folder / "requests.json"),
             session_needed=settings.session_needed,
             confirmation_needed=settings.confirmation_needed,
         )
@@ -101,6 +105,8 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
     def handle(request: Any, files: list[int]) -> Any:
         if isinstance(request, Recover):
             return _recover(keeper, turn, request, files)
+        if isinstance(request, rights_wire.EXPORTS):
+            return _export(keeper, turn, request, files)
         with turn:
             return keeper.handle(request)
 
@@ -138,6 +144,27 @@ def _recover(keeper: Keeper, turn: threading.Lock, request: Recover, files: list
                 file.close()
     header = made.header.hex()
     return Rebuilt(recovery.signed, rebuilt, made.payload, made.payload_bytes, made.duration_ms, header)
+
+
+def _export(keeper: Keeper, turn: threading.Lock, request: Any, files: list[int]) -> Exported:
+    """Copying takes seconds: the decision and its record are made in turn, the copy beside it."""
+    from pbx_bridge.archive.exporting import (
+        export,
+    )  # the codec is not locked into memory before somebody asks
+
+    opened = two_files(files)
+    try:
+        with turn:
+            order = keeper.begin_export(request)
+        return export(order, *opened)
+    except AgeError as error:
+        raise Refused("unreadable", f"this recording is not authentic: {error}") from None
+    except OSError as error:
+        raise Refused("disk", f"copying failed: {error.strerror}") from None
+    finally:
+        for file in opened:
+            with suppress(OSError):
+                file.close()
 
 
 class Recorders:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
@@ -21,6 +21,7 @@ from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import Manifest, ManifestError, verify
 from pbx_bridge.archive.release import Answer, Granted, Holding
+from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId
@@ -60,6 +61,8 @@ class Parts:
     """P21: opening states the training session."""
     confirmation_needed: bool = False
     """P22: a new key waits for its confirmation."""
+    requests: RequestBook = field(default_factory=RequestBook)
+    """What persons concerned asked for (P23)."""
 
 
 class Room:
@@ -73,12 +76,21 @@ class Room:
         """P19: on the disk when it returns. Raises: AuditUnwritable."""
         self.parts.audit.append(access, self.parts.clock())
 
-    def answered(self, who: str, act: str, recording: RecordingId, answer: Answer, session: str = "") -> None:
+    def answered(
+        self,
+        who: str,
+        act: str,
+        recording: RecordingId,
+        answer: Answer,
+        session: str = "",
+        *,
+        subject: str = "",
+    ) -> None:
         """P19: records the answer; only then lets a grant pass. Raises: words.Refused."""
         if isinstance(answer, Granted):
-            self.record(Access(who, act, recording, "granted", session=session))
+            self.record(Access(who, act, recording, "granted", session=session, subject=subject))
             return
-        self.record(Access(who, act, recording, "refused", answer.refusal.value, session))
+        self.record(Access(who, act, recording, "refused", answer.refusal.value, session, subject=subject))
         raise words.Refused(answer.refusal.value, sentence(answer), answer.until)
 
     def entry(self, recording: RecordingId) -> tuple[Entry, Manifest]:
@@ -102,7 +114,14 @@ class Room:
             log.error("manifest not as signed", recording=recording, fault=str(error))
             return None
         gone = "key-missing" if not self.parts.store.has_key(recording) else None
-        return Holding(manifest, entry.handed_over_at, entry.reviewed_at, entry.destroyed or gone)
+        return Holding(
+            manifest,
+            entry.handed_over_at,
+            entry.reviewed_at,
+            entry.destroyed or gone,
+            entry.suspended_until,
+            entry.restricted_until,
+        )
 
     def opened_key(self, sealed: bytes) -> X25519Identity:
         """A recording's identity. Raises: AgeError."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Final, TypeVar
 
+from pbx_bridge.archive import rights_wire
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import (
     Hex,
@@ -356,6 +357,7 @@ class Done:
 
 
 RECORDER: Final[dict[str, type[Any]]] = {
+    **rights_wire.RECORDER,
     "introduce": Introduce,
     "put": Put,
     "finish": Finish,
@@ -379,6 +381,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
 }
 """What the bridge's own process may say."""
 ADMINISTRATOR: Final[dict[str, type[Any]]] = {
+    **rights_wire.ADMINISTRATOR,
     "invite": Invite,
     "everyone": Everyone,
     "revoke": Revoke,

@@ -38,13 +38,15 @@ class Entry:
     """When a trainer said that it was discussed in a training session."""
     suspended_until: Annotated[int, UNIX] | None = None
     """P20: until when an open request keeps it from being destroyed."""
+    restricted_until: Annotated[int, UNIX] | None = None
+    """P23: until when it is stored and nothing else."""
     destroyed: Annotated[str, WORD] | None = None
     destroyed_at: Annotated[int, UNIX] | None = None
     rebuilt: Annotated[bytes, Hex(32)] | None = None
     """Payload digest of the file the keeper rebuilt and whose manifest it awaits."""
 
 
-_ADDED: Final[dict[str, object]] = {"reviewed_at": None, "suspended_until": None}
+_ADDED: Final[dict[str, object]] = {"reviewed_at": None, "suspended_until": None, "restricted_until": None}
 """Fields an entry written by an earlier version does not have."""
 
 

@@ -42,6 +42,13 @@ def open_files(left: Left, files: Sequence[int]) -> list[BinaryIO]:
     return [open(os.dup(file), "w+b" if at == new else "rb") for at, file in enumerate(files)]
 
 
+def two_files(files: Sequence[int]) -> tuple[BinaryIO, BinaryIO]:
+    """What came with an export: the recording as it lies, and a new file. Raises: Refused."""
+    if len(files) != 2 or not all(stat.S_ISREG(os.fstat(file).st_mode) for file in files):
+        raise Refused("malformed", "2 open files belong to this request")
+    return open(os.dup(files[0]), "rb"), open(os.dup(files[1]), "w+b")
+
+
 def remake(files: Sequence[BinaryIO], identity: age.Identity, recipient: age.Recipient) -> Remade:
     """Rebuilds a part (and its tail) into the last of `files`, sealed to `recipient`; on the disk when it returns.
 

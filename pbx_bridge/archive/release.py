@@ -40,6 +40,10 @@ class Holding:
     """Unix seconds at which a trainer said that it was discussed in a training session; None while nobody did."""
     destroyed: str | None = None
     """Why its key was destroyed, a word of the ledger's closed list; None while the key exists."""
+    suspended_until: int | None = None
+    """Unix seconds until which an open request keeps it from being destroyed."""
+    restricted_until: int | None = None
+    """Unix seconds until which a request has it stored and nothing else (P23)."""
 
     def end(self, keeping: Keeping) -> End:
         """P20: when it ends, as things stand."""
@@ -56,6 +60,12 @@ class Refusal(Enum):
     TRAINEE_FIRST = "trainee-first"
     EXPIRED = "expired"
     KEY_UNCONFIRMED = "key-unconfirmed"
+    RESTRICTED = "restricted"
+    """A person concerned asked that it be stored and nothing else (P23)."""
+    KEPT_FOR_REQUEST = "kept-for-request"
+    """An open request keeps it from being destroyed (P20)."""
+    NOT_GRANTED = "not-granted"
+    """No open request for a copy, or nobody compared the requester's key (P23)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,8 @@ def may_open(asker: Asker, holding: Holding | None, now: int, keeping: Keeping) 
         return Refused(Refusal.NOT_KEPT, detail=visible_reason(asker, holding.destroyed))
     if manifest.state is State.RECORDING:
         return Refused(Refusal.ON_ITS_WAY)
+    if holding.restricted_until is not None and now < holding.restricted_until:
+        return Refused(Refusal.RESTRICTED, until=holding.restricted_until)
     if asker.role is not Role.TRAINEE and holding.handed_over_at is None:
         alone_until = manifest.start + manifest.duration_ms // 1000 + keeping.trainee_first_h * HOUR_S
         if now < alone_until:

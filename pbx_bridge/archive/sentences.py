@@ -34,6 +34,15 @@ def sentence(refused: Refused) -> str:
             )
         case Refusal.KEY_UNCONFIRMED:
             return "your key is not confirmed yet: the approver has to compare its fingerprint with you (P22)"
+        case Refusal.RESTRICTED:
+            return f"until {when(refused.until)} this recording is stored and nothing else: a person asked so (P23)"
+        case Refusal.KEPT_FOR_REQUEST:
+            return f"an open request keeps this recording, at the latest until {when(refused.until)} (P20)"
+        case Refusal.NOT_GRANTED:
+            return (
+                "no open request asks for a copy of this recording, or no approver compared the requester's key: "
+                "pbx-bridge request list"
+            )
         case _:
             assert_never(refused.refusal)
 

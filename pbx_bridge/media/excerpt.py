@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from enum import Enum
 from typing import Final
 
 from pbx_bridge.media.ebml import Read
-from pbx_bridge.media.mend import mend
+from pbx_bridge.media.mend import NotWebm, mend
 from pbx_bridge.media.merge import Film, Sink
-from pbx_bridge.media.opus import Decoder
-from pbx_bridge.media.packets import packets, tracks
-from pbx_bridge.media.voice import FRAME_MS, Frame
+from pbx_bridge.media.opus import BadSound, Decoder
+from pbx_bridge.media.packets import Packet, packets, tracks
+from pbx_bridge.media.voice import FRAME_MS, Frame, Side
 from pbx_bridge.media.webm import OPUS_RATE
 
 SHADOW_DB: Final = 40
@@ -32,17 +31,10 @@ _AROUND: Final = 8
 """How many blocks before and after are heard too: the codec smears a sound over its window and the one before."""
 
 
-class Voice(Enum):
-    """Whose voice is kept; the place is the channel's (voice.py)."""
-
-    AGENT = 0
-    CUSTOMER = 1
-
-
-def excerpt(read: Read, size: int, sink: Sink, keep: Voice, *, pictures: bool) -> int:
+def excerpt(read: Read, size: int, sink: Sink, keep: Side, *, pictures: bool) -> int:
     """Writes the copy of a whole file of `size` bytes to `sink`; its playing time in milliseconds.
 
-    Raises: NotWebm, opus.BadSound; what `read` and `sink` raise.
+    Raises: NotWebm; what `read` and `sink` raise.
     """
     known = tracks(read, size)
     duration_ms = mend(read, size).duration_ms
@@ -51,7 +43,7 @@ def excerpt(read: Read, size: int, sink: Sink, keep: Voice, *, pictures: bool) -
     decoder, one = Decoder(known.opus_head), OneVoice(keep, duration_ms * OPUS_RATE // 1000)
     for packet in packets(read, size):
         if packet.track == known.sound:
-            for frame in one.feed(decoder.decode(packet.data)):
+            for frame in one.feed(_decoded(decoder, packet)):
                 film.voice(frame)
         elif shown and packet.track == known.picture:
             film.picture(packet.ms, packet.data, keyframe=packet.keyframe, duration_ms=packet.duration_ms)
@@ -61,10 +53,17 @@ def excerpt(read: Read, size: int, sink: Sink, keep: Voice, *, pictures: bool) -
     return duration_ms
 
 
+def _decoded(decoder: Decoder, packet: Packet) -> bytes:
+    try:
+        return decoder.decode(packet.data)
+    except BadSound as error:
+        raise NotWebm(f"a sound in it is no Opus: {error}") from None
+
+
 class OneVoice:
     """Stereo in, frames of stereo with one leg out, as long as the recording to the sample."""
 
-    def __init__(self, keep: Voice, samples: int) -> None:
+    def __init__(self, keep: Side, samples: int) -> None:
         self._keep, self._left = keep, samples
         self._waiting = array("h")
         self._place = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from pbx_bridge.calls.facts import VoiceChunk
 from pbx_bridge.media.leg import Leg, S
@@ -19,6 +20,13 @@ FRAME_MS = 20
 """Opus' usual frame."""
 RATES = (8000, 16000)
 """Samples per second the PBX may tap at: narrow band, or wide band by slin16."""
+
+
+class Side(Enum):
+    """Whose voice; the value is the channel."""
+
+    AGENT = 0
+    CUSTOMER = 1
 
 
 class WrongVoice(Exception):

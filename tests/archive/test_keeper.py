@@ -37,6 +37,7 @@ from pbx_bridge.archive.keeper_process import Recorders
 from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keystore import KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
+from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_portal import Deed, Purpose, Refused, Role
@@ -83,6 +84,7 @@ class Desk:
                 clock=lambda: self.now,
                 keeping=Keeping(),
                 confirmation_needed=self.confirmation_needed,
+                requests=RequestBook(self.folder / "requests.json"),
             )
         )
 

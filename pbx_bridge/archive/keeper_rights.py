@@ -1,0 +1,259 @@
+"""The keeper's side for the rights of persons concerned (P23): requests with their deadlines, copies, erasure, restriction.
+
+A copy is decided here, recorded, and then made by exporting.py; it is one voice, sealed to the requester's own key. A
+customer's needs two persons: the administrator opens the request, an approver compares the key and grants it by a proof of
+their own. What an open request keeps is written beside the recording's key, so that release and purge see it.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.access.audit import Access
+from pbx_bridge.access.roles import Person
+from pbx_bridge.age import X25519Identity, X25519Recipient
+from pbx_bridge.archive import rights_wire as wire
+from pbx_bridge.archive.keeper_people import PeopleSide
+from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
+from pbx_bridge.archive.keeper_wire import Done
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.media.voice import Side
+from pbx_bridge.rights.decide import may_erase, may_export_own, may_export_requested
+from pbx_bridge.rights.rules import check_restriction, due_at, restricted_until, suspended_until
+from pbx_bridge.wire_portal import Act, Role
+from pbx_bridge.wire_rights import (
+    MAX_RECORDINGS,
+    Party,
+    Right,
+    RightsRequest,
+    RightsRequests,
+    Visitor,
+    grant_text,
+)
+
+Destroy = Callable[[RecordingId, Reason], None]
+"""Destroys a recording's key, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A copy that was decided and recorded: whose voice of which recording goes to which key."""
+
+    recording: RecordingId
+    identity: X25519Identity
+    """The recording's own; it stays in this process."""
+    recipient: X25519Recipient
+    keep: Side
+    pictures: bool
+
+
+class RightsSide:
+    def __init__(self, room: Room, people: PeopleSide, destroy: Destroy) -> None:
+        self._room, self._people, self._destroy = room, people, destroy
+        self._book = room.parts.requests
+        self._refresh({recording for request in self._book for recording in request.recordings})
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def open(self, asked: wire.OpenRequest) -> RightsRequest:
+        """A request that came today. Erasure, and a customer's objection, are done at once. Raises: words.Refused."""
+        now = self._room.parts.clock()
+        request = RightsRequest(
+            id=base64.b32encode(secrets.token_bytes(5)).decode().lower(),
+            right=asked.right,
+            party=asked.party,
+            trainee=asked.trainee,
+            recordings=self._about(asked),
+            recipient=asked.recipient or self._trainees_key(asked),
+            opened_at=now,
+            due_at=due_at(now, extended=False),
+            until=asked.until,
+        )
+        self._check(request, now)
+        act = Access(ADMINISTRATOR, "request", reason=request.right.value, person=request.trainee)
+        self._room.record(replace(act, subject=request.id))
+        self._book.keep(request, now)
+        self._refresh(set(request.recordings))
+        destroys = request.right is Right.ERASURE or (
+            request.right is Right.OBJECTION and request.party is Party.CUSTOMER
+        )
+        if destroys:
+            for recording in request.recordings:
+                self._room.record(Access(ADMINISTRATOR, "erase", recording, subject=request.id))
+                self._destroy(recording, Reason.ERASED)
+        return request
+
+    def all(self, asked: wire.AllRequests) -> RightsRequests:
+        """Every request of the last year, for the administrator."""
+        return RightsRequests(tuple(self._book))
+
+    def extend(self, asked: wire.ExtendRequest) -> RightsRequest:
+        """P23 (art. 12(3)): two further months, once, while it is open and not overdue."""
+        request, now = self._open_one(asked.id), self._room.parts.clock()
+        if request.extended or now >= request.due_at:
+            raise words.Refused("too-late", "a request is extended once, before it is due (art. 12(3))")
+        self._room.record(Access(ADMINISTRATOR, "extend", person=request.trainee, subject=request.id))
+        due = due_at(request.opened_at, extended=True)
+        changed = self._book.change(request, now, extended=True, due_at=due)
+        self._refresh(set(request.recordings))
+        return changed
+
+    def close(self, asked: wire.CloseRequest) -> RightsRequest:
+        """The request ended; what it kept is kept no longer."""
+        request, now = self._open_one(asked.id), self._room.parts.clock()
+        self._room.record(
+            Access(
+                ADMINISTRATOR,
+                "close",
+                reason=asked.closing.value,
+                person=request.trainee,
+                subject=request.id,
+            )
+        )
+        changed = self._book.change(request, now, closed_at=now, closing=asked.closing)
+        self._refresh(set(request.recordings))
+        return changed
+
+    def seen(self, asked: wire.SeeRequests) -> RightsRequests:
+        """An approver sees every open request, a trainee their own of the last year, nobody else any."""
+        person = self._people.person(asked.token)
+        if person.approves:
+            return RightsRequests(tuple(one for one in self._book if one.closed_at is None))
+        return RightsRequests(self._of(person))
+
+    def who(self, asked: wire.Who) -> Visitor:
+        """Which trainee visits. The bridge tells them what it knows of them (art. 15)."""
+        person = self._people.person(asked.token)
+        if Role.TRAINEE not in person.roles or not person.confirmed:
+            self._room.record(Access(person.name, "own", outcome="refused", reason="role"))
+            raise words.Refused("role", "only a trainee whose key is confirmed has data to export here")
+        self._room.record(Access(person.name, "own"))
+        return Visitor(person.name, self._of(person))
+
+    def grant(self, person: Person, act: Act) -> None:
+        """P22, P23: the second person compared the requester's key. `act.text` is the request as they read it."""
+        request = self._book.find(act.about)
+        if not person.approves:
+            self._refuse(person, act.about, "only an approver whose key is confirmed grants a request (P22)")
+        if request is None or request.closed_at is not None or grant_text(request) != act.text:
+            self._refuse(person, act.about, "no open request reads like this: look again")
+        self._room.record(
+            Access(
+                person.name, "grant", outcome="granted", subject=f"{request.id} {_shown(request.recipient)}"
+            )
+        )
+        self._book.change(request, self._room.parts.clock(), granted_by=person.name)
+
+    # -- copies and erasure -------------------------------------------------------------------------------------
+
+    def begin_export(self, asked: wire.ExportOwn | wire.ExportRequested) -> Order:
+        """P19, P23: decides and records; the copy is made after. Raises: words.Refused."""
+        if isinstance(asked, wire.ExportOwn):
+            return self._export_own(asked)
+        request, now = self._book.find(asked.id), self._room.parts.clock()
+        answer = may_export_requested(request, asked.recording, self._room.holding(asked.recording), now)
+        self._room.answered(ADMINISTRATOR, "export", asked.recording, answer, subject=asked.id)
+        assert request is not None
+        customers = request.party is Party.CUSTOMER
+        keep = Side.CUSTOMER if customers else Side.AGENT
+        self._room.parts.book.note_released(asked.recording, request.trainee or f"request-{request.id}", now)
+        return self._order(asked.recording, request.recipient, keep, pictures=not customers)
+
+    def erase(self, asked: wire.EraseOwn) -> Done:
+        """P18, P23: the trainee has their own recording destroyed."""
+        asker, _ = self._people.visitor(asked.token)
+        answer = may_erase(asker, self._room.holding(asked.recording), self._room.parts.clock())
+        self._room.answered(asker.name, "erase", asked.recording, answer)
+        self._destroy(asked.recording, Reason.ERASED)
+        return Done()
+
+    def _export_own(self, asked: wire.ExportOwn) -> Order:
+        asker, recipient = self._people.visitor(asked.token)
+        now, parts = self._room.parts.clock(), self._room.parts
+        mine = [one for one in self._book if one.party is Party.TRAINEE and one.trainee == asker.name]
+        kept = suspended_until((one for one in mine if one.right is Right.ACCESS), asked.recording) or 0
+        answer = may_export_own(asker, self._room.holding(asked.recording), now, parts.keeping, kept)
+        self._room.answered(asker.name, "export", asked.recording, answer)
+        parts.book.note_released(asked.recording, asker.name, now)
+        return self._order(asked.recording, recipient, Side.AGENT, pictures=True)
+
+    def _order(self, recording: RecordingId, recipient: str, keep: Side, *, pictures: bool) -> Order:
+        identity = self._room.opened_key(self._room.parts.store.key(recording))
+        return Order(recording, identity, X25519Recipient.parse(recipient), keep, pictures)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _about(self, asked: wire.OpenRequest) -> tuple[RecordingId, ...]:
+        """Which recordings a request is about, those destroyed left out. Raises: words.Refused."""
+        store = self._room.parts.store
+        if asked.party is Party.TRAINEE:
+            mine = [m.recording for e, m in store if m.trainee == asked.trainee and e.destroyed is None]
+            return tuple(sorted(mine)[:MAX_RECORDINGS])
+        found = [self._room.entry(recording) for recording in dict.fromkeys(asked.recordings)]
+        return tuple(manifest.recording for entry, manifest in found if entry.destroyed is None)
+
+    def _trainees_key(self, asked: wire.OpenRequest) -> str:
+        """The key a trainee joined with, if it works."""
+        for person in self._room.parts.people.everyone():
+            theirs = person.name == asked.trainee and Role.TRAINEE in person.roles
+            if asked.party is Party.TRAINEE and theirs and person.confirmed and not person.revoked:
+                return person.recipient
+        return ""
+
+    def _check(self, request: RightsRequest, now: int) -> None:
+        """Raises: words.Refused."""
+        if (request.party is Party.TRAINEE) != bool(request.trainee):
+            raise words.Refused("malformed", "a trainee's request names the trainee, a customer's nobody")
+        if not self._book.has_room():
+            raise words.Refused("too-many", "close requests that are answered first: pbx-bridge request list")
+        if request.recipient:
+            X25519Recipient.parse(request.recipient)
+        if request.right is Right.RESTRICTION:
+            try:
+                check_restriction(request.until or 0, now)
+            except OperatorError as error:
+                raise words.Refused("malformed", str(error)) from None
+        elif request.until is not None:
+            raise words.Refused("malformed", "only a restriction has an end")
+        if request.right is Right.ERASURE:
+            for recording in request.recordings:
+                until = suspended_until(self._book, recording)
+                if until is not None and now < until:
+                    raise words.Refused(
+                        "kept-for-request", "an open request keeps it: close that one first", until
+                    )
+
+    def _open_one(self, name: str) -> RightsRequest:
+        request = self._book.find(name)
+        if request is None or request.closed_at is not None:
+            raise words.Refused("unknown", "there is no open request with this name")
+        return request
+
+    def _of(self, person: Person) -> tuple[RightsRequest, ...]:
+        return tuple(one for one in self._book if one.party is Party.TRAINEE and one.trainee == person.name)
+
+    def _refresh(self, recordings: set[RecordingId]) -> None:
+        """Writes beside each key what the open requests keep."""
+        store = self._room.parts.store
+        for recording in recordings:
+            if (found := store.find(recording)) is not None and found[0].destroyed is None:
+                suspended = suspended_until(self._book, recording)
+                restricted = restricted_until(self._book, recording)
+                entry = replace(found[0], suspended_until=suspended, restricted_until=restricted)
+                if entry != found[0]:
+                    store.replace(recording, entry)
+
+    def _refuse(self, person: Person, name: str, why: str) -> NoReturn:
+        self._room.record(Access(person.name, "grant", outcome="refused", reason="role", subject=name[:8]))
+        raise words.Refused("role", why)
+
+
+def _shown(recipient: str) -> str:
+    return words.fingerprint(recipient) if recipient else ""

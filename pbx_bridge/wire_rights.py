@@ -1,0 +1,115 @@
+"""Requests of persons concerned, as they are kept and told: what was asked, of which recordings, by when it is due.
+
+Values with their limits, for the keeper, the portal and a person's own machine. A customer is never named here: only the
+recordings that were found for them, and the key their copy is sealed to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Final
+
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Many, Text, Whole
+from pbx_bridge.wire_portal import DIGEST, NAME, RECORDING, UNIX
+
+EXPORT_PATH: Final = "/v1/recordings/{recording}/export"
+ERASE_PATH: Final = "/v1/recordings/{recording}/erase"
+OWN_PATH: Final = "/v1/own"
+REQUESTS_PATH: Final = "/v1/requests"
+
+MAX_RECORDINGS: Final = 200
+"""Of one request: a trainee has at most 5 a week, none older than 25 weeks."""
+MAX_REQUESTS: Final = 1_000
+"""Told at once; closed ones are forgotten after a year."""
+
+REQUEST: Final = Text(8, 8, "[a-z2-7]{8}")
+NAME_OR_EMPTY: Final = Text(64, 0, "([A-Za-z0-9][A-Za-z0-9._-]*)?")
+RECIPIENT_OR_EMPTY: Final = Text(62, 0, "(age1[02-9ac-hj-np-z]{58})?")
+
+
+class Right(Enum):
+    """GDPR art. 15, 17, 18, 21."""
+
+    ACCESS = "access"
+    ERASURE = "erasure"
+    RESTRICTION = "restriction"
+    OBJECTION = "objection"
+
+
+class Party(Enum):
+    """Who asks."""
+
+    TRAINEE = "trainee"
+    CUSTOMER = "customer"
+
+
+class Closing(Enum):
+    """How a request ended."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRequest:
+    """One request, as the keeper keeps it."""
+
+    id: Annotated[str, REQUEST]
+    right: Right
+    party: Party
+    trainee: Annotated[str, NAME_OR_EMPTY]
+    """Who asks, where it is a trainee."""
+    recordings: Annotated[tuple[Annotated[RecordingId, RECORDING], ...], Many(MAX_RECORDINGS)]
+    recipient: Annotated[str, RECIPIENT_OR_EMPTY]
+    """The key a customer's copies are sealed to; "" where there are none."""
+    opened_at: Annotated[int, UNIX]
+    due_at: Annotated[int, UNIX]
+    """By when it must be answered (art. 12(3))."""
+    until: Annotated[int, UNIX] | None = None
+    """When a restriction ends."""
+    extended: bool = False
+    granted_by: Annotated[str, NAME_OR_EMPTY] = ""
+    """The second person who compared the requester's key, where a copy goes to a customer."""
+    closed_at: Annotated[int, UNIX] | None = None
+    closing: Closing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RightsRequests:
+    requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What a copy is, for whoever hands it on."""
+
+    recording: Annotated[RecordingId, RECORDING]
+    size: Annotated[int, Whole(0, 1 << 40)]
+    digest: Annotated[str, DIGEST]
+    """SHA-256 of the sealed file."""
+    duration_ms: Annotated[int, Whole(0, 1 << 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks for what is known of them, proven by the keeper, and their requests."""
+
+    name: Annotated[str, NAME]
+    requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
+
+
+def grant_text(request: RightsRequest) -> str:
+    """P22, P23: what an approver reads and grants: everything of the request that decides which copy goes to which key."""
+    return "".join(
+        f"{line}\n"
+        for line in (
+            f"request: {request.id}",
+            f"right: {request.right.value}",
+            f"asked by: {request.party.value}",
+            f"key: {request.recipient}",
+            *(f"recording: {recording}" for recording in request.recordings),
+        )
+    )

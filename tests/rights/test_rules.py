@@ -1,0 +1,87 @@
+"""P23: deadlines by the calendar; what an open request keeps, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbx_bridge.archive.rules import DAY_S, KEEP_CEILING_DAYS
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import new_recording_id
+from pbx_bridge.rights.rules import (
+    check_restriction,
+    due_at,
+    keeps_until,
+    months_after,
+    restricted_until,
+    suspended_until,
+)
+from pbx_bridge.wire_rights import Closing, Party, Right, RightsRequest
+
+RECORDING, OTHER = new_recording_id(), new_recording_id()
+NOON = 1_790_000_000
+ASKED = RightsRequest(
+    id="abcdefgh",
+    right=Right.ACCESS,
+    party=Party.TRAINEE,
+    trainee="alice",
+    recordings=(RECORDING,),
+    recipient="",
+    opened_at=NOON,
+    due_at=NOON + 30 * DAY_S,
+)
+RESTRICTED = replace(ASKED, id="restrict", right=Right.RESTRICTION, until=NOON + 40 * DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "due"),
+    [
+        (date(2026, 11, 24), 1, date(2026, 12, 24)),
+        (date(2026, 12, 31), 1, date(2027, 1, 31)),
+        (date(2027, 1, 31), 1, date(2027, 2, 28)),
+        (date(2028, 1, 30), 1, date(2028, 2, 29)),
+        (date(2026, 11, 30), 3, date(2027, 2, 28)),
+    ],
+)
+def test_a_month_is_a_months_same_day_or_its_last(day: date, months: int, due: date) -> None:
+    assert months_after(day, months) == due
+
+
+@given(opened=st.integers(1_600_000_000, 2_600_000_000))
+def test_the_day_it_is_due_is_whole(opened: int) -> None:
+    due, longer = due_at(opened, extended=False), due_at(opened, extended=True)
+    last = datetime.fromtimestamp(due - 1, UTC).date()
+    assert due % DAY_S == 0
+    assert last == months_after(datetime.fromtimestamp(opened, UTC).date(), 1)
+    assert 28 * DAY_S <= due - opened <= 32 * DAY_S
+    assert 58 * DAY_S <= longer - due <= 62 * DAY_S
+
+
+def test_what_an_open_request_keeps() -> None:
+    assert keeps_until(ASKED) == ASKED.due_at
+    assert keeps_until(RESTRICTED) == RESTRICTED.until
+    for right in (Right.ERASURE, Right.OBJECTION):
+        assert keeps_until(replace(ASKED, right=right)) == 0
+    for request in (ASKED, RESTRICTED):
+        assert keeps_until(replace(request, closed_at=NOON, closing=Closing.ANSWERED)) == 0
+
+
+def test_the_longest_of_several_counts_and_only_for_its_recordings() -> None:
+    asked = (ASKED, RESTRICTED)
+    assert suspended_until(asked, RECORDING) == RESTRICTED.until
+    assert suspended_until((ASKED,), RECORDING) == ASKED.due_at
+    assert suspended_until(asked, OTHER) is None
+    assert restricted_until(asked, RECORDING) == RESTRICTED.until
+    assert restricted_until((ASKED,), RECORDING) is None
+
+
+@pytest.mark.parametrize("days", [-1, 0, KEEP_CEILING_DAYS + 1])
+def test_a_restriction_ends_and_not_beyond_the_ceiling(days: int) -> None:
+    check_restriction(NOON + 1, NOON)
+    check_restriction(NOON + KEEP_CEILING_DAYS * DAY_S, NOON)
+    with pytest.raises(OperatorError, match="P23"):
+        check_restriction(NOON + days * DAY_S, NOON)
