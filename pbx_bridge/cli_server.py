@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pbx_bridge import cli_audit, cli_retention, cli_rights
+from pbx_bridge import cli_audit, cli_catalogue, cli_plan, cli_retention, cli_rights
 from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.cli_person import commands as person_commands
@@ -43,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 station = typer.Typer(help="Workstations: invite, revoke, list.", no_args_is_help=True)
-trainer = typer.Typer(help="Trainers: invite, revoke.", no_args_is_help=True)
+trainer = typer.Typer(help="Trainers: add, invite, revoke, remove, list.", no_args_is_help=True)
 app.add_typer(station, name="station")
 app.add_typer(trainer, name="trainer")
 app.add_typer(person_commands(lambda: _config(), lambda *asked: _ask(*asked)), name="person")
@@ -241,6 +241,8 @@ def _logs() -> None:
 
 
 cli_audit.add_to(app, _config)
+cli_catalogue.add_to(app, trainer, _config)
+cli_plan.add_to(app, _config)
 cli_rights.add_to(app, _config)
 cli_retention.add_to(app, _config)
 

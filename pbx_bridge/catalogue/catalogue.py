@@ -229,6 +229,11 @@ class Change:
             raise OperatorError(
                 "it overlaps another slot", where=f"plan {plan[:64]!r}", do="Choose another time"
             )
+        plan_now = self._value(row)
+        if not plan_now.holds_on(slot.start.date()) or slot.end.date() < self._today:
+            raise OperatorError(
+                "the plan does not hold then (P13)", where=f"plan {plan[:64]!r}", do="Choose another time"
+            )
         row.slots.append(_slot(slot))
         self._put(row)
 

@@ -62,10 +62,16 @@ def told(where: str) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
+        referred = "FOREIGN KEY" in str(error.orig).upper()
         raise OperatorError(
-            "the catalogue refused the change: something else still refers to this",
+            "the catalogue refused the change: "
+            + ("something else still refers to this" if referred else "a value is missing or there twice"),
             where=where,
-            do="Remove or end what refers to it first",
+            do="Remove or end what refers to it first" if referred else "Correct the value",
+        ) from error
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise OperatorError(
+            "a value is not text, or a number too large to keep", where=where, do="Correct it"
         ) from error
     except OperationalError as error:
         why = str(error.orig)
