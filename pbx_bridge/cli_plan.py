@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from pbx_bridge.catalogue.catalogue import Change
-from pbx_bridge.catalogue.enrolled import last_day as last_day_of
 from pbx_bridge.cli_change import (
     AsJson,
     DryRun,
@@ -33,6 +32,7 @@ from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Application, Need, Plan, Slot, plan_digest, plan_text
+from pbx_bridge.training.rules import last_day as last_day_of
 
 WEEKS = 6
 """P13: how long a plan lasts when nothing else is said."""
