@@ -13,12 +13,11 @@ from pbx_bridge.calls.reasons import Outcome, Reason
 from tests.faults.house import FaultHouse, assert_talking, judge_kept, kill
 from tests.live.house import ALICE
 from tests.live.watched import judge, talk_of
-from tests.rig.bridge import TRAINER
 from tests.rig.install import Installed
 from tests.rig.phone import OnRing
 from tests.rig.proof import decode, open_sealed
 from tests.rig.scenarios import NUMBER
-from tests.rig.trainer import TrainerMachine
+from tests.rig.trainer import PersonsMachine
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -61,9 +60,8 @@ async def test_the_bridge_is_killed(house: FaultHouse, trainer_machine: Installe
     (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.BRIDGE_FAULT))
     film = await house.film(line)
     house.lost(judge_kept(film, stage.truth.answered_ns, fault_ns))
-    trainer = TrainerMachine(trainer_machine, tmp_path / "trainer", tmp_path / "trainer/identity.txt")
-    invitation = await house.bridge.invite_trainer(TRAINER)
-    await trainer.join(invitation.url, invitation.code)
+    trainer = PersonsMachine(trainer_machine, tmp_path / "trainer", tmp_path / "trainer/identity.txt")
+    await house.bridge.admit_trainer(trainer)
     await house.desk.until_connected()
     await house.desk.hand_over(line.recording)
     await trainer.fetch(line.recording, tmp_path / "fetched.age", "first week, with alice")

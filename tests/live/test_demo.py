@@ -22,7 +22,7 @@ from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import Bridge, Site
 from tests.rig.install import Installed
 from tests.rig.proof import decode, judge, open_sealed, table
-from tests.rig.trainer import TrainerMachine
+from tests.rig.trainer import PersonsMachine
 from tests.rig.workstation import Workstation
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +151,7 @@ async def test_without_the_guard_the_proof_finds_the_private_window(
         await demo.enrol(bridge, workstation, told, installed.python, leaky_client)
         truth = await demo.call_with_mail(pbx, workstation, 12, told)
         recording = await demo.recorded(bridge, told)
-        machine = TrainerMachine(trainer_machine, tmp_path / "trainer", tmp_path / "key")
+        machine = PersonsMachine(trainer_machine, tmp_path / "trainer", tmp_path / "key")
         result = await demo.hand_over_and_fetch(
             bridge, workstation, machine, recording, truth, tmp_path, told
         )

@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import pwd
-import re
 import shutil
 import signal
 import socket
@@ -26,30 +25,20 @@ from typing import IO, Any, Self
 
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Application, Trainee
+from tests.rig.approver import Approver
 from tests.rig.asterisk import Asterisk
 from tests.rig.asterisk_sounds import NOTICES
 from tests.rig.business_app import WM_CLASS
+from tests.rig.commands import BridgeError, Invitation, environment, invitation, run_command
 from tests.rig.enrolment import enrol
 from tests.rig.install import SYSTEM_PYTHON, Installed
+from tests.rig.trainer import PersonsMachine
 
 READY_DEADLINE_S = 30.0
-COMMAND_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0
 LEDGER_DEADLINE_S = 15.0
 SERVICE_USERS = ("pbx-bridge", "pbx-bridge-keeper")
 TRAINEE, TRAINER, APPROVER, APPLICATION = "alice", "bruno", "carla", "orders"
-
-
-class BridgeError(Exception):
-    """The bridge did not do what an administrator may expect; says which command and what it printed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Invitation:
-    """What an administrator hands on: where to go and the one-time code."""
-
-    url: str
-    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +84,8 @@ class Bridge:
         self._log: IO[bytes] | None = None
         self.folder = Path()
         """Configuration, secrets, state and log; readable by root and where it must by the keeper's user."""
+        self.approver: Approver
+        """Carla: reads and approves the plans at her own machine, and confirms the trainer's key."""
         self.stations_port, self.portal_port, self._agi_port, self.audio_port = _free_ports(4)
 
     @property
@@ -128,10 +119,12 @@ class Bridge:
         await asyncio.to_thread(self._pbx.speak, "pbxb/notice-en", "en", NOTICES["en"])
         self.folder = Path(tempfile.mkdtemp(prefix="pbxb-bridge-", dir=self._where))
         self.folder.chmod(0o711)
+        self.approver = Approver(self._programs, self.folder / "approver")
         try:
             self._write()
             await asyncio.to_thread(self.enrol)
             await self.start()
+            await self.approver.take_office(await self.invite(APPROVER, "approver", "auditor"))
         except BaseException:
             await self.close()
             raise
@@ -149,7 +142,7 @@ class Bridge:
         self._process = await asyncio.create_subprocess_exec(
             self._programs.bridge, "--config", self.config, "serve",
             stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=asyncio.subprocess.STDOUT,
-            cwd="/", env=_environment(), start_new_session=True,
+            cwd="/", env=environment(), start_new_session=True,
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_DEADLINE_S):
@@ -217,11 +210,17 @@ class Bridge:
 
     async def invite_station(self, name: str) -> Invitation:
         """For a workstation to enrol with, once."""
-        return _invitation(await self.command("station", "invite", name))
+        return invitation(await self.command("station", "invite", name))
 
-    async def invite_trainer(self, name: str) -> Invitation:
-        """For a trainer's own machine to join with, once."""
-        return _invitation(await self.command("trainer", "invite", name))
+    async def invite(self, name: str, *roles: str) -> Invitation:
+        """For a person's own machine to join with, once."""
+        named = [word for role in roles for word in ("--role", role)]
+        return invitation(await self.command("person", "invite", name, *named))
+
+    async def admit_trainer(self, machine: PersonsMachine, name: str = TRAINER) -> None:
+        """The trainer joins at their machine and reads the key's fingerprint to the approver, who confirms it."""
+        fingerprint = await machine.join(await self.invite(name, "trainer"))
+        await self.approver.confirm(name, fingerprint)
 
     def configure(self, site: Site) -> None:
         """Writes another configuration, which holds from the next `start`, and another catalogue, which holds at once."""
@@ -285,33 +284,6 @@ payment_pause_s = {self._site.payment_pause_s}
         )
 
 
-async def run_command(*words: str, env: dict[str, str] | None = None) -> str:
-    """What a command prints on its standard output. Raises: BridgeError with both outputs when it does not exit with 0."""
-    process = await asyncio.create_subprocess_exec(
-        *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        cwd="/", env=_environment() | (env or {}),
-    )  # fmt: skip
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), COMMAND_DEADLINE_S)
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        raise
-    if process.returncode != 0:
-        shown = " ".join(Path(word).name if "/" in word else word for word in words)
-        raise BridgeError(
-            f"`{shown}` ended with {process.returncode}:\n{out.decode()}{err.decode()}".rstrip()
-        )
-    return out.decode()
-
-
-def _invitation(printed: str) -> Invitation:
-    found = re.search(r"(?:enrol|join) (\S+) --code (\S+)", printed)
-    if found is None:
-        raise BridgeError(f"no command to type in what the invitation printed:\n{printed}")
-    return Invitation(found.group(1), found.group(2))
-
-
 def _make_service_users() -> None:
     """The accounts an administrator makes when installing: recorder and keeper, so that one cannot read the other's."""
     for name in SERVICE_USERS:
@@ -322,12 +294,6 @@ def _make_service_users() -> None:
                 ["useradd", "--system", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name],
                 check=True, capture_output=True,
             )  # fmt: skip
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of the tests' own environment: the installed program must need none of it."""
-    kept = {name: value for name, value in os.environ.items() if name in ("LANG", "TERM", "TZ")}
-    return kept | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "PYTHONUNBUFFERED": "1"}
 
 
 def _memory() -> Path | None:

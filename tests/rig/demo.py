@@ -22,12 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.rig.asterisk import Asterisk
-from tests.rig.bridge import TRAINER, Bridge, BridgeError, Site
+from tests.rig.bridge import Bridge, Site
 from tests.rig.call import Plan, hold_a_call
+from tests.rig.commands import BridgeError
 from tests.rig.install import Installed, install, install_base
 from tests.rig.proof import Truth, decode, judge, open_sealed, table
 from tests.rig.speech import SpeechError
-from tests.rig.trainer import TrainerMachine
+from tests.rig.trainer import PersonsMachine
 from tests.rig.workstation import Workstation, WorkstationError
 
 SHORTEST_S, LONGEST_S = 10, 900
@@ -168,6 +169,7 @@ async def _demo(args: argparse.Namespace, out: Path) -> int:
 
 async def enrol(bridge: Bridge, workstation: Workstation, told: Told, *client: str | Path) -> None:
     """From the invitation to the open order desk. `client` replaces the installed client's `run`, in tests."""
+    told("the approver, at her own machine, has read and approved the trainee's plan")
     told("the administrator invites the workstation; the trainee enrols it and starts the client")
     invitation = await bridge.invite_station("desk-1")
     await workstation.enrol(invitation.url, invitation.code)
@@ -206,15 +208,16 @@ async def recorded(bridge: Bridge, told: Told) -> str:
 async def hand_over_and_fetch(
     bridge: Bridge,
     workstation: Workstation,
-    machine: TrainerMachine,
+    machine: PersonsMachine,
     recording: str,
     truth: Truth,
     out: Path,
     told: Told,
 ) -> Result:
-    told("the trainer joins on a machine of their own, with a one-time code")
-    invitation = await bridge.invite_trainer(TRAINER)
-    await machine.join(invitation.url, invitation.code)
+    told(
+        "the trainer joins on a machine of their own, and reads the key's fingerprint to the approver, who confirms it"
+    )
+    await bridge.admit_trainer(machine)
     told("for 24 h the recording is the trainee's alone; the trainee hands it over")
     await workstation.hand_over(recording)
     sealed = out / f"{recording}.age"
@@ -229,11 +232,11 @@ async def hand_over_and_fetch(
     return Result(recording, sealed, machine.identity, proven)
 
 
-def _new_machine(programs: Installed, out: Path) -> TrainerMachine:
+def _new_machine(programs: Installed, out: Path) -> PersonsMachine:
     """A trainer's machine of this run's own: an earlier run's key in the same folder still opens its recording."""
     names = ["trainer", *(f"trainer-{number}" for number in range(2, 1000))]
     name = next(name for name in names if not (out / name).exists() and not (out / f"{name}.key").exists())
-    return TrainerMachine(programs, out / name, out / f"{name}.key")
+    return PersonsMachine(programs, out / name, out / f"{name}.key")
 
 
 async def _keep(
@@ -241,7 +244,7 @@ async def _keep(
     pbx: Asterisk,
     bridge: Bridge,
     workstation: Workstation,
-    machine: TrainerMachine,
+    machine: PersonsMachine,
     result: Result,
     told: Told,
 ) -> None:
@@ -265,7 +268,7 @@ async def _keep(
         print(f"    {what:24} {where}")
 
 
-def _print_end(result: Result, machine: TrainerMachine) -> None:
+def _print_end(result: Result, machine: PersonsMachine) -> None:
     """The last lines are for a script: each with a key of its own."""
     profile = shlex.quote(machine.environment["PBX_BRIDGE_PROFILE"])
     play = shlex.join(machine.words("play", str(result.recording)))

@@ -1,4 +1,4 @@
-"""A trainer's own machine: the base install, a home of its own, and the commands a trainer types.
+"""A person's own machine: the base install, a home of its own, and the commands a trainer or an approver types.
 
 The identity lies in a plain file here (`--identity-file`), because the demonstration's proof opens the sealed file with
 Debian's `age`; a real trainer would use the keyring or a passphrase.
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.rig.bridge import BridgeError, run_command
+from tests.rig.commands import BridgeError, Invitation, run_command
 from tests.rig.install import Installed
 
 PLAY_DEADLINE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class TrainerMachine:
-    """`folder` holds this machine's files; `identity` the trainer's key."""
+class PersonsMachine:
+    """`folder` holds this machine's files; `identity` the person's key."""
 
     programs: Installed
     folder: Path
@@ -40,9 +40,15 @@ class TrainerMachine:
         """What `pbx-bridge WORDS` prints there. Raises: BridgeError when it does not exit with 0."""
         return await run_command(*self.words(*words), env=self.environment)
 
-    async def join(self, url: str, code: str) -> None:
+    async def join(self, invitation: Invitation) -> str:
+        """Joins; the key's fingerprint, as its holder reads it out."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await self.run("join", url, "--code", code, "--identity-file", str(self.identity))
+        words = ("join", invitation.url, "--code", invitation.code, "--identity-file", str(self.identity))
+        said = await self.run(*words)
+        found = re.search(r"fingerprint: (\S+)", said)
+        if found is None:
+            raise BridgeError(f"no fingerprint in what `join` printed:\n{said}")
+        return found.group(1)
 
     async def list(self) -> list[dict[str, Any]]:
         found = json.loads(await self.run("list", "--json"))
