@@ -167,6 +167,10 @@ class LiveRecording:
             log.error("the keeper did not take a recording's key", recording=self.recording, why=str(error))
             if not self._over:
                 reason = Reason.DISK if may_pass(error) else Reason.BRIDGE_FAULT
+                if isinstance(error, Refused) and error.word == Reason.NOT_APPROVED.value:
+                    reason = (
+                        Reason.NOT_APPROVED
+                    )  # withdrawn, or the plan was changed, since the call was drawn
                 self._reports.failed(self.recording, reason, kept=False)
 
     async def _finish(self, digest: SealedDigest, duration_ns: int) -> None:

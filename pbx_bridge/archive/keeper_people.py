@@ -85,8 +85,6 @@ class PeopleSide:
             self._room.record(
                 Access(person.name, "confirm", reason="first-approver", person=person.name, subject=subject)
             )
-        elif not self._room.parts.confirmation_needed:
-            person = self._people.confirm(person.name, recipient)
         return person
 
     def invite(self, request: wire.Invite) -> wire.Invited:

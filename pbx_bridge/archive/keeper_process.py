@@ -59,7 +59,6 @@ class KeeperSettings:
     user: str | None = None
     """The user to become when started as root."""
     session_needed: bool = True
-    confirmation_needed: bool = False
     end_with_parent: bool = True
 
 
@@ -97,7 +96,6 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
             keeping=settings.keeping,
             requests=RequestBook(folder / "requests.json"),
             session_needed=settings.session_needed,
-            confirmation_needed=settings.confirmation_needed,
         )
     )
     turn = threading.Lock()

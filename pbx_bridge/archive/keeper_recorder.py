@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.approvals import covers
 from pbx_bridge.access.audit import Access
 from pbx_bridge.age import (
     AgeError,
@@ -25,6 +26,7 @@ from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import State, verify
 from pbx_bridge.archive.rebuilding import Remade
+from pbx_bridge.calls.reasons import Reason
 
 CLOCK_TOLERANCE_S: Final = 300
 """P20: a recording that claims to start further from now than this was dated by a wrong clock."""
@@ -53,7 +55,7 @@ class RecorderSide:
         return wire.KeeperFacts(str(self._room.parts.identity.recipient()))
 
     def put(self, request: wire.Put) -> wire.Done:
-        """A recording begins: its key is kept before a byte of it is sealed."""
+        """P18, P22: a recording begins, if an approved plan covers it: its key is kept before a byte of it is sealed."""
         manifest = verify(request.signed, self._room.parts.recorders.keys)
         if manifest.state is not State.RECORDING:
             raise words.Refused("manifest", "state: a recording begins unfinished")
@@ -66,6 +68,13 @@ class RecorderSide:
         book = self._room.parts.book
         if manifest.recording in book.recorded or manifest.recording in book.destroyed:
             raise words.Refused("twice", "this recording was put before")
+        if not covers(self._room.parts.approved, manifest):
+            reason = Reason.NOT_APPROVED.value
+            self._room.record(Access(BRIDGE, "put", manifest.recording, "refused", reason))
+            raise words.Refused(
+                reason,
+                "no plan that its approver approved covers this recording (P13, P22): pbx-bridge proposals",
+            )
         self._room.record(Access(BRIDGE, "put", manifest.recording))
         try:
             self._store.create(manifest.recording, key, Entry(request.signed))

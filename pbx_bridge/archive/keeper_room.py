@@ -59,8 +59,6 @@ class Parts:
     keeping: Keeping
     session_needed: bool = True
     """P21: opening states the training session."""
-    confirmation_needed: bool = False
-    """P22: a new key waits for its confirmation."""
     requests: RequestBook = field(default_factory=RequestBook)
     """What persons concerned asked for (P23)."""
 

@@ -9,8 +9,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pbx_bridge.access.proof import answer
 from pbx_bridge.age import X25519Identity, X25519Recipient, read_header
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_link import KeeperLink
@@ -21,10 +23,12 @@ from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.portal.api import PortalSettings
 from pbx_bridge.portal.server import make_portal
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
-from pbx_bridge.wire_portal import Role
+from pbx_bridge.training.plans import Application, Need, Plan, plan_digest, plan_text
+from pbx_bridge.wire_portal import Act, Deed, Proven, Purpose, Role
 from pbx_bridge.wire_proof import InviteCode
 
 START_WITHIN_S = 20.0
+APPROVER = "dora"
 _KEEPER = """
 import os, sys
 from pathlib import Path
@@ -32,7 +36,7 @@ from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
 from pbx_bridge.archive.rules import Keeping
 folder, socket = map(Path, sys.argv[1:3])
 me = frozenset({os.getuid()})
-run_keeper(KeeperSettings(folder, socket, Keeping(), me, me, confirmation_needed=sys.argv[3] == "True"))
+run_keeper(KeeperSettings(folder, socket, Keeping(), me, me))
 """
 
 
@@ -56,7 +60,7 @@ def manifest(
     return Manifest(
         recording=recording or new_recording_id(),
         trainee=TraineeId(trainee),
-        plan="5a" * 32,
+        plan=plan_digest(plan_behind(trainee, trainer, begun)),
         trainers=(Assignment(trainer, begun - 86_400, begun + 86_400 * 30),),
         applications=("orders",),
         start=begun,
@@ -64,11 +68,29 @@ def manifest(
     )
 
 
+def plan_behind(trainee: str, trainer: str, start: int) -> Plan:
+    """The plan by which such a recording is made, for dora to approve."""
+    first = datetime.fromtimestamp(start, UTC).date() - timedelta(days=1)
+    return Plan(
+        id=f"{trainee}-orders",
+        trainee=TraineeId(trainee),
+        applications=(Application("orders", "/opt/orders/orders", None, "Orders"),),
+        need=Need.NEW_IN_POST,
+        trainer=trainer,
+        approver=APPROVER,
+        first_day=first,
+        last_day=first + timedelta(days=40),
+        rate=0.05,
+        recordings_per_week=2,
+        minutes_per_week=20,
+    )
+
+
 class House:
     """A site's server side."""
 
-    def __init__(self, folder: Path, *, confirmation_needed: bool = False) -> None:
-        self.folder, self.confirmation_needed = folder, confirmation_needed
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.archive = folder / "sealed"
         self.archive.mkdir()
         self.socket = folder / "run" / "keeper.sock"
@@ -78,6 +100,8 @@ class House:
         self.tls: TlsPaths = ensure_ca(folder / "tls", ["localhost", "127.0.0.1"])
         self.keeper_recipient: X25519Recipient
         self.keeper: subprocess.Popen[bytes] | None = None
+        self._dora: X25519Identity | None = None
+        self._approved: set[str] = set()
         self.proposed: list[str] = []
         """Texts of the plans and capacities this site has."""
 
@@ -95,7 +119,6 @@ class House:
 
     def _started(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", _KEEPER, str(self.folder / "keeper"), str(self.socket)]
-        command.append(str(self.confirmation_needed))
         return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def end_keeper(self) -> None:
@@ -105,7 +128,8 @@ class House:
             self.keeper = None
 
     async def begin(self, described: Manifest) -> SealedFile:
-        """A recording that begins: its file is open, its identity is with the keeper and nowhere else."""
+        """A recording that begins by an approved plan: its file is open, its identity with the keeper and nowhere else."""
+        await self.approve(plan_behind(described.trainee, described.trainers[0].trainer, described.start))
         identity = X25519Identity.generate()
         await self.link.put(self.recorder.sign(described), identity, self.keeper_recipient)
         return SealedFile(self.archive, described.recording, identity.recipient())
@@ -132,6 +156,40 @@ class House:
             file.seek(0)
             return file.read(size)
 
+    async def approve(self, plan: Plan) -> None:
+        """Dora approves it, if she has not yet."""
+        if plan_digest(plan) not in self._approved:
+            await self.deed(Act(Deed.APPROVE, plan.id, plan_text(plan)))
+            self._approved.add(plan_digest(plan))
+
+    async def confirm(self, name: str) -> None:
+        """Dora confirms whatever key of theirs waits."""
+        proven = await self._prove()
+        (key,) = [key for key in (await self.link.desk(proven.token)).keys if key.name == name]
+        await self.deed(Act(Deed.CONFIRM, name, key.recipient))
+
+    async def deed(self, act: Act) -> None:
+        """One deed of dora's, the first approver, who joins for the first."""
+        await self._prove(act)
+
+    async def _prove(self, act: Act | None = None) -> Proven:
+        if self._dora is None:
+            self._dora = X25519Identity.generate()
+            code = (await self.link.invite(APPROVER, Role.APPROVER)).code
+            assert (await self._prove_with(self._dora, Purpose.JOIN, code, None)).confirmed
+        purpose = Purpose.SESSION if act is None else Purpose.ACT
+        return await self._prove_with(self._dora, purpose, None, act)
+
+    async def _prove_with(
+        self, identity: X25519Identity, purpose: Purpose, code: bytes | None, act: Act | None
+    ) -> Proven:
+        nonce, certificate = os.urandom(32), bytes(32)
+        begun = await self.link.begin(str(identity.recipient()), nonce, certificate, code, act)
+        sealed, named = bytes.fromhex(begun.sealed), act.digest() if act is not None else ""
+        return await self.link.prove(
+            begun.challenge, answer(sealed, identity, purpose, nonce, certificate, named)
+        )
+
     async def invite(self, name: str = "bruno", *roles: Role) -> str:
         """The code an administrator gets; a trainer's without a role."""
         invited = await self.link.invite(name, *roles)
@@ -139,9 +197,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path, *, confirmation_needed: bool = False) -> AsyncIterator[House]:
+async def house(folder: Path) -> AsyncIterator[House]:
     """The house, ready; everything ended at the end."""
-    built = House(folder, confirmation_needed=confirmation_needed)
+    built = House(folder)
     try:
         await built.start_keeper()
         tls = built.tls

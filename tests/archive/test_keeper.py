@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.approvals import approval
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import AuditUnwritable, open_log
 from pbx_bridge.access.audit_check import check
@@ -42,7 +43,7 @@ from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_portal import Deed, Purpose, Refused, Role
 from pbx_bridge.wire_proof import hand_over_statement, new_seed, public_key, sign
-from tests.archive.house import manifest
+from tests.archive.house import manifest, plan_behind
 
 NOON = 1_790_000_000
 CERTIFICATE = b"\3" * 32
@@ -57,7 +58,8 @@ class Desk:
 
     folder: Path
     now: int = NOON
-    confirmation_needed: bool = False
+    confirms: bool = True
+    """Whether every key works at once, as if its fingerprint had been compared."""
     file_keys: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,7 +85,6 @@ class Desk:
                 recorders=Recorders(self.folder / "recorders.json"),
                 clock=lambda: self.now,
                 keeping=Keeping(),
-                confirmation_needed=self.confirmation_needed,
                 requests=RequestBook(self.folder / "requests.json"),
             )
         )
@@ -91,6 +92,9 @@ class Desk:
     def put(self, described: Manifest) -> X25519Identity:
         identity = X25519Identity.generate()
         key = seal_bytes(str(identity).encode(), [self.identity.recipient()])
+        if described.trainers:
+            plan = plan_behind(described.trainee, described.trainers[0].trainer, described.start)
+            self.approved.add(approval(plan, "dora", self.now))
         self.keeper.handle(wire.Put(RECORDER.sign(described), key.hex()))
         return identity
 
@@ -106,7 +110,10 @@ class Desk:
 
     def join(self, name: str, role: Role, identity: X25519Identity) -> words.Proven:
         code = self.keeper.handle(wire.Invite(name, (role,))).code
-        return self.prove(identity, code)
+        proven = self.prove(identity, code)
+        if self.confirms:
+            self.people.confirm(name, str(identity.recipient()))
+        return proven
 
     def prove(self, identity: X25519Identity, code: bytes | None = None) -> words.Proven:
         nonce = os.urandom(32)
@@ -438,6 +445,8 @@ def test_reassigning_changes_the_trainers_and_nothing_else(desk: Desk) -> None:
     assert (
         desk.refused(wire.Reassign(RECORDER.sign(replace(other, trainee=TraineeId("x"))))).word == "manifest"
     )
+    assert desk.refused(wire.Reassign(RECORDER.sign(other))).word == "not-approved"
+    desk.approved.add(approval(plan_behind("alice", "carla", NOON), "dora", desk.now))
     desk.keeper.handle(wire.Reassign(RECORDER.sign(other)))
     bruno, carla = (desk.join(n, Role.TRAINER, i).token for n, i in (("bruno", BRUNO), ("carla", CARLA)))
     assert desk.refused(wire.Open(bruno, finished.recording, "review")).word == "unknown"
@@ -558,7 +567,7 @@ def test_a_key_and_a_name_have_one_holder(desk: Desk) -> None:
 
 
 def test_a_new_key_waits_for_its_confirmation(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, confirmation_needed=True)
+    desk = Desk(tmp_path, confirms=False)
     recording = desk.record().recording
     desk.keeper.handle(wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token

@@ -11,13 +11,15 @@ import pytest
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.proof import ProofError, answer
-from pbx_bridge.age import X25519Identity
+from pbx_bridge.age import X25519Identity, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Trainer, capacity_digest, capacity_text, plan_digest, plan_text
 from pbx_bridge.wire_portal import Act, Deed, Purpose, Refused, Role, fingerprint
 from tests.access.logs import records_of
-from tests.archive.test_keeper import ALICE, BRUNO, CARLA, CERTIFICATE, DORA, Desk
+from tests.archive.house import manifest, plan_behind
+from tests.archive.test_keeper import ALICE, BRUNO, CARLA, CERTIFICATE, DORA, RECORDER, Desk
 from tests.calls.story import plan
 
 PLAN = replace(plan(), trainee=TraineeId("alice"), trainer="bruno", approver="dora")
@@ -27,7 +29,7 @@ APPROVE = Act(Deed.APPROVE, PLAN.id, plan_text(PLAN))
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """Dora, the first approver, has joined."""
-    made = Desk(tmp_path, confirmation_needed=True)
+    made = Desk(tmp_path, confirms=False)
     made.join("dora", Role.APPROVER, DORA)
     yield made
     made.log.close()
@@ -149,3 +151,28 @@ def test_nobody_joins_and_acts_at_once(desk: Desk) -> None:
     code = desk.keeper.handle(wire.Invite("carla", (Role.APPROVER,))).code
     asked = wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code, APPROVE)
     assert desk.refused(asked).word == "malformed"
+
+
+def test_only_what_is_approved_can_begin(desk: Desk) -> None:
+    """The bridge, or whoever has its signing key, made a recording by a plan nobody approved: its key is not taken."""
+    described = manifest(start=desk.now)
+    plan = plan_behind(described.trainee, "bruno", described.start)
+    sealed = seal_bytes(str(X25519Identity.generate()).encode(), [desk.identity.recipient()]).hex()
+    for edited in (
+        described,
+        replace(described, plan=plan_digest(PLAN)),
+        replace(described, trainers=(replace(described.trainers[0], trainer="mallory"),)),
+    ):
+        assert desk.refused(wire.Put(RECORDER.sign(edited), sealed)).word == Reason.NOT_APPROVED.value
+    assert len(desk.store) == 0
+    desk.act(DORA, Act(Deed.APPROVE, plan.id, plan_text(plan)))
+    for edited in (
+        replace(described, trainee=TraineeId("bea")),
+        replace(described, trainers=(*described.trainers, replace(described.trainers[0], trainer="mallory"))),
+    ):
+        assert desk.refused(wire.Put(RECORDER.sign(edited), sealed)).word == Reason.NOT_APPROVED.value
+    desk.keeper.handle(wire.Put(RECORDER.sign(described), sealed))
+    desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(plan)))
+    again = manifest(start=desk.now)
+    assert desk.refused(wire.Put(RECORDER.sign(again), sealed)).word == Reason.NOT_APPROVED.value
+    assert ("(bridge)", "put", "refused", "not-approved") in desk.audited()

@@ -72,6 +72,7 @@ async def fetched(home: House, folder: Path, recording: str) -> Path:
         assert (done.code, done.err) == (0, "")
 
     await say("join", home.url, "--code", code, "--identity-file", str(machine.identity))
+    await home.confirm("bruno")
     await say("fetch", recording, "--to", str(to), "--session", "review")
     clear = folder / "clear.webm"
     clear.write_bytes(opened_by_age(to, machine.identity))

@@ -40,7 +40,7 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with house(tmp_path, confirmation_needed=True) as home:
+    async with house(tmp_path) as home:
         home.proposed = [plan_text(PLAN), capacity_text(CAPACITY), plan_text(replace(PLAN, approver="dora"))]
         yield Site(home, tmp_path)
 

@@ -54,6 +54,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         done = await made.say("join", home.url, "--code", code, "--identity-file", str(made.machine.identity))
         assert (done.code, done.err) == (0, "")
         assert "as bruno (trainer)" in done.out
+        await home.confirm("bruno")
         yield made
 
 
@@ -287,5 +288,6 @@ async def test_a_trainee_fetches_their_own_without_a_session(desk: Desk, tmp_pat
         str(alice.machine.identity),
     )
     assert (await alice.say("join", desk.home.url, *words)).code == 0
+    await desk.home.confirm("alice")
     assert (await alice.say("fetch", recording, "--to", str(alice.to))).code == 0
     assert opened_by_age(alice.to, alice.machine.identity) == CONTENT

@@ -50,7 +50,8 @@ class Site:
         code = parse_invite(await self.home.invite(name, role))
         bridge = Bridge(self.home.url, self.ca_pem, X25519Identity.generate())
         proven = await self.do(lambda: bridge.prove(code.secret))
-        assert (proven.name, proven.roles) == (name, (role,))
+        assert (proven.name, proven.roles, proven.confirmed) == (name, (role,), False)
+        await self.home.confirm(name)
         return Person(bridge, proven.token)
 
     async def raw(
