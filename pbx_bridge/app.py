@@ -324,6 +324,8 @@ class Bridge:
                 self._spawn(self._hand_over(event))
             case se.RecordingsAsked():
                 self._spawn(self._list_own(event))
+            case se.AccessesAsked():
+                self._spawn(self._list_accesses(event))
             case se.PrivateAsked():
                 orders = self._desk.private(event.station, now_ns)
                 self._obey(orders or [])
@@ -392,6 +394,16 @@ class Bridge:
                 for item in items[: wire.MAX_RECORDINGS_LISTED]
             )
         self._parts.stations.send(event.station, wire.RecordingsList(event.request, lines))
+
+    async def _list_accesses(self, event: se.AccessesAsked) -> None:
+        """P19: who opened, or tried to open, what is this trainee's."""
+        try:
+            trainee = self._stations.get(event.station, "")
+            found = await self._parts.archive.keeper.accesses(trainee, event.before)
+            answer = wire.AccessesList(event.request, found.accesses, found.more, "")
+        except (Refused, KeeperUnreachable) as error:
+            answer = wire.AccessesList(event.request, (), False, str(error)[:200])
+        self._parts.stations.send(event.station, answer)
 
     # -- Reports of recordings ----------------------------------------------------------------------------------
 

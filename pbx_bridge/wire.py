@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
 from pbx_bridge.wire_json import (
     Hex,
     Malformed,
@@ -328,6 +329,15 @@ class AskRecordings:
 
 
 @dataclass(frozen=True, slots=True)
+class AskAccesses:
+    """P19: who opened, or tried to open, what is mine."""
+
+    request: Count
+    before: Count
+    """Older than this record's number; 0: the newest."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskHandOver:
     request: Count
     recording: Recording
@@ -437,6 +447,16 @@ class RecordingsList:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessesList:
+    request: Count
+    accesses: Annotated[tuple[AccessLine, ...], Many(MAX_ACCESSES)]
+    """Newest first."""
+    more: bool
+    detail: Annotated[str, Text(200, 0)]
+    """A sentence for the person when they cannot be had, else ""."""
+
+
+@dataclass(frozen=True, slots=True)
 class HandOverResult:
     request: Count
     done: bool
@@ -474,6 +494,7 @@ ToBridge: TypeAlias = (
     | CaptureRefused
     | NoticeAccepted
     | AskRecordings
+    | AskAccesses
     | AskHandOver
     | AskPrivate
     | Farewell
@@ -486,6 +507,7 @@ Order: TypeAlias = (
     | StopCapture
     | Notice
     | RecordingsList
+    | AccessesList
     | HandOverResult
     | PrivateResult
 )

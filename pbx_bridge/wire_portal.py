@@ -25,6 +25,7 @@ PROPOSALS_PATH: Final = "/v1/proposals"
 LIST_PATH: Final = "/v1/recordings"
 OPEN_PATH: Final = "/v1/recordings/{recording}/open"
 REVIEW_PATH: Final = "/v1/recordings/{recording}/review"
+AUDIT_PATH: Final = "/v1/audit/{after}"
 PAYLOAD_PATH: Final = "/v1/grants/{grant}/payload"
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -42,6 +43,9 @@ MAX_ACT_CHARS: Final = 8_192
 MAX_APPROVED: Final = 10_000
 MAX_PROPOSED: Final = 400
 """Those of one approver that still wait; 400 of the longest make 3.2 MiB."""
+
+AUDIT_PAGE_BYTES: Final = 1 << 20
+"""Some 2,000 records."""
 
 RECORDING: Final = Text(26, 26, "[a-z2-7]{26}")
 NAME: Final = Text(64, 1, "[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -244,6 +248,18 @@ class Opened:
     header: Annotated[str, HEX_BLOB]
     payload_bytes: Annotated[int, Whole(0, 1 << 40)]
     signed: SignedManifest
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """P19: a part of the audit log as it lies at the keeper."""
+
+    lines: Annotated[str, Text(2 * AUDIT_PAGE_BYTES, 0, "[A-Za-z0-9+/]*={0,2}")]
+    """Whole lines, in base64; "" at the end."""
+    checkpoint: Annotated[str, Text(512, lines=True)]
+    """The newest, a signed note."""
+    key: Annotated[str, Text(200)]
+    """The verifier key of the notes."""
 
 
 class KeeperUnreachable(Exception):

@@ -118,7 +118,7 @@ class Show:
 class Answer:
     """What the user asked of the bridge was answered."""
 
-    message: wire.RecordingsList | wire.HandOverResult | wire.PrivateResult
+    message: wire.RecordingsList | wire.AccessesList | wire.HandOverResult | wire.PrivateResult
 
 
 Order: TypeAlias = (
@@ -235,7 +235,7 @@ class Agent:
                 return []
             case wire.Notice():
                 return self._offer(message)
-            case wire.RecordingsList() | wire.HandOverResult() | wire.PrivateResult():
+            case wire.RecordingsList() | wire.AccessesList() | wire.HandOverResult() | wire.PrivateResult():
                 return [Answer(message)]
             case wire.Challenge() | wire.Enrolled() | wire.Welcome() | wire.Farewell():
                 return []  # the link's own business

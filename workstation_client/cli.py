@@ -103,6 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("what", choices=("show", "accept"))
     add("recordings", _recordings, say("list your own recordings"), "recordings --json", json_too=True)
     sub = add(
+        "accesses",
+        _accesses,
+        say("list who opened, or tried to open, a recording of yours"),
+        "accesses",
+        "accesses --json",
+        json_too=True,
+    )
+    sub.add_argument(
+        "--before", metavar="N", type=int, default=0, help=say("only those older than number N of this list")
+    )
+    sub = add(
         "hand-over",
         _hand_over,
         say("hand a recording of yours over to your trainer"),
@@ -247,6 +258,28 @@ def _recordings(arguments: argparse.Namespace) -> int:
         began = time.strftime("%Y-%m-%d %H:%M", time.localtime(line["started_at"]))
         print(
             f"{line['id']}  {began}  {line['duration_s'] // 60:3d}:{line['duration_s'] % 60:02d}  {line['state']}"
+        )
+    return 0
+
+
+def _accesses(arguments: argparse.Namespace) -> int:
+    """P19: the newest first; the last line says how to see older ones."""
+    answer = _ask({"do": "accesses", "before": max(0, arguments.before)})
+    found = answer["accesses"]
+    if arguments.json:
+        print(json.dumps({"accesses": found, "more": answer["more"]}))
+        return 0
+    if not found:
+        print(say("Nobody opened or tried to open a recording of yours."))
+    for line in found:
+        at = time.strftime("%Y-%m-%d %H:%M", time.localtime(line["at"]))
+        told = " ".join(filter(None, (line["act"], line["outcome"], line["reason"], line["person"])))
+        print("  ".join(filter(None, (at, line["who"], told, line["recording"], line["session"]))))
+    if answer["more"]:
+        print(
+            say("Older ones: workstation-client accesses --before {number}").format(
+                number=found[-1]["number"]
+            )
         )
     return 0
 

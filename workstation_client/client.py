@@ -286,6 +286,8 @@ class Client:
                     for r in said.recordings
                 ]
                 return {"ok": True, "recordings": lines}
+            case {"do": "accesses", "before": int(before)} if before >= 0:
+                return await self._accesses(before)
             case {"do": "hand-over", "recording": str(text)}:
                 return await self._hand_over(text)
             case {"do": "private"}:
@@ -341,6 +343,14 @@ class Client:
         notice.store(accepted, self._folder)
         self._do(self.agent.accepted(accepted))
         return {"ok": True, "notice_hash": digest}
+
+    async def _accesses(self, before: int) -> dict[str, object]:
+        """P19: who opened, or tried to open, what is this person's."""
+        said = await self._ask(lambda request: wire.AskAccesses(request, before))
+        assert isinstance(said, wire.AccessesList)
+        if said.detail:
+            raise OperatorError(said.detail)
+        return {"ok": True, "accesses": [write_fields(line) for line in said.accesses], "more": said.more}
 
     async def _hand_over(self, text: str) -> dict[str, object]:
         try:

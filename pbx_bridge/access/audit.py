@@ -42,7 +42,7 @@ class AuditLog:
     def __init__(self, folder: Path, seed: bytes) -> None:
         """Opens or begins it. Raises: OperatorError when it is held elsewhere, or not as the last keeper left it."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder, self._seed = folder, seed
+        self.folder, self._seed = folder, seed
         self.public = public_key(seed)
         self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if not _locked(self._lock):
@@ -95,9 +95,9 @@ class AuditLog:
         except (OSError, AuditUnwritable) as error:
             return str(error)
         if room.f_flag & os.ST_RDONLY:
-            return f"{self._folder}: the disk is read-only"
+            return f"{self.folder}: the disk is read-only"
         if room.f_bavail * room.f_frsize < ROOM_BYTES:
-            return f"{self._folder}: the disk is full"
+            return f"{self.folder}: the disk is full"
         return ""
 
     def checkpoint(self) -> str:
@@ -108,14 +108,14 @@ class AuditLog:
         """P19: lets the segments go whose every record is more than twelve months old, oldest first; a record says so
         before each. Raises: AuditUnwritable."""
         gone = []
-        while (found := places.segments(self._folder))[1:] and places.may_go(found[0].stem, at_unix):
+        while (found := places.segments(self.folder))[1:] and places.may_go(found[0].stem, at_unix):
             last = places.first_number(found[1])
             if last is None:
                 break
             self.append(forget(found[0].stem, last - 1), at_unix)
             try:
                 found[0].unlink()
-                sync_folder(self._folder)
+                sync_folder(self.folder)
             except OSError as error:
                 raise AuditUnwritable(f"{found[0]}: {error.strerror}") from error
             gone.append(found[0].stem)
@@ -134,9 +134,9 @@ class AuditLog:
         """Opens the month's segment. A clock that went back opens none: names rise as numbers do. Raises: OSError."""
         if self._file >= 0 and month <= self._path.stem:
             return
-        path = self._folder / f"{month}.jsonl"
+        path = self.folder / f"{month}.jsonl"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        sync_folder(self._folder)
+        sync_folder(self.folder)
         if self._file >= 0:
             os.close(self._file)
         self._file, self._path, self._size, self._torn = file, path, 0, False
@@ -165,7 +165,7 @@ class AuditLog:
 
     def _open_last(self) -> None:
         """Takes the newest segment's end for the head."""
-        for path in reversed(places.segments(self._folder)):
+        for path in reversed(places.segments(self.folder)):
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             line, size = places.last_line(file, os.fstat(file).st_size)
             if size and not line:
@@ -182,7 +182,7 @@ class AuditLog:
 
     def _compare(self) -> None:
         """P19: the log ends with a record this keeper signed, at or after the newest checkpoint. Raises: OperatorError."""
-        found = places.newest(self._folder)
+        found = places.newest(self.folder)
         if self.head.number and not is_true(self.public, self.head.number, self.head.digest, self._signed):
             raise OperatorError(
                 f"its last record, {self.head.number}, was not written by this keeper",

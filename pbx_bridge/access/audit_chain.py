@@ -94,7 +94,7 @@ class Walk:
 
     def __init__(self, public: bytes, head: Head) -> None:
         self.head = head
-        self._public = public
+        self.public = public
         self._signed = ""
         """The signature in the line last taken; "" before the first."""
 
@@ -128,7 +128,7 @@ class Walk:
 
     def is_signed(self) -> bool:
         """Whether the record last taken bears the keeper's signature: then it and all before it are as written."""
-        return is_true(self._public, self.head.number, self.head.digest, self._signed)
+        return is_true(self.public, self.head.number, self.head.digest, self._signed)
 
     def _broken(self, what: str) -> AuditBroken:
         """The break shows at the next record; which of the two was touched, the signature tells."""

@@ -63,6 +63,15 @@ def is_first_approver(roles: Iterable[Role], before: Iterable[Person]) -> bool:
     )
 
 
+def audit_refusal(person: Person) -> str:
+    """P19: why this person may not read the audit log; "" when they may. Only the auditor does, with a confirmed key."""
+    if Role.AUDITOR not in person.roles:
+        return "only the auditor reads the audit log (P19)"
+    if not person.confirmed or person.revoked:
+        return "this key is not confirmed: an approver has to compare its fingerprint with you (P22)"
+    return ""
+
+
 def confirm_refusal(by: Person, key: Person) -> str:
     """P22: why `by` cannot confirm `key`; "" when they can. `by` has proven their own key.
 

@@ -19,6 +19,7 @@ from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_approvals import ApprovalSide
+from pbx_bridge.archive.keeper_audit import AuditSide
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
@@ -44,6 +45,7 @@ class Keeper:
         self._approvals = approvals
         release = ReleaseSide(room, people)
         self._rights = rights = RightsSide(room, people, self._destroy)
+        audit = AuditSide(room, people)
         self._handlers: dict[type[Any], Handler] = {
             wire.Introduce: recorder.introduce,
             wire.Put: recorder.put,
@@ -63,6 +65,9 @@ class Keeper:
             wire.Desk: lambda request: approvals.desk(people.person(request.token)),
             wire.Approvals: approvals.approvals,
             wire.Revoke: people.revoke,
+            wire.Audit: audit.page,
+            wire.Accesses: audit.accesses,
+            wire.AccessesOf: audit.accesses_of,
             wire.List: release.listing,
             wire.Open: release.open,
             wire.Review: release.review,

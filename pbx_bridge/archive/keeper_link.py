@@ -167,7 +167,18 @@ class KeeperLink:
     async def desk(self, token: bytes) -> words.ApproversDesk:
         return await self._ask(wire.Desk(token), words.ApproversDesk)
 
+    async def audit(self, token: bytes, after: int) -> words.AuditPage:
+        return await self._ask(wire.Audit(token, after), words.AuditPage)
+
+    async def accesses(self, trainee: str, before: int = 0) -> wire.AccessesFound:
+        """P19: who opened, or tried to open, what is this trainee's; newest first, older than `before`."""
+        return await self._ask(wire.Accesses(trainee, before), wire.AccessesFound)
+
     # administrator
+
+    async def accesses_of(self, trainee: str, before: int = 0) -> wire.AccessesFound:
+        """P23: the same, asked by the administrator."""
+        return await self._ask(wire.AccessesOf(trainee, before), wire.AccessesFound)
 
     async def invite(self, name: str, *roles: Role) -> wire.Invited:
         """A one-time code for a person with these roles; a trainer's without any."""

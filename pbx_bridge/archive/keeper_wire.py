@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
 from pbx_bridge.wire_json import (
     Hex,
     Malformed,
@@ -356,6 +357,37 @@ class Done:
     pass
 
 
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """P19: the auditor reads the log, from the record after this number on."""
+
+    token: Annotated[bytes, TOKEN]
+    after: Annotated[int, Whole(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Accesses:
+    """P19: a trainee at their own workstation sees accesses to their own; older than number `before` (0: the newest)."""
+
+    trainee: Annotated[str, NAME]
+    before: Annotated[int, Whole(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesOf:
+    """P23: the same for the administrator who answers that trainee's request."""
+
+    trainee: Annotated[str, NAME]
+    before: Annotated[int, Whole(0)]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessesFound:
+    accesses: Annotated[tuple[AccessLine, ...], Many(MAX_ACCESSES)]
+    """Newest first."""
+    more: bool
+
+
 RECORDER: Final[dict[str, type[Any]]] = {
     **rights_wire.RECORDER,
     "introduce": Introduce,
@@ -373,6 +405,8 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "backlog": Backlog,
     "desk": Desk,
     "approvals": Approvals,
+    "audit": Audit,
+    "accesses": Accesses,
     "purge": Purge,
     "reconcile": Reconcile,
     "ask": Ask,
@@ -386,6 +420,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "everyone": Everyone,
     "revoke": Revoke,
     "reassign": Reassign,
+    "accesses-of": AccessesOf,
     "backlog": Backlog,
     "purge": Purge,
     "suspend": Suspend,

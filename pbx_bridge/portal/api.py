@@ -90,6 +90,8 @@ class Keeper(Protocol):
 
     async def desk(self, token: bytes) -> words.ApproversDesk: ...
 
+    async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
+
 
 Proposed = Callable[[], Iterable[str]]
 """The texts of the plans and capacities there are now, approved or not (training/plans.py)."""
@@ -123,6 +125,7 @@ class Api:
                 Route(words.PROPOSALS_PATH, self._guarded(self._proposals, self._requests), methods=["GET"]),
                 Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
                 Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
+                Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
                 Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
             ]
         )
@@ -178,6 +181,12 @@ class Api:
         desk = await self._keeper.desk(_token(request))
         texts = tuple(text for text in self._proposed() if not _settled(text, desk))
         return _ok(words.Proposals(texts[: words.MAX_PROPOSED], desk.keys))
+
+    async def _audit(self, request: Request) -> Response:
+        token, after = _token(request), request.path_params["after"]
+        if not re.fullmatch("[0-9]{1,18}", after):
+            raise Malformed("after: a record's number is needed")
+        return _ok(await self._keeper.audit(token, int(after)))
 
     async def _payload(self, request: Request) -> Response:
         asked = request.headers.get("range")

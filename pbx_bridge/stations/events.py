@@ -144,6 +144,15 @@ class RecordingsAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessesAsked:
+    """The person wants to see the accesses to their own (P19), older than record `before` (0: the newest)."""
+
+    station: StationId
+    request: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
 class PrivateAsked:
     """The person wants the present call not to be recorded (P16)."""
 
@@ -172,6 +181,7 @@ StationEvent: TypeAlias = (
     | NoticeAcknowledged
     | HandOverAsked
     | RecordingsAsked
+    | AccessesAsked
     | PrivateAsked
     | KeyCloned
 )

@@ -175,6 +175,8 @@ class StationLink:
                 return [Tell(events.HandOverAsked(self.station, request, recording, signature))]
             case wire.AskRecordings(request):
                 return [Tell(events.RecordingsAsked(self.station, request))]
+            case wire.AskAccesses(request, before):
+                return [Tell(events.AccessesAsked(self.station, request, before))]
             case wire.AskPrivate(request):
                 return [Tell(events.PrivateAsked(self.station, request))]
             case wire.Farewell(reason, text):
@@ -237,6 +239,7 @@ class StationLink:
                 wire.GetReady()
                 | wire.Notice()
                 | wire.RecordingsList()
+                | wire.AccessesList()
                 | wire.HandOverResult()
                 | wire.PrivateResult()
             ):

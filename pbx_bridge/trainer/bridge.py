@@ -129,6 +129,11 @@ class Bridge:
         path = words.REVIEW_PATH.format(recording=recording)
         self._visiting(lambda: self._ask("POST", path, words.ReviewAsked(session), words.Reviewed))
 
+    def audit(self, after: int) -> words.AuditPage:
+        """P19: the audit log after this record, for the auditor."""
+        path = words.AUDIT_PATH.format(after=after)
+        return self._visiting(lambda: self._ask("GET", path, None, words.AuditPage))
+
     def payload(self, grant: bytes, start: int, end: int) -> Iterator[bytes]:
         """Bytes [start, end) of the sealed payload. Raises: BridgeError also when fewer come."""
         if start >= end:

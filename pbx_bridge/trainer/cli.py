@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from pbx_bridge.access.approvals import NoProposal
+from pbx_bridge.access.audit_chain import AuditBroken
 from pbx_bridge.age import AgeError, Reader, X25519Identity
 from pbx_bridge.archive.manifest import State
 from pbx_bridge.errors import OperatorError
@@ -26,6 +27,7 @@ from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.trainer import profile as profiles
 from pbx_bridge.trainer.approving import add_commands
 from pbx_bridge.trainer.arguments import SESSION_ENV, parser
+from pbx_bridge.trainer.auditing import add_commands as add_auditing
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.trainer.fetch import fetch, vouched
 from pbx_bridge.trainer.play import Player
@@ -39,14 +41,15 @@ from pbx_bridge.wire_proof import parse_invite
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
     approver = partial(add_commands, visit=_bridge)
-    arguments = parser(_join, _list, _fetch, _play, _review, approver).parse_args(argv)
+    auditor = partial(add_auditing, visit=_bridge)
+    arguments = parser(_join, _list, _fetch, _play, _review, approver, auditor).parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
     except OperatorError as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
         return 2
-    except (BridgeError, Refused, AgeError, NoProposal) as error:
+    except (BridgeError, Refused, AgeError, NoProposal, AuditBroken) as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

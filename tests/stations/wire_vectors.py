@@ -11,6 +11,7 @@ from typing import Any
 
 from pbx_bridge import wire, wire_proof
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_picture import Picture, write_picture
 
 ONE = RecordingId("mfrggzdfmztwq2lknnwg23tpoa")
@@ -54,6 +55,7 @@ STATEMENTS: list[tuple[str, bytes]] = [
 ]
 _signed = {name: wire_proof.sign(SEED, statement) for name, statement in STATEMENTS}
 
+ACCESS = AccessLine(12, 1_764_000_000, "bruno", "open", "granted", "", ONE, "first review", "")
 MESSAGES: list[tuple[wire.Side, Any]] = [
     (STATION, wire.Hello(1, KEY, NONCE, b"\x44" * 16, "0.1.0")),
     (STATION, wire.Proof(_signed["station"])),
@@ -69,6 +71,7 @@ MESSAGES: list[tuple[wire.Side, Any]] = [
     (STATION, wire.CaptureRefused(ONE, wire.CaptureEnd.NOT_ALLOWED)),
     (STATION, wire.NoticeAccepted(HASH, 1_764_000_000, _signed["acknowledgement"])),
     (STATION, wire.AskRecordings(1)),
+    (STATION, wire.AskAccesses(4, 0)),
     (STATION, wire.AskHandOver(2, ONE, _signed["hand-over"])),
     (STATION, wire.AskPrivate(3)),
     (STATION, wire.Farewell(wire.FarewellReason.STOPPING, "the client stops")),
@@ -85,6 +88,7 @@ MESSAGES: list[tuple[wire.Side, Any]] = [
     (BRIDGE, wire.Received(ONE, 6)),
     (BRIDGE, NOTICE),
     (BRIDGE, wire.RecordingsList(1, (wire.RecordingLine(ONE, 1_764_000_000, 312, "own"),))),
+    (BRIDGE, wire.AccessesList(4, (ACCESS,), True, "")),
     (BRIDGE, wire.HandOverResult(2, True, "")),
     (BRIDGE, wire.PrivateResult(3, False, "no call is being recorded")),
     (BRIDGE, wire.Farewell(wire.FarewellReason.REVOKED, "the enrolment was revoked")),

@@ -1,0 +1,72 @@
+"""The keeper's side for reading the audit log: the auditor reads all of it, a trainee what concerns them (P19).
+
+The reading is recorded too, before it is answered.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.access.audit import Access
+from pbx_bridge.access.audit_read import AuditIndex
+from pbx_bridge.access.checkpoint import verifier_key
+from pbx_bridge.access.roles import Person, audit_refusal
+from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.keeper_people import PeopleSide
+from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
+from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
+
+
+class AuditSide:
+    def __init__(self, room: Room, people: PeopleSide) -> None:
+        self._room, self._people = room, people
+        self._log = room.parts.audit
+        self._index = AuditIndex(self._log.folder)
+
+    def page(self, request: wire.Audit) -> words.AuditPage:
+        """P19: the log as it lies there, for the auditor to verify and keep. Raises: words.Refused."""
+        person = self._people.person(request.token)
+        self._allow(person)
+        lines = self._index.page(request.after, words.AUDIT_PAGE_BYTES)
+        key = verifier_key(self._log.public)
+        return words.AuditPage(b64encode(lines).decode(), self._log.checkpoint(), key)
+
+    def _allow(self, person: Person) -> None:
+        why = audit_refusal(person)
+        if why:
+            self._room.record(Access(person.name, "audit", outcome="refused", reason="role"))
+            raise words.Refused("role", why)
+        self._room.record(Access(person.name, "audit"))
+
+    def accesses(self, request: wire.Accesses) -> wire.AccessesFound:
+        """P19: a trainee, whom the bridge has proven, sees who opened or tried to open what is theirs."""
+        self._room.record(Access(request.trainee, "accesses"))
+        return self._found(request.trainee, request.before)
+
+    def accesses_of(self, request: wire.AccessesOf) -> wire.AccessesFound:
+        """P23: the same, for the answer to a trainee's request."""
+        self._room.record(Access(ADMINISTRATOR, "accesses", person=request.trainee))
+        return self._found(request.trainee, request.before)
+
+    def _found(self, trainee: str, before: int) -> wire.AccessesFound:
+        own = [manifest for _, manifest in self._room.parts.store if manifest.trainee == trainee]
+        recordings = {str(manifest.recording) for manifest in own}
+        persons = {trainee, *(assignment.trainer for manifest in own for assignment in manifest.trainers)}
+        found, more = self._index.concerning(recordings, persons, before, MAX_ACCESSES)
+        return wire.AccessesFound(tuple(map(_line, found)), more)
+
+
+def _line(record: dict[str, Any]) -> AccessLine:
+    return AccessLine(
+        number=record["n"],
+        at=record["at"],
+        who=record["who"],
+        act=record["act"],
+        outcome=record["outcome"],
+        reason=record["reason"],
+        recording=record["recording"],
+        session=record["session"],
+        person=record["person"],
+    )
