@@ -129,7 +129,7 @@ class Bridge:
         """Serve until told to stop; every recording is ended properly then."""
         await self._recover()
         await self._ask_keeper()
-        async with self._parts.running(self.on_fact, self.on_station):
+        async with self._parts.running(self.on_fact, self.on_station, self.on_payment):
             log.info("listening", stations=str(self._config.stations.listen))
             self._spawn(self._tell_ready())
             self._spawn(self._every_hour())
@@ -338,6 +338,12 @@ class Bridge:
                 self._obey(self._desk.lease_lost(event.station, now_ns, Reason.KEY_CLONED))
             case _:
                 assert_never(event)
+
+    def on_payment(self, trainee: str, begins: bool) -> bool:
+        """P7: somebody announces a payment in this trainee's call, or takes it back. False: no call."""
+        orders = self._desk.payment_asked(TraineeId(trainee), time.monotonic_ns(), began=begins)
+        self._obey(orders or [])
+        return orders is not None
 
     def _station_up(self, event: se.StationUp) -> None:
         self._ups[event.station] = event

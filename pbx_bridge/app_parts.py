@@ -26,6 +26,7 @@ from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, StationId, TraineeId
 from pbx_bridge.portal.api import PortalSettings
+from pbx_bridge.portal.payment import Payments, PaymentTokens
 from pbx_bridge.portal.server import make_portal
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.stations.events import NoticeAcknowledged, StationEvent
@@ -91,6 +92,10 @@ def catalogue_of(config: Config, *, dry_run: bool = False) -> Catalogue:
     return Catalogue.open(config.catalogue, owner=owner, dry_run=dry_run)
 
 
+def payment_tokens(config: Config) -> PaymentTokens:
+    return PaymentTokens(config.bridge.state_dir / "payment")
+
+
 def keeper_socket(config: Config) -> Path:
     return config.bridge.run_dir / "keeper" / "keeper.sock"
 
@@ -144,7 +149,10 @@ class Parts:
 
     @contextlib.asynccontextmanager
     async def running(
-        self, on_fact: Callable[[Fact], None], on_station: Callable[[StationEvent], None]
+        self,
+        on_fact: Callable[[Fact], None],
+        on_station: Callable[[StationEvent], None],
+        on_payment: Callable[[str, bool], bool],
     ) -> AsyncIterator[None]:
         """Serves while the block runs. Raises: OperatorError when an address is taken."""
         config, pbx = self._config, self._config.asterisk
@@ -172,6 +180,7 @@ class Parts:
                 KeeperLink(keeper_socket(config)),
                 Shelf(self.archive.folder),
                 self._proposed,
+                Payments(payment_tokens(config), on_payment),
             )
             await portal.start()
             stack.push_async_callback(portal.close)

@@ -26,6 +26,7 @@ LIST_PATH: Final = "/v1/recordings"
 OPEN_PATH: Final = "/v1/recordings/{recording}/open"
 REVIEW_PATH: Final = "/v1/recordings/{recording}/review"
 AUDIT_PATH: Final = "/v1/audit/{after}"
+PAYMENT_PATH: Final = "/v1/payment"
 PAYLOAD_PATH: Final = "/v1/grants/{grant}/payload"
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -228,6 +229,24 @@ class ReviewAsked:
 @dataclass(frozen=True, slots=True)
 class Reviewed:
     """It is marked."""
+
+
+class Moment(Enum):
+    BEGIN = "begin"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAsked:
+    """The site's payment software: a payment begins or ends in this trainee's call (P7)."""
+
+    trainee: Annotated[str, NAME]
+    moment: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentNoted:
+    """It is paused, or no longer for this reason. Whether anything is being recorded is not said."""
 
 
 @dataclass(frozen=True, slots=True)

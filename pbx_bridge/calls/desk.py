@@ -13,7 +13,15 @@ from datetime import datetime
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import events as ev
 from pbx_bridge.calls.events import StationSeen
-from pbx_bridge.calls.facts import CallerObjected, ChannelGone, Fact, LinkDown, LinkUp
+from pbx_bridge.calls.facts import (
+    CallerObjected,
+    ChannelGone,
+    Fact,
+    LinkDown,
+    LinkUp,
+    PaymentBegan,
+    PaymentEnded,
+)
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
 from pbx_bridge.calls.session import Session, State
@@ -280,6 +288,16 @@ class Desk:
     def capture_started(self, recording: RecordingId, at_ns: int) -> list[co.Command]:
         leg = self._by_recording.get(recording)
         return [] if leg is None else self._tell(leg, ev.CaptureStarted(at_ns, leg))
+
+    def payment_asked(self, trainee: TraineeId, at_ns: int, *, began: bool) -> list[co.Command] | None:
+        """P7: the site's payment software, or an administrator, announces a payment in this trainee's call, or takes it
+        back. It follows the call wherever it goes. None: no call."""
+        legs = [session.leg for session in self._sessions.values() if session.trainee == trainee]
+        word = PaymentBegan if began else PaymentEnded
+        orders: list[co.Command] = []
+        for leg in legs:
+            orders += self.fact(word(at_ns, leg, ev.PauseBy.REQUEST))
+        return orders if legs else None
 
     def payment_shown(self, recording: RecordingId, at_ns: int, *, began: bool) -> list[co.Command]:
         """P7: the workstation saw a payment in a window's title and paused itself, or saw it gone."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pbx_bridge.calls.events import PauseBy
 from pbx_bridge.ids import ChannelId
 
 
@@ -176,18 +177,20 @@ class NeverRecord:
 
 @dataclass(frozen=True, slots=True)
 class PaymentBegan:
-    """The dialplan says that `channel`'s call comes to a payment or another secret (P7)."""
+    """`channel`'s call comes to a payment or another secret (P7), says the dialplan or the site's payment software."""
 
     at_ns: int
     channel: ChannelId
+    by: PauseBy = PauseBy.DIALPLAN
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentEnded:
-    """The dialplan says that it is over."""
+    """It is over, says the one that announced it."""
 
     at_ns: int
     channel: ChannelId
+    by: PauseBy = PauseBy.DIALPLAN
 
 
 @dataclass(frozen=True, slots=True)

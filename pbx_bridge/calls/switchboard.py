@@ -40,8 +40,8 @@ class _Channel:
     held: bool = False
     up: bool = False
     notice: str = ""
-    paying: bool = False
-    """A payment was announced in its conversation and not yet taken back (P7)."""
+    paying: frozenset[ev.PauseBy] = frozenset()
+    """Who announced a payment in its conversation and has not yet taken it back (P7)."""
     marks: dict[Reason, bool] = field(default_factory=dict)
     """Why calls of this channel may not be recorded -> whether what exists must be erased."""
 
@@ -54,7 +54,7 @@ class _Leg:
     parties: frozenset[ChannelId] = frozenset()
     last_party: ChannelId | None = None
     held: bool = False
-    paying: bool = False
+    paying: frozenset[ev.PauseBy] = frozenset()
     told: set[Reason] = field(default_factory=set)
 
 
@@ -336,16 +336,20 @@ class Switchboard:
         if channel is None:
             return
         for member in self._reached(channel) | set(self._chain(fact.channel)):
-            self._channels[member].paying = isinstance(fact, facts.PaymentBegan)
+            others = self._channels[member].paying - {fact.by}
+            self._channels[member].paying = others | (
+                {fact.by} if isinstance(fact, facts.PaymentBegan) else frozenset()
+            )
         for leg_id, leg in self._legs.items():
             self._say_payment(leg_id, leg, fact.at_ns, out)
 
     def _say_payment(self, leg_id: ChannelId, leg: _Leg, at_ns: int, out: list[ev.CallEvent]) -> None:
-        paying = any(self._channels[member].paying for member in self._concerned(leg_id))
-        if leg.offered and paying != leg.paying:
-            leg.paying = paying
-            told = ev.PaymentBegan if paying else ev.PaymentEnded
-            out.append(told(at_ns, leg_id, ev.PauseBy.DIALPLAN))
+        if not leg.offered:
+            return
+        concerned = (self._channels[member].paying for member in self._concerned(leg_id))
+        before, leg.paying = leg.paying, frozenset[ev.PauseBy]().union(*concerned)
+        out += [ev.PaymentBegan(at_ns, leg_id, by) for by in ev.PauseBy if by in leg.paying - before]
+        out += [ev.PaymentEnded(at_ns, leg_id, by) for by in ev.PauseBy if by in before - leg.paying]
 
     # -- what forbids -------------------------------------------------------------------------------------------
 

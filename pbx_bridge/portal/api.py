@@ -32,6 +32,7 @@ from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.payload import Payloads, Shelf
+from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
@@ -42,6 +43,8 @@ BODY_WITHIN_S: Final = 10.0
 """16 KiB over the slowest line there is."""
 STATUS: Final = {
     "unknown": 404,
+    "payment-token": 401,
+    "no-call": 409,
     "on-its-way": 409,
     "trainee-first": 403,
     "not-kept": 410,
@@ -108,9 +111,10 @@ class Api:
         certificate: bytes,
         monotonic_s: Callable[[], float],
         proposed: Proposed,
+        payments: Payments = NO_PAYMENTS,
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
-        self._keeper, self._now_s, self._proposed = keeper, monotonic_s, proposed
+        self._keeper, self._now_s, self._proposed, self._payments = keeper, monotonic_s, proposed, payments
         self._payloads = Payloads(shelf, monotonic_s)
         self._ca_pem, self._certificate = ca_pem, certificate
         self._proofs = RateLimit(burst=20, per_s=0.5)
@@ -126,6 +130,7 @@ class Api:
                 Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
                 Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
                 Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
+                Route(words.PAYMENT_PATH, self._guarded(self._payment, self._requests), methods=["POST"]),
                 Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
             ]
         )
@@ -198,6 +203,11 @@ class Api:
         await self._keeper.review(token, _named(request), asked.session)
         return _ok(words.Reviewed())
 
+    async def _payment(self, request: Request) -> Response:
+        """P7: by a token that is good for nothing else."""
+        token = _token(request)
+        return _ok(self._payments.asked(token, await _body(request, words.PaymentAsked)))
+
     async def _open(self, request: Request) -> Response:
         token = _token(request)
         asked = await _body(request, words.OpenAsked)
@@ -268,7 +278,14 @@ def certificate_digest(pem: bytes) -> bytes:
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[: text.index(end) + len(end)].strip())).digest()
 
 
-def make_api(settings: PortalSettings, keeper: Keeper, shelf: Shelf, proposed: Proposed) -> Api:
+def make_api(
+    settings: PortalSettings,
+    keeper: Keeper,
+    shelf: Shelf,
+    proposed: Proposed,
+    payments: Payments = NO_PAYMENTS,
+) -> Api:
     """The API over this archive. Raises: OSError, ValueError when the certificates cannot be read."""
     certificate = certificate_digest(settings.cert.read_bytes())
-    return Api(keeper, shelf, settings.ca_cert.read_bytes(), certificate, time.monotonic, proposed)
+    ca_pem = settings.ca_cert.read_bytes()
+    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, payments)

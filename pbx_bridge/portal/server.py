@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.portal.api import Keeper, PortalSettings, Proposed, make_api
 from pbx_bridge.portal.payload import Shelf
+from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 
 MAX_CONNECTIONS: Final = 128
 """Each may stream one payload; more get 503 at once."""
@@ -74,13 +75,18 @@ class Portal:
     """Serves from `start` to `close`."""
 
     def __init__(
-        self, settings: PortalSettings, keeper: Keeper, shelf: Shelf, proposed: Proposed = lambda: ()
+        self,
+        settings: PortalSettings,
+        keeper: Keeper,
+        shelf: Shelf,
+        proposed: Proposed = lambda: (),
+        payments: Payments = NO_PAYMENTS,
     ) -> None:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
             self._config = uvicorn.Config(
-                make_api(settings, keeper, shelf, proposed).app,
+                make_api(settings, keeper, shelf, proposed, payments).app,
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -125,7 +131,11 @@ class Portal:
 
 
 def make_portal(
-    settings: PortalSettings, keeper: Keeper, shelf: Shelf, proposed: Proposed = lambda: ()
+    settings: PortalSettings,
+    keeper: Keeper,
+    shelf: Shelf,
+    proposed: Proposed = lambda: (),
+    payments: Payments = NO_PAYMENTS,
 ) -> Portal:
     """The portal, not yet listening. Raises: OperatorError."""
-    return Portal(settings, keeper, shelf, proposed)
+    return Portal(settings, keeper, shelf, proposed, payments)

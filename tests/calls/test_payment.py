@@ -10,6 +10,7 @@ from pbx_bridge.ids import ChannelId, RecordingId
 from tests.calls.story import (
     AGENT,
     ALICE,
+    BOB,
     CUSTOMER,
     SECOND_NS,
     STATION,
@@ -143,4 +144,32 @@ def test_it_follows_the_customer_through_a_transfer() -> None:
     ]
     assert "StartCapture" not in story.kinds()
     story >> fa.PaymentEnded(2 * AT, second)
+    assert "StartCapture" in story.kinds()
+
+
+def test_payment_software_announces_it_for_a_trainees_call_and_takes_back_only_its_own_word() -> None:
+    story = recording()
+    story.also(story.desk.payment_asked(ALICE, AT, began=True) or [])
+    story << paused_at(AT, AT + LIMIT_NS)
+    story >> fa.PaymentBegan(AT + 1, CUSTOMER)
+    story.also(story.desk.payment_asked(ALICE, AT + 2, began=False) or [])
+    assert set(story.kinds()) == {"CancelTimer"}
+    story >> fa.PaymentEnded(2 * AT, CUSTOMER)
+    story << resumed_at(2 * AT)
+    assert Story().desk.payment_asked(ALICE, AT, began=True) is None
+
+
+def test_what_software_announced_follows_the_customer_too() -> None:
+    story = Story() >> rings(to="PJSIP/202") >> answers(1)
+    assert story.desk.payment_asked(BOB, AT, began=True) is not None
+    second = ChannelId("a9")
+    story >> [
+        fa.ChannelBorn(AT, second, "PJSIP/201", False, "internal"),
+        fa.ChannelRinging(AT, second),
+        fa.ChannelGone(AT, AGENT, 16),
+        fa.BridgeEntered(AT, CUSTOMER, "b2"),
+        fa.BridgeEntered(AT, second, "b2"),
+    ]
+    assert "StartCapture" not in story.kinds()
+    story.also(story.desk.payment_asked(ALICE, 2 * AT, began=False) or [])
     assert "StartCapture" in story.kinds()

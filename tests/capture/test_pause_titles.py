@@ -75,9 +75,10 @@ def test_without_the_rule_or_the_quarantine_it_leaks(
 ) -> None:
     station = station_of(weaken=weakness)
     station.start(paying, fps=30)
-    for _ in range(TRIES):
+    for number in range(TRIES):
         station.tell("resume")
         station.wait_shot("the window", is_window, after=len(station.shots))
+        station.wait_later(0.03 * number)  # another moment between two pictures each time
         tell(desk, "private")
         station.wait_later(0.4)
         if worst_red(station.shots) > LEAK:
