@@ -136,6 +136,7 @@ class Bridge:
             self._spawn(self._follow_catalogue())
             self._spawn(self._retention.run())
             self._spawn(self._keep_standing())
+            self._spawn(self._retention.watch(KeeperLink(keeper_socket(self._config)), self._clock_doubted))
             await self._stop.wait()
             await self._end_all()
         await asyncio.to_thread(self._notes.close)
@@ -157,6 +158,7 @@ class Bridge:
 
     async def _recover(self) -> None:
         """What the last run did not survive is rebuilt by the keeper and gets its line (P24)."""
+        await self._retention.begin()
         status = await self._parts.archive.keeper.status()
         unfinished = set(status.unfinished)
         for line in self._ledger.unfinished():
@@ -612,6 +614,15 @@ class Bridge:
                 self._owed.popleft()
         except OperatorError as error:
             self._no_room(str(error))
+
+    def _clock_doubted(self, doubt: bool) -> None:
+        """P20: a clock that was set ends what is recorded, and nothing begins until it is confirmed."""
+        if not doubt:
+            self._desk.thaw(Reason.CLOCK)
+        elif Reason.CLOCK not in self._desk.frozen_for:
+            log.error("the clock is in doubt, nothing is recorded: compare it, then pbx-bridge clock confirm")
+            self._desk.freeze(Reason.CLOCK)
+            self._obey(self._desk.end_all(Reason.CLOCK, time.monotonic_ns()))
 
     def _no_room(self, why: str) -> None:
         log.error("nothing is recorded until the disk has room", why=why)

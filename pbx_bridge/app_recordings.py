@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
+from time import time as clock
 from typing import Any, Protocol
 
 import structlog
@@ -23,6 +24,7 @@ from pbx_bridge.archive.manifest import Assignment, Manifest, ManifestError, Rec
 from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import RecordingFiles, SealedDigest, SealedFile
+from pbx_bridge.archive.witness import Ended, Witness
 from pbx_bridge.calls.facts import VoiceChunk
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import RecordingId, TraineeId
@@ -69,6 +71,7 @@ class Archive:
     keeper_recipient: X25519Recipient
     recorder: RecorderKey
     keeping: Keeping
+    witness: Witness
 
 
 class _Late:
@@ -166,12 +169,7 @@ class LiveRecording:
         except (Refused, KeeperUnreachable) as error:
             log.error("the keeper did not take a recording's key", recording=self.recording, why=str(error))
             if not self._over:
-                reason = Reason.DISK if may_pass(error) else Reason.BRIDGE_FAULT
-                if isinstance(error, Refused) and error.word == Reason.NOT_APPROVED.value:
-                    reason = (
-                        Reason.NOT_APPROVED
-                    )  # withdrawn, or the plan was changed, since the call was drawn
-                self._reports.failed(self.recording, reason, kept=False)
+                self._reports.failed(self.recording, _why_not_put(error), kept=False)
 
     async def _finish(self, digest: SealedDigest, duration_ns: int) -> None:
         await self._put
@@ -258,6 +256,15 @@ class LiveRecording:
         task.add_done_callback(self._tasks.discard)
 
 
+def _why_not_put(error: Exception) -> Reason:
+    """Why the keeper did not take a recording's key, in the ledger's words."""
+    if isinstance(error, Refused) and error.word in (Reason.CLOCK.value, Reason.NOT_APPROVED.value):
+        return Reason(
+            error.word
+        )  # the plan was withdrawn or changed, or the clock set, since the call was drawn
+    return Reason.DISK if may_pass(error) else Reason.BRIDGE_FAULT
+
+
 def may_pass(error: Exception) -> bool:
     """Whether the same may succeed later: a full disk, a keeper that does not answer, a writer that still lives."""
     match error:
@@ -286,6 +293,11 @@ async def destroy(archive: Archive, recording: RecordingId, reason: Reason) -> N
     except (Refused, KeeperUnreachable) as error:
         log.error("a key could not be destroyed", recording=recording, why=str(error))
     files = RecordingFiles(archive.folder, recording)
+    try:
+        ended = Ended(int(clock()), recording, reason.value)
+        await asyncio.to_thread(archive.witness.note, ended)
+    except OSError as error:
+        log.error("a destruction could not be witnessed", recording=recording, why=error.strerror)
     try:
         await asyncio.to_thread(files.remove_unfinished)
         await asyncio.to_thread(files.sealed.unlink, True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,6 +20,7 @@ import structlog
 from pbx_bridge.archive import keeper_wire as kw
 from pbx_bridge.archive.files import RecordingFiles, sync_folder
 from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.witness import Witness
 from pbx_bridge.durable import write_whole
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.wire_json import Whole, canonical, read_fields, read_object, write_fields
@@ -27,6 +29,9 @@ from pbx_bridge.wire_portal import UNIX, KeeperUnreachable, Refused
 log = structlog.get_logger()
 
 PURGE_EVERY_S: Final = 3_600
+PULSE_EVERY_S: Final = 1.0
+"""P10: a wrong clock ends what runs within two seconds."""
+SEEN_EVERY_S: Final = 600
 COUNT_EVERY_S: Final = 86_400
 RETRY_S: Final = 60
 SETTLED_AFTER_S: Final = 3_600
@@ -62,6 +67,25 @@ class Retention:
     def __init__(self, keeper: KeeperLink, sealed: Path, state: Path) -> None:
         """`sealed`: the folder of recordings; `state`: where the last count is kept."""
         self._keeper, self._sealed, self._state = keeper, sealed, state
+        self._witness = Witness(state)
+
+    async def begin(self) -> None:
+        """P20: before anything is recorded, what this bridge had destroyed of late is destroyed again: the keeper may have
+        been restored from a backup. Where it was not, that does nothing."""
+        for ended in await asyncio.to_thread(self._witness.recent, int(time.time())):
+            await self._keeper.destroy(ended.recording, ended.reason)
+
+    async def watch(self, keeper: KeeperLink, on_doubt: Callable[[bool], None]) -> None:
+        """P20: asks each second whether the clock is in doubt, and tells; on a link of its own, that no purge delays."""
+        seen_at = self._witness.seen_at()
+        while True:
+            with suppress(Refused, KeeperUnreachable, OSError):
+                beat = await keeper.pulse(seen_at)
+                on_doubt(bool(beat.doubt))
+                if not beat.doubt and beat.high >= seen_at + SEEN_EVERY_S:
+                    await asyncio.to_thread(self._witness.saw, beat.high)
+                    seen_at = beat.high
+            await asyncio.sleep(PULSE_EVERY_S)
 
     async def run(self) -> None:
         """At once, then each hour and each day, until cancelled. What fails is tried again after a minute."""

@@ -27,6 +27,7 @@ from pbx_bridge.app_parts import Parts, Secrets, catalogue_of, keeper_socket, ke
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
+from pbx_bridge.archive.witness import Witness
 from pbx_bridge.config import Config, read_secret
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_portal import KeeperUnreachable
@@ -99,7 +100,14 @@ async def _serve(config: Config, read: Secrets, keeper: int) -> None:
         recipient = await link.introduce(recorder.public)
     except KeeperUnreachable as error:
         raise OperatorError(str(error), do="Look above for what the keeper said") from error
-    archive = Archive(config.bridge.state_dir / "sealed", link, recipient, recorder, keeping_of(config))
+    archive = Archive(
+        config.bridge.state_dir / "sealed",
+        link,
+        recipient,
+        recorder,
+        keeping_of(config),
+        Witness(config.bridge.state_dir / "retention"),
+    )
     catalogue = catalogue_of(config)
     bridge = Bridge(config, Parts(config, read, archive, catalogue))
     loop = asyncio.get_running_loop()

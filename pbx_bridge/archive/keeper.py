@@ -53,6 +53,8 @@ class Keeper:
             wire.Destroy: retention.destroy,
             wire.Purge: retention.purge,
             wire.Suspend: retention.suspend,
+            wire.Pulse: retention.pulse,
+            wire.ConfirmClock: retention.confirm_clock,
             wire.Reconcile: retention.reconcile,
             wire.Ask: retention.standing,
             wire.Held: retention.held,

@@ -85,6 +85,14 @@ class KeeperLink:
         """P20: destroys the keys of what has ended; the caller removes the files, and asks again while there is more."""
         return await self._ask(wire.Purge(dry_run, by_hand), wire.Purged, PURGE_WITHIN_S)
 
+    async def pulse(self, seen_at: int = 0) -> wire.Beat:
+        """P20: whether the clock is in doubt; `seen_at`: when this bridge last ran."""
+        return await self._ask(wire.Pulse(seen_at), wire.Beat)
+
+    async def confirm_clock(self) -> None:
+        """P20: a person compared the clock with another one."""
+        await self._ask(wire.ConfirmClock(), wire.Done)
+
     async def suspend(self, recording: RecordingId, until: int) -> None:
         """P20: nothing destroys it before `until` except its ceiling and a person's objection."""
         await self._ask(wire.Suspend(recording, until), wire.Done)

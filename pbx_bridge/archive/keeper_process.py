@@ -1,8 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
 What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `audit.key`, `recorders.json`,
-`people.json`, `approvals.json`, `requests.json`, `keystore/`, `book.jsonl`, `audit/`. It leaves no core dump and cannot be
-traced, so its secrets are in no other process's reach.
+`people.json`, `approvals.json`, `requests.json`, `keystore/`, `book.jsonl`, `clock.*`, `audit/`. It leaves no core dump and
+cannot be traced, so its secrets are in no other process's reach.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from pbx_bridge.archive.keystore import KeyStore
 from pbx_bridge.archive.rebuilding import examine, open_files, remake, two_files
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
+from pbx_bridge.archive.timekeeper import Timekeeper, machine_uptime_s
 from pbx_bridge.durable import write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Hex, Malformed, Many, canonical, read_fields, read_object, write_fields
@@ -62,7 +63,7 @@ class KeeperSettings:
     end_with_parent: bool = True
 
 
-def run_keeper(settings: KeeperSettings, *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
+def run_keeper(settings: KeeperSettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises: OperatorError when it cannot start."""
     settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.socket_path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ def run_keeper(settings: KeeperSettings, *, clock: Callable[[], int] = lambda: i
     if settings.user is not None and os.geteuid() == 0:
         _become(settings.user, settings)
     _shut_in(settings.end_with_parent)
-    server = open_keeper(settings, clock)
+    server = open_keeper(settings, lambda: int(time.time()), machine_uptime_s)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: server.stop())
@@ -79,8 +80,13 @@ def run_keeper(settings: KeeperSettings, *, clock: Callable[[], int] = lambda: i
     log.info("keeper ended")
 
 
-def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperServer:
-    """The keeper on its socket, in this process. Raises: OperatorError."""
+def open_keeper(
+    settings: KeeperSettings, clock: Callable[[], int], uptime_s: Callable[[], int]
+) -> KeeperServer:
+    """The keeper on its socket, in this process: `clock` in Unix seconds, `uptime_s` the one nobody can set.
+
+    Raises: OperatorError.
+    """
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     keeper = Keeper(
@@ -93,6 +99,7 @@ def open_keeper(settings: KeeperSettings, clock: Callable[[], int]) -> KeeperSer
             approved=Approved(folder / "approvals.json"),
             recorders=Recorders(folder / "recorders.json"),
             clock=clock,
+            time=Timekeeper(folder / "clock.json", clock, uptime_s),
             keeping=settings.keeping,
             requests=RequestBook(folder / "requests.json"),
             session_needed=settings.session_needed,

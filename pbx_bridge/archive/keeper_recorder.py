@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.approvals import covers
@@ -26,10 +25,8 @@ from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import State, verify
 from pbx_bridge.archive.rebuilding import Remade
+from pbx_bridge.archive.rules import CLOCK_STEP_S
 from pbx_bridge.calls.reasons import Reason
-
-CLOCK_TOLERANCE_S: Final = 300
-"""P20: a recording that claims to start further from now than this was dated by a wrong clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,9 @@ class RecorderSide:
         manifest = verify(request.signed, self._room.parts.recorders.keys)
         if manifest.state is not State.RECORDING:
             raise words.Refused("manifest", "state: a recording begins unfinished")
-        if abs(self._room.parts.clock() - manifest.start) > CLOCK_TOLERANCE_S:
+        if self._room.parts.time.now() is None:
+            raise words.Refused("clock", "the clock is in doubt: nothing is recorded (P20)")
+        if abs(self._room.parts.clock() - manifest.start) > CLOCK_STEP_S:
             raise words.Refused(
                 "clock", "the bridge's clock and the keeper's differ by more than five minutes (P20)"
             )

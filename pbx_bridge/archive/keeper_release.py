@@ -53,7 +53,7 @@ class ReleaseSide:
         answer = may_open(
             asker,
             self._room.holding(request.recording),
-            self._room.parts.clock(),
+            self._room.parts.time.now(),
             self._room.parts.keeping,
         )
         self._room.answered(asker.name, "open", request.recording, answer, session)
@@ -69,7 +69,7 @@ class ReleaseSide:
 
     def hand_over(self, request: wire.HandOver) -> wire.Done:
         """P18: the trainee ends their own first hours. Twice is once."""
-        now = self._room.parts.clock()
+        now = self._room.parts.time.now()
         held = self._room.holding(request.recording)
         answer = may_hand_over(request.trainee, held, now, self._room.parts.keeping)
         if isinstance(answer, Granted) and not self._signed_by_device(request):
@@ -92,7 +92,7 @@ class ReleaseSide:
             raise words.Refused(
                 "no-session", "say in which training session it was discussed (P15): --session TEXT"
             )
-        now = self._room.parts.clock()
+        now = self._room.parts.time.now()
         answer = may_review(asker, self._room.holding(request.recording), now, self._room.parts.keeping)
         self._room.answered(asker.name, "review", request.recording, answer, session)
         entry, _ = self._room.entry(request.recording)
@@ -125,7 +125,7 @@ class ReleaseSide:
         return wire.Done()
 
     def _items(self, asker: Asker) -> words.Items:
-        now = self._room.parts.clock()
+        now = self._room.parts.time.known.high
         known = [manifest for _, manifest in self._store if may_know(asker, manifest, now)]
         known.sort(key=lambda manifest: manifest.start, reverse=True)
         held = (self._room.holding(manifest.recording) for manifest in known[: words.MAX_LISTED])

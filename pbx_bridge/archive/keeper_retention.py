@@ -12,10 +12,13 @@ from typing import Final
 
 import structlog
 
+from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, Room
-from pbx_bridge.archive.retention import Kept, balance, due, may_forget
+from pbx_bridge.archive.retention import Kept, Origin, Stamp, balance, due, may_forget, origin
+from pbx_bridge.archive.rules import BACKUP_DAYS
+from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 
 log = structlog.get_logger()
@@ -38,6 +41,7 @@ class RetentionSide:
     def __init__(self, room: Room) -> None:
         self._room, self._store, self._book = room, room.parts.store, room.parts.book
         self._owed: list[_Owed] = []
+        self._check_origin()
         self._adopt()
         self._finish_interrupted()
 
@@ -58,7 +62,7 @@ class RetentionSide:
             self._owed.append(_Owed(recording, who, reason))
 
     def _written(self, recording: RecordingId, who: str, reason: str, *, book_only: bool = False) -> bool:
-        now = self._room.parts.clock()
+        now = self._room.parts.time.known.high
         try:
             self._book.note_destroyed(recording, reason, now)
             if not book_only:
@@ -100,7 +104,11 @@ class RetentionSide:
 
     def purge(self, request: wire.Purge) -> wire.Purged:
         """P20: destroys what has ended, at most MAX_PURGED at a time; with `dry_run` only says what it would."""
-        now = self._room.parts.clock()
+        now = self._room.parts.time.now()
+        if now is None:
+            raise words.Refused(
+                "clock", "the clock is in doubt: nothing is purged until `pbx-bridge clock confirm` (P20)"
+            )
         self._pay()
         waiting = due(self._kept(), now, self._room.parts.keeping)
         gone = []
@@ -112,6 +120,7 @@ class RetentionSide:
         more = len(waiting) > wire.MAX_PURGED
         if not request.dry_run and not more:
             self._forget(now)
+            self._stamp()
         return wire.Purged(tuple(gone), more)
 
     def _kept(self) -> list[Kept]:
@@ -130,6 +139,59 @@ class RetentionSide:
             self._room.parts.audit.forget(now)
         except AuditUnwritable as error:
             log.error("an old segment of the audit log stays", fault=str(error))
+
+    # -- clock and backups --------------------------------------------------------------------------------------
+
+    def pulse(self, request: wire.Pulse) -> wire.Beat:
+        """P20: whether retention's time is in doubt, by the clocks and by what the bridge remembers."""
+        time = self._room.parts.time
+        time.witness(request.seen_at)
+        known = time.known
+        return wire.Beat("" if known.doubt is None else known.doubt.value, known.high)
+
+    def confirm_clock(self, request: wire.ConfirmClock) -> wire.Done:
+        """P20: the administrator compared the clock with another one; audited first."""
+        known = self._room.parts.time.known
+        doubt = "" if known.doubt is None else known.doubt.value
+        self._room.record(Access(ADMINISTRATOR, "confirm-clock", reason=doubt))
+        if not self._room.parts.time.confirm():
+            raise words.Refused(
+                "restored",
+                "this keeper was restored from a backup older than seven days: restore a younger one, or move its "
+                "folder away and begin with an empty one (P20)",
+            )
+        return wire.Done()
+
+    def _check_origin(self) -> None:
+        """P20: a key store restored from day 8 is refused. Raises: OperatorError."""
+        time, inside = self._room.parts.time, self._store.stamp()
+        if time.is_first and inside is not None:
+            time.doubt_backup()
+            return
+        now = max(time.known.high, self._room.parts.clock())
+        match origin(inside, time.known.stamp, now, empty=not len(self._store)):
+            case Origin.OURS:
+                pass
+            case Origin.BACKUP:
+                log.warning("the key store was restored from a backup")
+                self._room.record(Access(KEEPER, "restored", reason="key-store"))
+            case Origin.OLD_BACKUP:
+                raise OperatorError(
+                    f"the key store is a backup older than {BACKUP_DAYS} days, and is refused (P20)",
+                    where=str(self._store.folder),
+                    do="Restore a younger one, or move this folder away: what it holds stays closed",
+                )
+        self._stamp()
+
+    def _stamp(self) -> None:
+        """The store's number first: after a crash in between it is one ahead, which no backup can be."""
+        time = self._room.parts.time
+        number = time.known.stamp + 1
+        try:
+            self._store.put_stamp(Stamp(number, time.known.high))
+            time.stamped(number)
+        except OSError as error:
+            log.error("the key store could not be stamped", why=error.strerror)
 
     def suspend(self, request: wire.Suspend) -> wire.Done:
         """P20: an open request keeps it from being destroyed until then, never past the ceiling; 0 ends that."""

@@ -24,6 +24,7 @@ from pbx_bridge.archive.release import Answer, Granted, Holding
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.archive.sentences import sentence
+from pbx_bridge.archive.timekeeper import Timekeeper
 from pbx_bridge.ids import RecordingId
 
 log = structlog.get_logger()
@@ -55,7 +56,9 @@ class Parts:
     approved: Approved
     recorders: RecorderBook
     clock: Callable[[], int]
-    """Unix seconds."""
+    """Unix seconds, as the machine says."""
+    time: Timekeeper
+    """P20: retention's time, which can be in doubt."""
     keeping: Keeping
     session_needed: bool = True
     """P21: opening states the training session."""

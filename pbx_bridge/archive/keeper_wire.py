@@ -117,6 +117,26 @@ class Purged:
 
 
 @dataclass(frozen=True, slots=True)
+class Pulse:
+    """The bridge asks whether the clock is in doubt, and says when it last ran itself (0: unknown)."""
+
+    seen_at: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """`doubt`: a word of clock.Doubt, "" when the clock is believed; `high`: the latest time that was."""
+
+    doubt: Annotated[str, Text(32, 0)]
+    high: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmClock:
+    """P20: a person compared the clock with another one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Suspend:
     """P20: an open request keeps it from being destroyed until then (0: no longer), never past the ceiling."""
 
@@ -408,6 +428,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "audit": Audit,
     "accesses": Accesses,
     "purge": Purge,
+    "pulse": Pulse,
     "reconcile": Reconcile,
     "ask": Ask,
     "held": Held,
@@ -423,6 +444,8 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "accesses-of": AccessesOf,
     "backlog": Backlog,
     "purge": Purge,
+    "pulse": Pulse,
+    "confirm-clock": ConfirmClock,
     "suspend": Suspend,
     "reconcile": Reconcile,
     "ask": Ask,

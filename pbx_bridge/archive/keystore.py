@@ -16,10 +16,11 @@ from typing import Annotated, Final
 
 from pbx_bridge.archive.backlog import Backlog
 from pbx_bridge.archive.manifest import Manifest, decode
+from pbx_bridge.archive.retention import Stamp
 from pbx_bridge.durable import overwrite, overwrite_and_remove, sync_folder, write_once, write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
-from pbx_bridge.wire_json import Hex, Text, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_json import Hex, Malformed, Text, canonical, read_fields, read_object, write_fields
 from pbx_bridge.wire_portal import UNIX, WORD, SignedManifest
 
 MAX_KEY_BYTES: Final = 1_024
@@ -56,7 +57,7 @@ class KeyStore:
     def __init__(self, folder: Path) -> None:
         """Raises: OperatorError naming an entry that cannot be read."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder = folder
+        self.folder = folder
         self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
         self.backlog = Backlog()
         for path in sorted(folder.glob("*.json")):
@@ -95,7 +96,7 @@ class KeyStore:
             raise
 
     def replace(self, recording: RecordingId, entry: Entry) -> None:
-        write_whole(self._folder / f"{recording}.json", canonical(write_fields(entry)))
+        write_whole(self.folder / f"{recording}.json", canonical(write_fields(entry)))
         self._remember(entry, decode(entry.signed.text))
 
     def _remember(self, entry: Entry, manifest: Manifest) -> None:
@@ -128,20 +129,35 @@ class KeyStore:
         """The rebuilt file's key becomes the recording's; the old one's blocks are overwritten."""
         overwrite(self._key(recording))
         os.replace(self._new_key(recording), self._key(recording))
-        sync_folder(self._folder)
+        sync_folder(self.folder)
 
     def drop_new_key(self, recording: RecordingId) -> None:
         """Overwrites what an attempt to rebuild left beside."""
         overwrite_and_remove(self._new_key(recording))
 
+    def stamp(self) -> Stamp | None:
+        """The stamp that lies in the folder, and in each of its backups. Raises: OperatorError."""
+        path = self.folder / "stamp"
+        try:
+            return read_fields(Stamp, read_object(path.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except Malformed as error:
+            raise OperatorError(
+                str(error), where=str(path), do="Restore the key store from its backup"
+            ) from None
+
+    def put_stamp(self, stamp: Stamp) -> None:
+        write_whole(self.folder / "stamp", canonical(write_fields(stamp)))
+
     def present(self) -> frozenset[RecordingId]:
         """Every recording of which a key lies in the folder, as the disk has it now."""
-        names = (Path(entry.name) for entry in os.scandir(self._folder))
+        names = (Path(entry.name) for entry in os.scandir(self.folder))
         return frozenset(RecordingId(name.stem) for name in names if name.suffix in (".key", ".key-new"))
 
     def forget(self, recording: RecordingId) -> None:
         """Removes the entry of a destroyed recording; it names persons, so its blocks are overwritten."""
-        overwrite_and_remove(self._folder / f"{recording}.json")
+        overwrite_and_remove(self.folder / f"{recording}.json")
         self._entries.pop(recording, None)
         self.backlog.forget(recording)
 
@@ -154,7 +170,7 @@ class KeyStore:
         return self._key(recording), self._new_key(recording)
 
     def _key(self, recording: RecordingId) -> Path:
-        return self._folder / f"{recording}.key"
+        return self.folder / f"{recording}.key"
 
     def _new_key(self, recording: RecordingId) -> Path:
-        return self._folder / f"{recording}.key-new"
+        return self.folder / f"{recording}.key-new"

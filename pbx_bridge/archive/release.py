@@ -66,6 +66,8 @@ class Refusal(Enum):
     """An open request keeps it from being destroyed (P20)."""
     NOT_GRANTED = "not-granted"
     """No open request for a copy, or nobody compared the requester's key (P23)."""
+    CLOCK = "clock"
+    """P20: nobody can say what time it is, so nobody can say what may be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,15 @@ def may_know(asker: Asker, manifest: Manifest, now: int) -> bool:
     )
 
 
-def may_open(asker: Asker, holding: Holding | None, now: int, keeping: Keeping) -> Answer:
-    """P18, P20, P22: the decision. `now` in Unix seconds; `holding` is None when no such recording is held.
+def may_open(asker: Asker, holding: Holding | None, now: int | None, keeping: Keeping) -> Answer:
+    """P18, P20, P22: the decision. `now` in Unix seconds, None while the clock is in doubt; `holding` is None when no such
+    recording is held.
 
     The order matters: who may not know of a recording learns nothing of its state; who may know learns the
     state that will not change (gone, expired) before the one that will (on its way, the trainee's alone).
     """
+    if now is None:
+        return Refused(Refusal.CLOCK)
     if holding is None or not may_know(asker, holding.manifest, now):
         return Refused(Refusal.UNKNOWN)
     if not asker.confirmed:
@@ -164,13 +169,13 @@ def may_list(asker: Asker, holding: Holding) -> bool:
     return holding.destroyed is None or bool(visible_reason(asker, holding.destroyed))
 
 
-def may_hand_over(trainee: str, holding: Holding | None, now: int, keeping: Keeping) -> Answer:
+def may_hand_over(trainee: str, holding: Holding | None, now: int | None, keeping: Keeping) -> Answer:
     """P18: whether this trainee may end their first hours of this recording. Doing it twice is no harm."""
     asker = Asker(trainee, Role.TRAINEE, confirmed=True)
     return may_open(asker, holding, now, keeping)
 
 
-def may_review(asker: Asker, holding: Holding | None, now: int, keeping: Keeping) -> Answer:
+def may_review(asker: Asker, holding: Holding | None, now: int | None, keeping: Keeping) -> Answer:
     """P15: whether this person may say that the recording was discussed in a training session with the trainee: a trainer
     who may open it now. Opening is not reviewing; saying so twice is no harm, the first time counts."""
     if asker.role is not Role.TRAINER:

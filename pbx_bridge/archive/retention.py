@@ -7,15 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from typing import Final
+from enum import Enum
+from typing import Annotated, Final
 
 from pbx_bridge.archive.manifest import Manifest
-from pbx_bridge.archive.rules import DAY_S, Keeping, destroyed_from, ends_at
+from pbx_bridge.archive.rules import BACKUP_DAYS, DAY_S, Keeping, destroyed_from, ends_at
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import Whole
+from pbx_bridge.wire_portal import UNIX
 
 FORGET_AFTER_DAYS: Final = 30
 """P24: what is said per person about a destroyed recording lives as long as the ledger's lines."""
+
+
+STAMP_EVERY_S: Final = 3_600
+"""The key store's stamp is renewed at each purge: a backup may be so much younger than the stamp in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,36 @@ def due(kept: Iterable[Kept], now: int, keeping: Keeping) -> list[Due]:
 def may_forget(destroyed_at: int, now: int) -> bool:
     """P24: whether a destroyed recording's entry, which names persons, has lived long enough."""
     return now >= destroyed_at + FORGET_AFTER_DAYS * DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What lies in the key store's folder and in its backups: a number that grows, and when it was written."""
+
+    number: Annotated[int, Whole(0)]
+    at: Annotated[int, UNIX]
+
+
+class Origin(Enum):
+    """Where a key store comes from."""
+
+    OURS = "ours"
+    BACKUP = "backup"
+    OLD_BACKUP = "old-backup"
+
+
+def origin(inside: Stamp | None, last_number: int, now: int, *, empty: bool) -> Origin:
+    """P20: whether the key store is the one that was here, or a restored one; from day 8 a backup is refused.
+
+    `inside`: the stamp in its folder, `last_number`: the one the keeper remembers giving. A store without a stamp is
+    an old one, unless nothing is in it, or the keeper never gave any.
+    """
+    if inside is None:
+        return Origin.OURS if empty or last_number == 0 else Origin.OLD_BACKUP
+    if inside.number >= last_number:
+        return Origin.OURS
+    lived_s = now - inside.at - STAMP_EVERY_S
+    return Origin.BACKUP if lived_s <= BACKUP_DAYS * DAY_S else Origin.OLD_BACKUP
 
 
 @dataclass(frozen=True, slots=True)

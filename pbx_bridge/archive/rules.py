@@ -21,6 +21,10 @@ TRAINEE_FIRST_RANGE_H: Final = range(1, 73)
 """P18: 1 to 72, never 0."""
 REVIEW_WITHIN_DAYS: Final = 14
 """P15: from the start of the call; what nobody discussed by then was not needed for training."""
+CLOCK_STEP_S: Final = 300
+"""P20: a clock that was set by more than this is not believed."""
+BACKUP_DAYS: Final = 7
+"""P20: how long a backup of the key store lives; an older one is refused."""
 KEEP_AFTER_REVIEW_DAYS: Final = 7
 """P20: to act on what the review showed."""
 

@@ -43,6 +43,8 @@ def sentence(refused: Refused) -> str:
                 "no open request asks for a copy of this recording, or no approver compared the requester's key: "
                 "pbx-bridge request list"
             )
+        case Refusal.CLOCK:
+            return "this bridge's clock is in doubt: nothing opens until the administrator has confirmed it (P20)"
         case _:
             assert_never(refused.refusal)
 

@@ -163,6 +163,11 @@ class Desk:
         """Why no new recording begins: the first of several reasons; None when they do."""
         return next(iter(self._frozen), None)
 
+    @property
+    def frozen_for(self) -> frozenset[Reason]:
+        """Every reason for which no new recording begins."""
+        return frozenset(self._frozen)
+
     def freeze(self, reason: Reason) -> None:
         """No new recording from now on (a wrong clock, a full disk, no audit log, a shutdown), until this reason thaws."""
         self._frozen[reason] = None

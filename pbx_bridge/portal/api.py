@@ -56,6 +56,7 @@ STATUS: Final = {
     "too-often": 429,
     "audit-unwritable": 503,
     "keeper": 503,
+    "clock": 503,
     "disk": 503,
 }
 """Of each refusal's word; all others are 403."""

@@ -40,6 +40,7 @@ from pbx_bridge.archive.keystore import KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping
+from pbx_bridge.archive.timekeeper import Timekeeper
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_portal import Deed, Purpose, Refused, Role
 from pbx_bridge.wire_proof import hand_over_statement, new_seed, public_key, sign
@@ -60,6 +61,9 @@ class Desk:
     now: int = NOON
     confirms: bool = True
     """Whether every key works at once, as if its fingerprint had been compared."""
+    set_by_s: int = 0
+    """How far somebody has set the wall clock."""
+    boot: str = "first"
     file_keys: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,6 +88,12 @@ class Desk:
                 approved=self.approved,
                 recorders=Recorders(self.folder / "recorders.json"),
                 clock=lambda: self.now,
+                time=Timekeeper(
+                    self.folder / "clock.json",
+                    lambda: self.now,
+                    lambda: self.now - self.set_by_s,
+                    lambda: self.boot,
+                ),
                 keeping=Keeping(),
                 requests=RequestBook(self.folder / "requests.json"),
             )

@@ -341,7 +341,7 @@ class TimedHouse(House):
         me = frozenset({os.getuid()})
         settings = KeeperSettings(self.folder / "keeper", self.socket, Keeping(), me, me)
         self.socket.parent.mkdir(exist_ok=True)
-        self.server = open_keeper(settings, lambda: self.now)
+        self.server = open_keeper(settings, lambda: self.now, lambda: self.now)
         threading.Thread(target=self.server.serve, daemon=True).start()
         await self.link.wait_ready(20)
         self.keeper_recipient = await self.link.introduce(self.recorder.public)
