@@ -22,6 +22,7 @@ import structlog
 
 from pbx_bridge import wire
 from pbx_bridge.app_notes import Notes
+from pbx_bridge.app_notices import CEILING_S, trainees_notice
 from pbx_bridge.app_parts import Parts, keeper_socket
 from pbx_bridge.app_recordings import RETRY_S, LiveRecording, destroy, first_manifest, may_pass
 from pbx_bridge.app_retention import Retention
@@ -33,7 +34,6 @@ from pbx_bridge.calls import commands as co
 from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.facts import Fact, VoiceChunk
 from pbx_bridge.calls.reasons import Outcome, Reason
-from pbx_bridge.calls.rules import CEILING_NS
 from pbx_bridge.catalogue.enrolled import Enrolled, Fault, sound
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
@@ -42,18 +42,14 @@ from pbx_bridge.ledger import Ledger, Line, oldest_day
 from pbx_bridge.rights.figures_file import FiguresFile
 from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
-from pbx_bridge.training.notices import Terms, render
 from pbx_bridge.training.plans import Draw, capacity_digest, plan_digest
-from pbx_bridge.training.rules import current_plan, who
-from pbx_bridge.window_rules import application_rule
+from pbx_bridge.training.rules import who
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 log = structlog.get_logger()
 
 SHUTDOWN_S = 10.0
 """How long a stopping bridge waits for its files to be sealed; what is not ready then is rebuilt at the next start."""
-CEILING_S = CEILING_NS // 10**9
-"""P10."""
 LOOK_S = 1.0
 """How often the catalogue is asked whether somebody changed it: one word from a file's head."""
 HOUR_S = 3600
@@ -85,9 +81,6 @@ class Bridge:
         self._enrolled = sound(parts.catalogue.enrolled())
         self._ledger = Ledger(config.bridge.state_dir / "ledger")
         self._figures = FiguresFile(config.bridge.state_dir / "ledger")
-        self._terms = Terms(
-            config.recording.retention_days, config.recording.trainee_first_hours, config.recording.fps
-        )
         self._standings = Standings(
             self._ledger, lambda: self._enrolled.plans, lambda: self._enrolled.trainers
         )
@@ -226,17 +219,7 @@ class Bridge:
 
     def _notice(self, trainee: TraineeId) -> wire.Notice | None:
         """P14: of the plan by which calls are decided today."""
-        plan = current_plan(self._enrolled.plans, trainee, datetime.now().astimezone().date())
-        if plan is None:
-            return None
-        language = self._config.bridge.language
-        return wire.Notice(
-            language=language,
-            text=render(plan, self._terms, language),
-            applications=tuple(map(application_rule, plan.applications)),
-            fps=self._config.recording.fps,
-            ceiling_s=CEILING_S,
-        )
+        return trainees_notice(self._config, self._enrolled, trainee, datetime.now().astimezone().date())
 
     def _notice_hash(self, trainee: TraineeId) -> str:
         notice = self._notice(trainee)

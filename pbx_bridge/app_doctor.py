@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pbx_bridge import memory
+from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import Address, Config, read_secret
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.training.notices import NOTICE_KEY
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
@@ -33,7 +35,7 @@ class Finding:
 
 async def examine(config: Config) -> list[Finding]:
     """Every finding, good ones too."""
-    findings = [Finding("configuration", True, "every key is understood"), _catalogue(config)]
+    findings = [Finding("configuration", True, "every key is understood"), _catalogue(config), told(config)]
     findings += [_secret(config, "ami"), _secret(config, "ari"), _space(config), _swap()]
     ari = urlsplit(config.asterisk.ari)
     findings.append(await _answers("Asterisk AMI", config.asterisk.ami, b"Asterisk Call Manager"))
@@ -56,6 +58,18 @@ def _catalogue(config: Config) -> Finding:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         return Finding("catalogue", False, f"not used: {wrong[0].error()}{more}")
     return Finding("catalogue", True, f"{len(enrolled.plans)} plans, {len(enrolled.trainees)} trainees")
+
+
+def told(config: Config) -> Finding:
+    """P14, P16: whether what trainees and callers are told is whole."""
+    if config.controller is None and not config.bridge.demonstration:
+        says = "nobody is named to whom people turn: add [controller] with name and contact (GDPR art. 13)"
+        return Finding("notices", False, says)
+    for notice in callers_notices(config):
+        if NOTICE_KEY not in notice.text:
+            says = f"the announcement {notice.sound} does not say that {NOTICE_KEY} objects"
+            return Finding("notices", False, f"{says}: word it as pbx-bridge notice caller does")
+    return Finding("notices", True, f"{len(config.notice)} announcements; pbx-bridge notice shows all texts")
 
 
 def _secret(config: Config, which: str) -> Finding:

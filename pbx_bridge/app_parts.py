@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_link import KeeperLink
@@ -39,7 +40,6 @@ from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNoti
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
 from pbx_bridge.telephony.asterisk.watchdog import Watchdog
-from pbx_bridge.training.notices import text_hash
 from pbx_bridge.training.plans import capacity_text, plan_text
 
 log = structlog.get_logger()
@@ -141,7 +141,7 @@ class Parts:
             port=pbx.audiosocket_listen.port,
         )
         self._spoken = tuple(
-            SpokenNotice(notice.language, notice.sound, text_hash(notice.text)) for notice in config.notice
+            SpokenNotice(one.language, one.sound, one.text_hash) for one in callers_notices(config)
         )
         self.ami: AmiLink
         self.stations: StationServer

@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS, TRAINEE_FIRST_RANGE_H
 from pbx_bridge.calls.rules import PAYMENT_CEILING_S, PAYMENT_DEFAULT_S
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.training.notices import CALLER_NOTICES
 from pbx_bridge.training.rules import FPS_FLOOR
 
 DEFAULT_PATH = Path("/etc/pbx-bridge/config.toml")
 CONFIG_LIMIT = 1 << 20
 """Bytes of configuration read at most: a real one has 2 kB."""
+SPOKEN_LEAST = 20
+"""Characters: shorter, a caller is told nothing."""
 GONE = ("trainee", "trainer", "application", "plan")
 """Sections of older files, now commands."""
 
@@ -174,8 +175,15 @@ class NoticeEntry(_Section):
     language: Literal["fr", "en"]
     sound: str
     """As Playback() names it."""
-    text: str = Field(min_length=20, max_length=1000)
-    """What is spoken: its hash goes into every permit."""
+    text: str = Field(default="", max_length=1000)
+    """What is spoken: its hash goes into every permit. Empty: as `pbx-bridge notice caller` words it."""
+
+    @field_validator("text")
+    @classmethod
+    def _says_something(cls, text: str) -> str:
+        if text and len(text) < SPOKEN_LEAST:
+            raise ValueError("write what is spoken, word for word, or leave it out")
+        return text
 
 
 class Config(_Section):
@@ -189,8 +197,8 @@ class Config(_Section):
     asterisk: Asterisk
     recording: RecordingRules = RecordingRules()
     notice: tuple[NoticeEntry, ...] = (
-        NoticeEntry(language="fr", sound="pbxb/notice-fr", text=CALLER_NOTICES["fr"]),
-        NoticeEntry(language="en", sound="pbxb/notice-en", text=CALLER_NOTICES["en"]),
+        NoticeEntry(language="fr", sound="pbxb/notice-fr"),
+        NoticeEntry(language="en", sound="pbxb/notice-en"),
     )
 
     @property

@@ -1,101 +1,158 @@
-"""P14: what a trainee is told before anything is recorded, rendered from what is configured, and its hash.
+"""P14, P16: what is told to whom before anything is recorded: the trainee, the works council, the caller; one source.
 
-Any change of application, rate, dates or retention changes the text and so the hash; an acknowledgement names a hash,
-so it stops counting by itself. Texts only; it knows no network and no clock.
+Any change of application, rate, dates or retention changes the trainee's text and so its hash; an acknowledgement names a
+hash, so it stops counting by itself. Texts only; it knows no network and no clock.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from datetime import date
+from typing import Final
 
-from pbx_bridge.training.plans import Plan
+from pbx_bridge.archive.rules import KEEP_AFTER_REVIEW_DAYS, KEEP_CEILING_DAYS, REVIEW_WITHIN_DAYS
+from pbx_bridge.training.notice_texts import (
+    APPLICATION,
+    CALLER,
+    COUNCIL,
+    MASKED,
+    NEEDS,
+    PAUSED,
+    SPOKEN_STAR,
+    TITLED,
+    TRAINEE,
+    UNNAMED,
+    Language,
+)
+from pbx_bridge.training.plans import Application, Plan, Trainer
+from pbx_bridge.training.rules import last_day
 
-Language = Literal["fr", "en"]
-
-CALLER_NOTICES: dict[Language, str] = {
-    "fr": "Cet appel peut être enregistré pour la formation de nos conseillers. Pour vous y opposer, appuyez sur 9, "
-    "ou sur étoile 9 pendant l'appel.",
-    "en": "This call may be recorded to train our staff. To object, press 9, or star 9 during the call.",
-}
-"""P16: what the caller hears by default; the key is the dialplan's."""
+NAME_LIMIT: Final = 80
+"""Characters of a name or window class in a notice: sixteen applications and the text fit into one message."""
+NOTICE_KEY: Final = "9"
+"""P16: what a caller presses while the announcement is spoken (dialplan)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for everybody: shown in every notice."""
+    """What holds for everybody: shown in every notice. Empty where the site said nothing."""
 
     retention_days: int
     trainee_first_hours: int
     fps: int
+    controller: str = ""
+    contact: str = ""
+    officer: str = ""
+    """The data protection officer."""
+    objection_code: str = "*9"
+    private_code: str = "*6"
 
 
-_NEEDS = {
-    "fr": {
-        "new-in-post": "prise de poste",
-        "new-application": "nouvelle application",
-        "back-after-absence": "retour après une longue absence",
-    },
-    "en": {
-        "new-in-post": "new in post",
-        "new-application": "new application",
-        "back-after-absence": "back after a long absence",
-    },
-}
+@dataclass(frozen=True, slots=True)
+class Consulted:
+    """What the works council was asked with, and when."""
 
-_TEXT = {
-    "fr": """Enregistrement de formation
-
-Plan : {plan}. Motif : {need}. Du {first} au {last}.
-Ce qui est enregistré : les deux voix de l'appel et une vidéo de la fenêtre de : {applications}.
-Jamais le reste de l'écran, jamais avant la réponse ni après le raccroché, jamais d'image fixe.
-Tirage : {rate:.0%} des appels au plus {count} par semaine ({minutes} min), et les créneaux réservés par le formateur.
-Images par seconde : {fps}. Un témoin rouge est affiché pendant l'enregistrement.
-Qui peut le voir : vous seul pendant {first_hours} h ; ensuite votre formateur ({trainer}), pour une séance avec vous.
-But : la formation seulement ; ni évaluation, ni discipline, ni écoute en direct.
-Conservation : {retention} jours, puis destruction.
-Vos droits : accès, effacement, opposition, limitation. Un appel privé n'est pas enregistré si vous le dites.
-""",
-    "en": """Training recording
-
-Plan: {plan}. Reason: {need}. From {first} to {last}.
-What is recorded: both voices of the call and a video of the window of: {applications}.
-Never the rest of the screen, never before the answer or after the hang-up, never a still image.
-Draw: {rate:.0%} of the calls, at most {count} a week ({minutes} min), and the slots your trainer booked.
-Pictures per second: {fps}. A red sign is shown while recording.
-Who can watch: you alone for {first_hours} h; then your trainer ({trainer}), for a session with you.
-Purpose: training only; no appraisal, no discipline, no live listening.
-Kept: {retention} days, then destroyed.
-Your rights: access, erasure, objection, restriction. A private call is not recorded when you say so.
-""",
-}
+    assessment: str
+    council: str
+    dated: date
 
 
-def render(plan: Plan, terms: Terms, language: Language) -> str:
-    """The notice of one plan, in plain text."""
-    applications = "; ".join(
-        f"{a.name} ({a.main_program or a.executable}, {a.wm_class}"
-        + (f", /{a.title}/" if a.title else "")
-        + ")"
-        for a in plan.applications
-    )
-    return _TEXT[language].format(
+def trainee_notice(plan: Plan, terms: Terms, language: Language) -> str:
+    """P14: the notice of one plan, in plain text."""
+    return TRAINEE[language].format(
+        **_common(terms, language),
         plan=plan.id,
-        need=_NEEDS[language][plan.need.value],
+        need=NEEDS[language][plan.need.value],
         first=plan.first_day.isoformat(),
-        last=plan.last_day.isoformat(),
-        applications=applications,
-        rate=plan.rate,
+        last=last_day(plan).isoformat(),
+        applications=_applications(plan.applications, language),
+        rate=_percent(plan.rate),
         count=plan.recordings_per_week,
         minutes=plan.minutes_per_week,
         fps=terms.fps,
-        first_hours=terms.trainee_first_hours,
         trainer=plan.trainer,
-        retention=terms.retention_days,
+        approver=plan.approver,
+        private_code=terms.private_code,
     )
 
 
+def council_note(
+    plans: Iterable[Plan],
+    trainers: Iterable[Trainer],
+    terms: Terms,
+    consulted: Consulted | None,
+    today: date,
+    language: Language,
+) -> str:
+    """P14: the works council's note on the plans that hold `today` or begin later; it names no person."""
+    known = [plan for plan in plans if last_day(plan) >= max(today, plan.first_day)]
+    needs = sorted({NEEDS[language][plan.need.value] for plan in known})
+    named = {plan.trainer for plan in known}
+    applications = {application for plan in known for application in plan.applications}
+    unnamed = UNNAMED[language]
+    return COUNCIL[language].format(
+        **_common(terms, language),
+        assessment=consulted.assessment if consulted else unnamed,
+        council=consulted.council if consulted else unnamed,
+        dated=consulted.dated.isoformat() if consulted else unnamed,
+        trainees=len({plan.trainee for plan in known}),
+        plans=len(known),
+        trainers=len(named),
+        needs=", ".join(needs) or "-",
+        applications=_applications(sorted(applications, key=lambda one: one.name), language) or "  -",
+        rate=_percent(max((plan.rate for plan in known), default=0.0)),
+        count=max((plan.recordings_per_week for plan in known), default=0),
+        minutes=max((plan.minutes_per_week for plan in known), default=0),
+        capacity=sum(trainer.review_minutes_per_week for trainer in trainers if trainer.id in named),
+        ceiling=KEEP_CEILING_DAYS,
+    )
+
+
+def caller_notice(terms: Terms, language: Language) -> str:
+    """P16: what the caller hears when the site words nothing else; the keys are the dialplan's."""
+    said = CALLER[language].format(
+        notice_key=NOTICE_KEY, objection_code=terms.objection_code.replace("*", SPOKEN_STAR[language])
+    )
+    return f"{terms.controller}. {said}" if terms.controller else said
+
+
 def text_hash(text: str) -> str:
-    """SHA-256 of the text, hexadecimal: what an acknowledgement names."""
+    """SHA-256 of the text, hexadecimal: what a permit names of the caller's notice."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _common(terms: Terms, language: Language) -> dict[str, object]:
+    unnamed = UNNAMED[language]
+    return {
+        "controller": terms.controller or unnamed,
+        "contact": terms.contact or unnamed,
+        "officer": terms.officer or unnamed,
+        "first_hours": terms.trainee_first_hours,
+        "retention": terms.retention_days,
+        "reviewed": KEEP_AFTER_REVIEW_DAYS,
+        "unreviewed": REVIEW_WITHIN_DAYS,
+    }
+
+
+def _applications(applications: Iterable[Application], language: Language) -> str:
+    return "\n".join(
+        APPLICATION[language].format(
+            name=application.name[:NAME_LIMIT],
+            wm_class=application.wm_class[:NAME_LIMIT],
+            title=TITLED[language] if application.title else "",
+            masks=_counted(MASKED[language], len(application.masks)),
+            pauses=_counted(PAUSED[language], len(application.pause_titles)),
+        )
+        for application in applications
+    )
+
+
+def _counted(text: str, count: int) -> str:
+    return text.format(count=count) if count else ""
+
+
+def _percent(rate: float) -> str:
+    """As many digits as the rate has: two rates never read the same."""
+    return f"{rate * 100:.10g} %"
