@@ -157,31 +157,33 @@ class RightsSide:
         """P19, P23: decides and records; the copy is made after. Raises: words.Refused."""
         if isinstance(asked, wire.ExportOwn):
             return self._export_own(asked)
-        request, now = self._book.find(asked.id), self._room.parts.clock()
+        request, now = self._book.find(asked.id), self._room.parts.time.now()
         answer = may_export_requested(request, asked.recording, self._room.holding(asked.recording), now)
         self._room.answered(ADMINISTRATOR, "export", asked.recording, answer, subject=asked.id)
         assert request is not None
         customers = request.party is Party.CUSTOMER
         keep = Side.CUSTOMER if customers else Side.AGENT
-        self._room.parts.book.note_released(asked.recording, request.trainee or f"request-{request.id}", now)
+        self._room.parts.book.note_released(
+            asked.recording, request.trainee or f"request-{request.id}", now or 0
+        )
         return self._order(asked.recording, request.recipient, keep, pictures=not customers)
 
     def erase(self, asked: wire.EraseOwn) -> Done:
         """P18, P23: the trainee has their own recording destroyed."""
         asker, _ = self._people.visitor(asked.token)
-        answer = may_erase(asker, self._room.holding(asked.recording), self._room.parts.clock())
+        answer = may_erase(asker, self._room.holding(asked.recording), self._room.parts.time.known.high)
         self._room.answered(asker.name, "erase", asked.recording, answer)
         self._destroy(asked.recording, Reason.ERASED)
         return Done()
 
     def _export_own(self, asked: wire.ExportOwn) -> Order:
         asker, recipient = self._people.visitor(asked.token)
-        now, parts = self._room.parts.clock(), self._room.parts
+        now, parts = self._room.parts.time.now(), self._room.parts
         mine = [one for one in self._book if one.party is Party.TRAINEE and one.trainee == asker.name]
         kept = suspended_until((one for one in mine if one.right is Right.ACCESS), asked.recording) or 0
         answer = may_export_own(asker, self._room.holding(asked.recording), now, parts.keeping, kept)
         self._room.answered(asker.name, "export", asked.recording, answer)
-        parts.book.note_released(asked.recording, asker.name, now)
+        parts.book.note_released(asked.recording, asker.name, now or 0)
         return self._order(asked.recording, recipient, Side.AGENT, pictures=True)
 
     def _order(self, recording: RecordingId, recipient: str, keep: Side, *, pictures: bool) -> Order:

@@ -15,13 +15,15 @@ from pbx_bridge.wire_rights import Party, Right, RightsRequest
 
 
 def may_export_own(
-    asker: Asker, holding: Holding | None, now: int, keeping: Keeping, suspended_until: int
+    asker: Asker, holding: Holding | None, now: int | None, keeping: Keeping, suspended_until: int
 ) -> Answer:
     """P18, P23: whether a trainee may have a copy of this recording of their own, the customer's voice silenced.
 
     As long as it opens for them; and longer where their own open request keeps it. A restricted one is stored and nothing
-    else.
+    else. `now` is None while the clock is in doubt.
     """
+    if now is None:
+        return Refused(Refusal.CLOCK)
     if holding is None or asker.role is not Role.TRAINEE or asker.name != holding.manifest.trainee:
         return Refused(Refusal.UNKNOWN)
     if not asker.confirmed:
@@ -37,10 +39,12 @@ def may_export_own(
 
 
 def may_export_requested(
-    request: RightsRequest | None, recording: RecordingId, holding: Holding | None, now: int
+    request: RightsRequest | None, recording: RecordingId, holding: Holding | None, now: int | None
 ) -> Answer:
     """P23: whether this recording's copy may go to the key of this request: open, in time, about this recording, and, for
-    a customer, only after a second person compared the key (P22)."""
+    a customer, only after a second person compared the key (P22). `now` is None while the clock is in doubt."""
+    if now is None:
+        return Refused(Refusal.CLOCK)
     if request is None or holding is None or recording not in request.recordings:
         return Refused(Refusal.UNKNOWN)
     if request.right is not Right.ACCESS or request.closed_at is not None or not request.recipient:

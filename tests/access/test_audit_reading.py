@@ -117,7 +117,7 @@ def test_nobody_else_reads_it(desk: Desk, role: Role) -> None:
 
 
 def test_an_auditor_whose_key_waits_reads_nothing(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, confirmation_needed=True)
+    desk = Desk(tmp_path, confirms=False)
     token = desk.join("emil", Role.AUDITOR, EMIL).token
     assert desk.refused(wire.Audit(token, 0)).word == "role"
     desk.log.close()

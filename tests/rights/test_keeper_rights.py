@@ -284,3 +284,18 @@ def test_a_customers_request_names_nobody_and_a_trainees_the_trainee(site: Site)
         assert site.desk.refused(asked).word == "malformed"
     unknown = rights_wire.OpenRequest(Right.ACCESS, Party.CUSTOMER, "", (new_recording_id(),))
     assert site.desk.refused(unknown).word == "unknown"
+
+
+def test_while_the_clock_is_in_doubt_no_copy_is_made(site: Site) -> None:
+    recording = site.desk.record().recording
+    request = site.opened(Right.ACCESS, recording)
+    site.grant(request)
+    site.desk.now += 301
+    site.desk.set_by_s = 301
+    for asked in (
+        rights_wire.ExportOwn(site.alice, recording),
+        rights_wire.ExportRequested(request.id, recording),
+    ):
+        assert site.no_export(asked) == "clock"
+    site.desk.keeper.handle(wire.ConfirmClock())
+    site.exported(rights_wire.ExportRequested(request.id, recording))
