@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pbx_bridge.access.approvals import Approval
-from pbx_bridge.durable import write_whole
-from pbx_bridge.errors import OperatorError
-from pbx_bridge.wire_json import Malformed, Many, canonical, read_fields, read_object, write_fields
+from pbx_bridge.access.books import read_book, write_book
+from pbx_bridge.wire_json import Many
 from pbx_bridge.wire_portal import MAX_APPROVED
 
 
@@ -25,18 +24,11 @@ class _Book:
 class Approved:
     """Read whole at start; replaced atomically."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises: OperatorError when the file cannot be read."""
+    def __init__(self, path: Path, key: bytes = b"") -> None:
+        """`key` closes the file (books.py). Raises: OperatorError when it is not as the keeper left it."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = path
-        self._book = _Book()
-        if path.exists():
-            try:
-                self._book = read_fields(_Book, read_object(path.read_bytes()))
-            except Malformed as error:
-                raise OperatorError(
-                    str(error), where=str(path), do="Restore it from the keeper's backup"
-                ) from None
+        self._path, self._key = path, key
+        self._book = read_book(path, _Book, key) or _Book()
 
     def __iter__(self) -> Iterator[Approval]:
         return iter(self._book.approvals)
@@ -58,5 +50,5 @@ class Approved:
         return found
 
     def _keep(self, book: _Book) -> None:
-        write_whole(self._path, canonical(write_fields(book)))
+        write_book(self._path, book, self._key)
         self._book = book

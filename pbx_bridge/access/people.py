@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
+from pbx_bridge.access.books import read_book, write_book
 from pbx_bridge.access.roles import Person, is_first_approver, roles_refusal
-from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.wire_json import Malformed, Many, canonical, read_fields, read_object, write_fields
+from pbx_bridge.wire_json import Many
 from pbx_bridge.wire_portal import DIGEST, NAME, UNIX, Role, said
 from pbx_bridge.wire_proof import CODE_LIFETIME_S, hash_secret
 
@@ -45,24 +45,15 @@ class _Book:
 class People:
     """The file `people.json`, 0600 in the keeper's folder."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises: OperatorError when the file cannot be read."""
+    def __init__(self, path: Path, key: bytes = b"") -> None:
+        """`key` closes the file (books.py). Raises: OperatorError when it is not as the keeper left it."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = path
-        self._book = _Book()
-        if path.exists():
-            try:
-                self._book = read_fields(_Book, read_object(path.read_bytes()))
-            except Malformed as error:
-                raise OperatorError(
-                    str(error),
-                    where=str(path),
-                    do="Restore it from the keeper's backup; if an earlier version wrote it, remove it and invite everybody",
-                ) from None
-            held = [(one.name, one.roles) for one in self._book.people]
-            for name, roles in held + [(one.name, one.roles) for one in self._book.invitations]:
-                if why := roles_refusal(roles):
-                    raise OperatorError(f"{name}: {why}", where=str(path), do="Restore it from the backup")
+        self._path, self._key = path, key
+        self._book = read_book(path, _Book, key) or _Book()
+        held = [(one.name, one.roles) for one in self._book.people]
+        for name, roles in held + [(one.name, one.roles) for one in self._book.invitations]:
+            if why := roles_refusal(roles):
+                raise OperatorError(f"{name}: {why}", where=str(path), do="Restore it from the backup")
 
     def invite(self, name: str, roles: tuple[Role, ...], now: int) -> bytes:
         """A fresh one-time code for `name`; earlier ones for the same name end. Raises: PeopleError (P22)."""
@@ -89,9 +80,10 @@ class People:
                 found = invitation
         return found
 
-    def join(self, invitation: Invitation, recipient: str, now: int) -> Person:
+    def join(self, invitation: Invitation, recipient: str, now: int, *, fresh: bool = True) -> Person:
         """Uses the invitation up and keeps the person's key, which works once confirmed (P22), as the first approver's does.
 
+        `fresh`: whether nothing was ever approved or recorded here; else there was an approver before, whatever stands here.
         Raises: PeopleError when the invitation is no longer there or another person has this key.
         """
         if invitation not in self._book.invitations:
@@ -99,7 +91,7 @@ class People:
         holder = self.holding(recipient)
         if holder is not None and holder.name != invitation.name:
             raise PeopleError("this key belongs to another person here: make a new one")
-        first = is_first_approver(invitation.roles, self._book.people)
+        first = fresh and is_first_approver(invitation.roles, self._book.people)
         person = Person(invitation.name, invitation.roles, recipient, now, confirmed=first)
         if holder is not None and holder.confirmed:
             person = holder
@@ -149,5 +141,5 @@ class People:
         self._keep(_Book(people, tuple(i for i in self._book.invitations if i.name != name)))
 
     def _keep(self, book: _Book) -> None:
-        write_whole(self._path, canonical(write_fields(book)))
+        write_book(self._path, book, self._key)
         self._book = book

@@ -80,7 +80,9 @@ class PeopleSide:
         self._room.record(
             Access(invitation.name, "join", reason=words.said(invitation.roles), subject=subject)
         )
-        person = self._people.join(invitation, recipient, now)
+        parts = self._room.parts
+        fresh = not parts.approved.digests and not len(parts.store) and not parts.book.recorded
+        person = self._people.join(invitation, recipient, now, fresh=fresh)
         if person.confirmed:
             self._room.record(
                 Access(person.name, "confirm", reason="first-approver", person=person.name, subject=subject)

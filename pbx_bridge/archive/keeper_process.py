@@ -24,6 +24,7 @@ import structlog
 from pbx_bridge import memory
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import open_log
+from pbx_bridge.access.books import book_key
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
 from pbx_bridge.archive import rights_wire
@@ -89,14 +90,16 @@ def open_keeper(
     """
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    identity = _identity(folder / "keeper.key")
+    key = book_key(str(identity))
     keeper = Keeper(
         Parts(
-            identity=_identity(folder / "keeper.key"),
+            identity=identity,
             store=KeyStore(folder / "keystore"),
             book=Book(folder / "book.jsonl"),
             audit=open_log(folder),
-            people=People(folder / "people.json"),
-            approved=Approved(folder / "approvals.json"),
+            people=People(folder / "people.json", key),
+            approved=Approved(folder / "approvals.json", key),
             recorders=Recorders(folder / "recorders.json"),
             clock=clock,
             time=Timekeeper(folder / "clock.json", clock, uptime_s),

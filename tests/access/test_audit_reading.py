@@ -175,6 +175,7 @@ async def joined(home: House, folder: Path, role: Role = Role.AUDITOR) -> Machin
         machine.run, "join", home.url, "--code", code, "--identity-file", str(machine.identity)
     )
     assert done.code == 0, done.err
+    await home.confirm("emil")
     return machine
 
 

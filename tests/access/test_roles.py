@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pbx_bridge.access.approved import Approved
+from pbx_bridge.access.books import write_book
 from pbx_bridge.access.people import People, PeopleError
 from pbx_bridge.access.roles import Person, confirm_refusal, is_first_approver, roles_refusal
 from pbx_bridge.errors import OperatorError
@@ -55,16 +56,40 @@ def test_a_second_role_is_refused_until_the_first_is_revoked(tmp_path: Path) -> 
 
 
 def test_a_file_with_an_incompatible_pair_is_refused(tmp_path: Path) -> None:
-    """Somebody edits people.json by hand: the trainer is now the auditor too."""
+    """However it came there: the trainer is now the auditor too."""
     path = tmp_path / "people.json"
     people = People(path)
     _join(people, "bruno", A, Role.TRAINER)
     People(path)
-    book = json.loads(path.read_text())
-    book["people"][0]["roles"] = ["auditor", "trainer"]
-    path.write_text(json.dumps(book))
+    both = replace(BRUNO, roles=(Role.AUDITOR, Role.TRAINER))
+    write_book(path, replace(people._book, people=(both,)), b"")
     with pytest.raises(OperatorError, match="P22"):
         People(path)
+
+
+def test_a_file_edited_by_hand_is_refused(tmp_path: Path) -> None:
+    """Somebody confirms his own key with an editor, empties the file, or takes another keeper's."""
+    path = tmp_path / "people.json"
+    _join(People(path, b"key"), "bruno", A, Role.TRAINER)
+    written = path.read_bytes()
+    assert People(path, b"key").everyone()[0].confirmed is False
+    for edited in (
+        written.replace(b'"confirmed":false', b'"confirmed":true'),
+        b"",
+        b"{}",
+        written[:-1],
+        written[: -len(b"\n") - 64],
+        written + b"\n",
+    ):
+        path.write_bytes(edited)
+        with pytest.raises(OperatorError, match="not as this keeper wrote it"):
+            People(path, b"key")
+    path.write_bytes(written)
+    with pytest.raises(OperatorError):
+        People(path, b"another")
+    path.rename(tmp_path / "approvals.json")
+    with pytest.raises(OperatorError):
+        Approved(tmp_path / "approvals.json", b"key")
 
 
 def test_the_first_approvers_key_works_by_itself_and_only_the_first(tmp_path: Path) -> None:

@@ -578,11 +578,11 @@ def test_a_key_and_a_name_have_one_holder(desk: Desk) -> None:
 
 def test_a_new_key_waits_for_its_confirmation(tmp_path: Path) -> None:
     desk = Desk(tmp_path, confirms=False)
+    desk.join("dora", Role.APPROVER, DORA)
     recording = desk.record().recording
     desk.keeper.handle(wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
     assert desk.refused(wire.Open(token, recording, "review")).word == "key-unconfirmed"
-    desk.join("dora", Role.APPROVER, DORA)
     desk.act(DORA, words.Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
     desk.ask(wire.Open(token, recording, "review"), words.Released)
     token = desk.join(

@@ -176,3 +176,20 @@ def test_only_what_is_approved_can_begin(desk: Desk) -> None:
     again = manifest(start=desk.now)
     assert desk.refused(wire.Put(RECORDER.sign(again), sealed)).word == Reason.NOT_APPROVED.value
     assert ("(bridge)", "put", "refused", "not-approved") in desk.audited()
+
+
+def test_without_its_people_a_keeper_takes_no_new_first_approver(desk: Desk) -> None:
+    """The administrator removes people.json to be the first: something was approved here, so somebody was before him."""
+    desk.act(DORA, APPROVE)
+    (desk.folder / "people.json").unlink()
+    desk.open()
+    assert not desk.join("dora", Role.APPROVER, ALICE).confirmed
+    assert refused(desk, ALICE, APPROVE)
+
+
+def test_with_recordings_no_approver_is_the_first(desk: Desk) -> None:
+    desk.record()
+    (desk.folder / "people.json").unlink()
+    (desk.folder / "approvals.json").unlink()
+    desk.open()
+    assert not desk.join("mallory", Role.APPROVER, ALICE).confirmed

@@ -1,0 +1,53 @@
+"""The keeper's small books about people: canonical JSON, closed with a MAC under a key of the keeper's own.
+
+An edit by hand shows at the next start, and the keeper does not start with it. Whoever can read the keeper's identity
+could close a book anew: that user is the keeper itself, or root. It knows bytes and a path; never what they mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pbx_bridge.durable import write_whole
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_json import Malformed, canonical, read_fields, read_object, write_fields
+
+T = TypeVar("T")
+_MAC_CHARS: Final = 64
+
+
+def book_key(identity: str) -> bytes:
+    """The key that closes the books of the keeper with this identity (its text)."""
+    return hashlib.sha256(b"pbx-bridge keeper's books 1\0" + identity.encode()).digest()
+
+
+def read_book(path: Path, kind: type[T], key: bytes) -> T | None:
+    """The book; None when there is none yet. Raises: OperatorError when it is not as the keeper closed it."""
+    try:
+        whole = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    text, mac = whole[: -_MAC_CHARS - 2], whole[-_MAC_CHARS - 1 : -1]
+    try:
+        if not hmac.compare_digest(mac, _mac(path, text, key)):
+            raise Malformed("it is not as this keeper wrote it: edited, cut, or of another keeper or version")
+        return read_fields(kind, read_object(text))
+    except Malformed as error:
+        raise OperatorError(
+            str(error),
+            where=str(path),
+            do="Restore it from the keeper's backup and tell the auditor",
+        ) from None
+
+
+def write_book(path: Path, book: Any, key: bytes) -> None:
+    """Replaces the book: after a crash the old or the new one stands there. Raises: OSError."""
+    text = canonical(write_fields(book))
+    write_whole(path, text + b"\n" + _mac(path, text, key) + b"\n")
+
+
+def _mac(path: Path, text: bytes, key: bytes) -> bytes:
+    return hmac.new(key, path.name.encode() + b"\0" + text, hashlib.sha256).hexdigest().encode()
