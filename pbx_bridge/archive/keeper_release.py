@@ -126,7 +126,8 @@ class ReleaseSide:
 
     def _items(self, asker: Asker) -> words.Items:
         now = self._room.parts.time.known.high
-        known = [manifest for _, manifest in self._store if may_know(asker, manifest, now)]
+        known = [manifest for _, manifest in self._store.of_person(asker.name)]
+        known = [manifest for manifest in known if may_know(asker, manifest, now)]
         known.sort(key=lambda manifest: manifest.start, reverse=True)
         held = (self._room.holding(manifest.recording) for manifest in known[: words.MAX_LISTED])
         shown = (holding for holding in held if holding is not None and may_list(asker, holding))

@@ -7,6 +7,7 @@ then is owed and written later.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +17,8 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, Room
-from pbx_bridge.archive.retention import Kept, Origin, Stamp, balance, due, may_forget, origin
+from pbx_bridge.archive.keystore import Entry
+from pbx_bridge.archive.retention import Due, Kept, Origin, Stamp, balance, due, falls_due, may_forget, origin
 from pbx_bridge.archive.rules import BACKUP_DAYS
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
@@ -41,6 +43,7 @@ class RetentionSide:
     def __init__(self, room: Room) -> None:
         self._room, self._store, self._book = room, room.parts.store, room.parts.book
         self._owed: list[_Owed] = []
+        self._due: dict[RecordingId, tuple[Entry, Due]] = {}
         self._check_origin()
         self._adopt()
         self._finish_interrupted()
@@ -110,7 +113,7 @@ class RetentionSide:
                 "clock", "the clock is in doubt: nothing is purged until `pbx-bridge clock confirm` (P20)"
             )
         self._pay()
-        waiting = due(self._kept(), now, self._room.parts.keeping)
+        waiting = due(self._falling_due(), now)
         gone = []
         for one in waiting[: wire.MAX_PURGED]:
             copies = self._book.copies(one.recording)
@@ -123,12 +126,19 @@ class RetentionSide:
             self._stamp()
         return wire.Purged(tuple(gone), more)
 
-    def _kept(self) -> list[Kept]:
-        return [
-            Kept(m, self._book.recorded.get(m.recording), entry.reviewed_at, entry.suspended_until)
-            for entry, m in self._store
-            if entry.destroyed is None
-        ]
+    def _falling_due(self) -> Iterator[Due]:
+        """When each recording that is kept falls due; worked out anew only where its entry changed."""
+        before, self._due = self._due, {}
+        for entry, manifest in self._store:
+            if entry.destroyed is not None:
+                continue
+            known = before.get(manifest.recording)
+            if known is None or known[0] is not entry:
+                put_at = self._book.recorded.get(manifest.recording)
+                kept = Kept(manifest, put_at, entry.reviewed_at, entry.suspended_until)
+                known = entry, falls_due(kept, self._room.parts.keeping)
+            self._due[manifest.recording] = known
+            yield known[1]
 
     def _forget(self, now: int) -> None:
         for entry, manifest in list(self._store):

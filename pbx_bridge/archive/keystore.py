@@ -60,6 +60,8 @@ class KeyStore:
         self.folder = folder
         self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
         self.backlog = Backlog()
+        self._of: dict[str, set[RecordingId]] = {}
+        """Short name -> the recordings in whose manifest it stands, as trainee or trainer."""
         for path in sorted(folder.glob("*.json")):
             try:
                 entry = read_fields(Entry, _ADDED | read_object(path.read_bytes()))
@@ -83,6 +85,11 @@ class KeyStore:
         """The entry with its manifest, read but not verified."""
         return self._entries.get(recording)
 
+    def _drop_names(self, recording: RecordingId) -> None:
+        known = self._entries.get(recording)
+        for name in _names(known[1]) if known is not None else ():
+            self._of[name].discard(recording)
+
     def has_key(self, recording: RecordingId) -> bool:
         return self._key(recording).exists()
 
@@ -99,7 +106,14 @@ class KeyStore:
         write_whole(self.folder / f"{recording}.json", canonical(write_fields(entry)))
         self._remember(entry, decode(entry.signed.text))
 
+    def of_person(self, name: str) -> list[tuple[Entry, Manifest]]:
+        """The entries in whose manifest this short name stands, read but not verified."""
+        return [self._entries[recording] for recording in self._of.get(name, ())]
+
     def _remember(self, entry: Entry, manifest: Manifest) -> None:
+        self._drop_names(manifest.recording)
+        for name in _names(manifest):
+            self._of.setdefault(name, set()).add(manifest.recording)
         self._entries[manifest.recording] = (entry, manifest)
         self.backlog.note(manifest, over=entry.reviewed_at is not None or entry.destroyed is not None)
 
@@ -158,6 +172,7 @@ class KeyStore:
     def forget(self, recording: RecordingId) -> None:
         """Removes the entry of a destroyed recording; it names persons, so its blocks are overwritten."""
         overwrite_and_remove(self.folder / f"{recording}.json")
+        self._drop_names(recording)
         self._entries.pop(recording, None)
         self.backlog.forget(recording)
 
@@ -174,3 +189,7 @@ class KeyStore:
 
     def _new_key(self, recording: RecordingId) -> Path:
         return self.folder / f"{recording}.key-new"
+
+
+def _names(manifest: Manifest) -> frozenset[str]:
+    return frozenset({manifest.trainee, *(assignment.trainer for assignment in manifest.trainers)})

@@ -43,20 +43,20 @@ class Due:
     why: Reason
 
 
-def due(kept: Iterable[Kept], now: int, keeping: Keeping) -> list[Due]:
-    """P20: what is to be destroyed now, the longest due first.
+def falls_due(kept: Kept, keeping: Keeping) -> Due:
+    """P20: when this recording is to be destroyed, as things stand.
 
-    A recording began when its manifest says, but never later than the keeper took its key: an edited manifest opens for
+    It began when its manifest says, but never later than the keeper took its key: an edited manifest opens for
     nobody and lives no longer.
     """
-    found = []
-    for one in kept:
-        start = one.manifest.start if one.put_at is None else min(one.manifest.start, one.put_at)
-        end = ends_at(start, one.manifest.not_after, one.reviewed_at, keeping)
-        since = destroyed_from(end, start, one.suspended_until)
-        if now >= since:
-            found.append(Due(one.manifest.recording, since, end.why))
-    return sorted(found, key=lambda one: one.since)
+    start = kept.manifest.start if kept.put_at is None else min(kept.manifest.start, kept.put_at)
+    end = ends_at(start, kept.manifest.not_after, kept.reviewed_at, keeping)
+    return Due(kept.manifest.recording, destroyed_from(end, start, kept.suspended_until), end.why)
+
+
+def due(all_of_them: Iterable[Due], now: int) -> list[Due]:
+    """P20: what is to be destroyed now, the longest due first."""
+    return sorted((one for one in all_of_them if now >= one.since), key=lambda one: one.since)
 
 
 def may_forget(destroyed_at: int, now: int) -> bool:

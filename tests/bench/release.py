@@ -1,0 +1,128 @@
+"""How long a release takes, and a keeper's start, with 100,000 recordings (`./run bench release`).
+
+    python -m tests.bench.release [--recordings N] [--opens N]
+
+A real keeper in its own process, asked over its socket: rule, audit record and book synced to the disk, key rewrapped. Every
+manifest is signed; those that are opened have a key of their own, the others share one sealed key, which nobody reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from pbx_bridge.age import X25519Identity, X25519Recipient, make_header, new_file_key, seal_bytes
+from pbx_bridge.archive.book import Did, Note
+from pbx_bridge.archive.keystore import Entry
+from pbx_bridge.archive.manifest import RecorderKey
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_json import canonical, write_fields
+from pbx_bridge.wire_portal import Purpose, Role
+from tests.archive.house import House, manifest
+from tests.bench.figures import Figure, table
+
+RECORDINGS: Final = 100_000
+OPENS: Final = 2_000
+TRAINEES: Final = 200
+ALICE: Final = "alice"
+
+
+def fill(
+    keeper: Path, recorder: RecorderKey, recipient: X25519Recipient, total: int, hers: int
+) -> list[RecordingId]:
+    """Writes `total` finished recordings as the keeper itself would have; ids of the `hers` that are alice's."""
+    names: list[RecordingId] = []
+    shared = seal_bytes(str(X25519Identity.generate()).encode(), [recipient])
+    header = make_header(new_file_key(), [X25519Identity.generate().recipient()]).hex()
+    now = int(time.time())
+    with open(keeper / "book.jsonl", "ab") as book:
+        for number in range(total):
+            mine = number < hers
+            trainee = ALICE if mine else f"t{number % TRAINEES:03}"
+            described = manifest(trainee=trainee, start=now - number % 86_400)
+            key, its_header = shared, header
+            if mine:
+                identity = X25519Identity.generate()
+                key = seal_bytes(str(identity).encode(), [recipient])
+                its_header = make_header(new_file_key(), [identity.recipient()]).hex()
+                names.append(described.recording)
+            entry = Entry(recorder.sign(described.sealed("ab" * 32, 1_000_000, 300_000)), its_header)
+            path = keeper / "keystore" / f"{described.recording}.json"
+            path.write_bytes(canonical(write_fields(entry)))
+            path.with_suffix(".key").write_bytes(key)
+            note = Note(described.start, Did.RECORDED, described.recording)
+            book.write(canonical(write_fields(note)) + b"\n")
+    return names
+
+
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
+    """Milliseconds."""
+    started = time.perf_counter()
+    await work()
+    return (time.perf_counter() - started) * 1_000
+
+
+async def measure(folder: Path, recordings: int, opens: int) -> list[Figure]:
+    home = House(folder)
+    alice = X25519Identity.generate()
+    try:
+        await home.start_keeper()
+        code = (await home.link.invite(ALICE, Role.TRAINEE)).code
+        await home._prove_with(alice, Purpose.JOIN, code, None)
+        await home.confirm(ALICE)
+        home.end_keeper()
+        await home.link.close()
+        filled = time.perf_counter()
+        names = fill(home.folder / "keeper", home.recorder, home.keeper_recipient, recordings, opens)
+        print(f"{recordings} recordings written in {time.perf_counter() - filled:.0f} s", flush=True)
+        started_ms = await timed(home.start_keeper)
+        token = (await home._prove_with(alice, Purpose.SESSION, None, None)).token
+        release_ms = [
+            await timed(lambda name=name: home.link.open(token, name, "bench"))  # type: ignore[misc]
+            for name in names
+        ]
+        again_ms = [
+            await timed(lambda name=name: home.link.open(token, name, "bench"))  # type: ignore[misc]
+            for name in names[:500]
+        ]
+        list_ms = [await timed(lambda: home.link.recordings(token)) for _ in range(5)]
+        pulse_ms = [await timed(home.link.pulse) for _ in range(200)]
+        backlog_ms = [await timed(home.link.backlog) for _ in range(200)]
+        purge_ms = [await timed(home.link.purge) for _ in range(5)]
+        count_ms = [await timed(home.link.reconcile) for _ in range(3)]
+    finally:
+        await home.link.close()
+        home.end_keeper()
+    return [
+        Figure("release, first time (rule, audit, book, rewrap)", "ms", release_ms, "p99 <= 20"),
+        Figure("release, again", "ms", again_ms, "p99 <= 20"),
+        Figure(f"list of {opens}", "ms", list_ms, ""),
+        Figure("is the clock believed (each second)", "ms", pulse_ms, ""),
+        Figure("backlog", "ms", backlog_ms, ""),
+        Figure("purge, nothing due (each hour)", "ms", purge_ms, ""),
+        Figure("count (each day)", "ms", count_ms, ""),
+        Figure("keeper's start", "ms", [started_ms], "<= 60000"),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Releases and a keeper's start with many recordings.")
+    parser.add_argument("--recordings", type=int, default=RECORDINGS, help="how many (default %(default)s)")
+    parser.add_argument("--opens", type=int, default=OPENS, help="how many are opened (default %(default)s)")
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="pbx-bridge-bench-") as folder:
+        figures = asyncio.run(measure(Path(folder), chosen.recordings, chosen.opens))
+        print(table(f"{chosen.recordings} recordings, {os.cpu_count()} cores", figures))
+        release_ms = sorted(figures[0].values)
+        print(f"\nrelease p99: {release_ms[int(len(release_ms) * 0.99)]:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
