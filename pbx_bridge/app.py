@@ -113,7 +113,12 @@ class Bridge:
         self._owed: deque[Callable[[], Line]] = deque()
         """Ledger lines that could not be written yet."""
         state = config.bridge.state_dir
-        self._retention = Retention(KeeperLink(keeper_socket(config)), state / "sealed", state / "retention")
+        self._retention = Retention(
+            KeeperLink(keeper_socket(config)),
+            state / "sealed",
+            state / "retention",
+            parts.catalogue.recordings,
+        )
         self._stop, self._settled = asyncio.Event(), asyncio.Event()
 
     # -- life ---------------------------------------------------------------------------------------------------

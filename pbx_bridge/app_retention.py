@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import structlog
 
@@ -21,7 +21,9 @@ from pbx_bridge.archive import keeper_wire as kw
 from pbx_bridge.archive.files import RecordingFiles, sync_folder
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.witness import Witness
+from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.durable import write_whole
+from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.wire_json import Whole, canonical, read_fields, read_object, write_fields
 from pbx_bridge.wire_portal import UNIX, KeeperUnreachable, Refused
@@ -61,12 +63,20 @@ class Count:
         return keys + self.files_missing + self.files_unknown
 
 
+class Notes(Protocol):
+    """The catalogue's lines of which recording holds whose call. Raises: OperatorError."""
+
+    def all(self) -> Iterable[Noted]: ...
+
+    def forget(self, recordings: Iterable[RecordingId]) -> None: ...
+
+
 class Retention:
     """Purges, removes, counts. The keeper's refusals come out as `wire_portal.Refused`."""
 
-    def __init__(self, keeper: KeeperLink, sealed: Path, state: Path) -> None:
+    def __init__(self, keeper: KeeperLink, sealed: Path, state: Path, notes: Notes) -> None:
         """`sealed`: the folder of recordings; `state`: where the last count is kept."""
-        self._keeper, self._sealed, self._state = keeper, sealed, state
+        self._keeper, self._sealed, self._state, self._notes = keeper, sealed, state, notes
         self._witness = Witness(state)
 
     async def begin(self) -> None:
@@ -99,7 +109,7 @@ class Retention:
                 if now >= count_at:
                     await self.count()
                     count_at = now + COUNT_EVERY_S
-            except (Refused, KeeperUnreachable, OSError) as error:
+            except (Refused, KeeperUnreachable, OperatorError, OSError) as error:
                 log.error("nothing is purged now; it is tried again", why=str(error), seconds=wait_s)
             await asyncio.sleep(wait_s)
 
@@ -112,7 +122,9 @@ class Retention:
             gone += purged.gone
             more = purged.more and not dry_run
             if not dry_run:
-                await asyncio.to_thread(self._remove, [one.recording for one in purged.gone])
+                over = [one.recording for one in purged.gone]
+                await asyncio.to_thread(self._remove, over)
+                await asyncio.to_thread(self._notes.forget, over)
                 for one in purged.gone:
                     copies = len(one.copies)
                     log.info("destroyed", recording=one.recording, reason=one.reason, copies_outside=copies)
@@ -122,15 +134,13 @@ class Retention:
         """P20: recorded - destroyed = present, for keys and for files. Files of what was destroyed are removed."""
         keys = await self._keeper.reconcile()
         files = await asyncio.to_thread(lambda: dict(self._files()))
-        unknown = 0
-        names = list(files)
-        for first in range(0, len(names), kw.MAX_ASKED):
-            batch = names[first : first + kw.MAX_ASKED]
-            stands = await self._keeper.standing(batch)
-            over = [name for name, at in zip(batch, stands, strict=True) if at is kw.Stands.DESTROYED]
-            await asyncio.to_thread(self._remove, over)
-            for name, at in zip(batch, stands, strict=True):
-                unknown += at is kw.Stands.UNKNOWN and files[name]
+        stands = await self._standing(files)
+        unknown = sum(at is kw.Stands.UNKNOWN and files[name] for name, at in stands.items())
+        await asyncio.to_thread(self._remove, _over(stands))
+        noted = await asyncio.to_thread(self._notes.all)
+        await asyncio.to_thread(
+            self._notes.forget, _over(await self._standing({one.recording for one in noted}))
+        )
         held = await self._keeper.held()
         there = await asyncio.to_thread(lambda: {name for name, _ in self._files()})
         count = Count(
@@ -148,6 +158,13 @@ class Retention:
             log.error("the count of recordings does not agree: see pbx-bridge doctor", **write_fields(count))
         await asyncio.to_thread(write_whole, self._state / "count.json", canonical(write_fields(count)))
         return count
+
+    async def _standing(self, recordings: Iterable[RecordingId]) -> dict[RecordingId, kw.Stands]:
+        names, found = list(recordings), dict[RecordingId, kw.Stands]()
+        for first in range(0, len(names), kw.MAX_ASKED):
+            batch = names[first : first + kw.MAX_ASKED]
+            found.update(zip(batch, await self._keeper.standing(batch), strict=True))
+        return found
 
     def _files(self) -> Iterator[tuple[RecordingId, bool]]:
         """Every recording of which a file lies there, once, and whether its newest file is older than an hour."""
@@ -169,6 +186,10 @@ class Retention:
             files.remove_unfinished()
         if recordings:
             sync_folder(self._sealed)
+
+
+def _over(stands: dict[RecordingId, kw.Stands]) -> list[RecordingId]:
+    return [name for name, at in stands.items() if at is kw.Stands.DESTROYED]
 
 
 def last_count(state: Path) -> Count | None:

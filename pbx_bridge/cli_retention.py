@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pbx_bridge.app_parts import keeper_socket
+from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import Retention
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import Gone
@@ -85,12 +85,11 @@ _DOUBTS: Final = {
 
 
 async def _purge(config: Config, *, dry_run: bool) -> list[Gone]:
-    state = config.bridge.state_dir
+    state, notes = config.bridge.state_dir, catalogue_of(config).recordings
 
     async def ask(link: KeeperLink) -> list[Gone]:
-        return await Retention(link, state / "sealed", state / "retention").purge(
-            dry_run=dry_run, by_hand=True
-        )
+        retention = Retention(link, state / "sealed", state / "retention", notes)
+        return await retention.purge(dry_run=dry_run, by_hand=True)
 
     return await _asked(config, ask)
 

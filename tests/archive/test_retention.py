@@ -22,8 +22,10 @@ from pbx_bridge.archive.keeper_process import KeeperSettings, open_keeper
 from pbx_bridge.archive.keeper_server import KeeperServer
 from pbx_bridge.archive.retention import Balance, balance
 from pbx_bridge.archive.rules import DAY_S, Keeping, not_after
+from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ids import RecordingId, new_recording_id
+from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_portal import Refused, Role
 from tests.archive.house import House, manifest, opened_by_age
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, RECORDER, Desk
@@ -364,7 +366,32 @@ async def home(tmp_path: Path) -> AsyncIterator[TimedHouse]:
 
 
 def retention(home: TimedHouse) -> Retention:
-    return Retention(home.link, home.archive, home.folder / "state")
+    notes = Catalogue.open(home.folder / "catalogue.db").recordings
+    return Retention(home.link, home.archive, home.folder / "state", notes)
+
+
+async def test_no_line_of_what_was_destroyed_is_left_in_the_catalogue(home: TimedHouse) -> None:
+    """Neither by time nor by an objection, nor when the catalogue is restored; what is kept stays noted."""
+    notes = Catalogue.open(home.folder / "catalogue.db").recordings
+    old, objected = await home.made(b"old"), await home.made(b"objected")
+    home.now += DAY_S
+    kept = await home.made(b"kept")
+    lines = [
+        Noted(name, TraineeId("alice"), f"call {name}", "5a" * 16, "6b" * 16, home.now)
+        for name in (old, objected, kept)
+    ]
+    for line in lines:
+        notes.note(line)
+    home.now = UNREVIEWED_AT
+    await home.link.destroy(objected, "objection")
+    await retention(home).purge()
+    assert {line.recording for line in notes.all()} == {objected, kept}
+    await retention(home).count()
+    assert {line.recording for line in notes.all()} == {kept}
+    for line in lines:
+        notes.note(line)
+    await retention(home).count()
+    assert {line.recording for line in notes.all()} == {kept}
 
 
 async def test_the_file_goes_with_its_key(home: TimedHouse) -> None:

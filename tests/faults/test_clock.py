@@ -1,4 +1,4 @@
-"""Part 9: the workstation's clock jumps by an hour in mid-call. Debian's libfaketime stands in for its kernel."""
+"""Clocks that jump in mid-call: the workstation's, and the bridge's own. Debian's libfaketime stands in for its kernel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from pbx_bridge.calls.reasons import Outcome, Reason
 from tests.faults.house import FaultHouse, assert_talking, judge_kept
 from tests.live.house import ALICE
 from tests.live.watched import judge, talk_of
+from tests.rig.commands import BridgeError
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 TALK_S = 2.0
 HOUR_S = 3600
+ENDED_WITHIN_NS = 3_000_000_000
+"""P10: two seconds, and one in which the faked clock is read again."""
 JUMPED = (Reason.CLOCK, Reason.LEASE_LOST)
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 
@@ -98,3 +101,48 @@ async def test_the_monotonic_clock_jumps(house: FaultHouse) -> None:
         line = await house.only_line()
         assert (line.outcome, line.reason in JUMPED) == (Outcome.RECORDED, True), line
         house.lost(judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns, talking.ended_ns))
+
+
+async def test_the_bridges_own_clock_is_set(house: FaultHouse) -> None:
+    """P20: ten minutes ahead in mid-call: what precedes is kept, the call goes on, nothing more is recorded or purged until
+    the administrator confirmed the clock."""
+    bridge, file = house.bridge, house.bridge.folder / "clock"
+    turn(file, "+0")
+    file.chmod(0o644)
+    faked = {"LD_PRELOAD": str(LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_CACHE_DURATION": "1"}
+    await bridge.stop()
+    await bridge.start(**faked, DONT_FAKE_MONOTONIC="1")
+    try:
+        await house.alice.until_connected()
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            await stage.talk(TALK_S)
+            fault_ns = time.monotonic_ns()
+            turn(file, "+10m")
+            await stage.talk(2 * TALK_S)
+            assert_talking(stage)
+            talking.hang_up()
+            await calling.until_ended()
+        line = await house.only_line()
+        assert (line.outcome, line.reason) == (Outcome.RECORDED, Reason.CLOCK)
+        house.lost(
+            judge_kept(await house.film(line), stage.truth.answered_ns, fault_ns, fault_ns + ENDED_WITHIN_NS)
+        )
+        with pytest.raises(BridgeError, match="in doubt"):
+            await bridge.command("purge")
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            await stage.talk(TALK_S)
+            talking.hang_up()
+            await calling.until_ended()
+        await house.ledger(
+            (ALICE, Outcome.RECORDED, Reason.CLOCK), (ALICE, Outcome.NOT_RECORDED, Reason.CLOCK)
+        )
+        await bridge.command("clock", "confirm")
+        assert "Nothing has ended" in await bridge.command("purge")
+        await house.next_call_works()
+    finally:
+        await bridge.stop()
+        file.unlink()
+        await bridge.start()
+        await bridge.command("clock", "confirm")

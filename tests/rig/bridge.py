@@ -135,14 +135,17 @@ class Bridge:
     ) -> None:
         await self.close()
 
-    async def start(self) -> None:
-        """Starts `serve` and waits for its word that it is ready. Raises: BridgeError with its log."""
+    async def start(self, **more: str) -> None:
+        """Starts `serve`, with `more` in its environment, and waits for its word that it is ready.
+
+        Raises: BridgeError with its log.
+        """
         self._log = (self.folder / "bridge.log").open("ab")
         said_before = len(self.log)
         self._process = await asyncio.create_subprocess_exec(
             self._programs.bridge, "--config", self.config, "serve",
             stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=asyncio.subprocess.STDOUT,
-            cwd="/", env=environment(), start_new_session=True,
+            cwd="/", env={**environment(), **more}, start_new_session=True,
         )  # fmt: skip
         try:
             async with asyncio.timeout(READY_DEADLINE_S):
