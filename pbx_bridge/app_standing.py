@@ -30,6 +30,8 @@ class Reader(Protocol):
 
     def lines(self, *, since: date) -> Iterable[Line]: ...
 
+    def stamp(self) -> int: ...
+
 
 class Standings:
     """`now()` is how things stand; `note` and `take` keep it so. Used from the bridge's loop alone."""
@@ -42,7 +44,7 @@ class Standings:
         today: Callable[[], date] = lambda: datetime.now().astimezone().date(),
     ) -> None:
         self._ledger, self._plans, self._trainers, self._today = ledger, plans, trainers, today
-        self._monday = date.min
+        self._monday, self._stamp = date.min, 0
         self._week: dict[str, Line] = {}
         """The last line of each call of this week that was recorded."""
         self._used: dict[TraineeId, Used] = {}
@@ -55,7 +57,9 @@ class Standings:
 
     def now(self) -> Standing:
         """How things stand."""
-        if self._monday != (monday := _monday(self._today())):
+        monday, stamp = _monday(self._today()), self._ledger.stamp()
+        if (self._monday, self._stamp) != (monday, stamp):  # another week, or files came or went
+            self._stamp = stamp
             self._load(monday)
         if self._plans_seen is not (plans := self._plans()):
             self._plans_seen = plans

@@ -51,6 +51,10 @@ class Ledger:
     def _file(self, day: date) -> Path:
         return self._folder / f"{day.isoformat()}.jsonl"
 
+    def stamp(self) -> int:
+        """Changes whenever a day's file came or went, by whomever."""
+        return os.stat(self._folder).st_mtime_ns
+
     def began(self, call: str, trainee: TraineeId, recording: RecordingId, plan: str) -> None:
         self._append(Line(call, _now(), trainee, BEGAN, "", recording, 0.0, plan))
 

@@ -52,6 +52,18 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+def test_a_day_that_came_or_went_behind_its_back_counts(world: World, tmp_path: Path) -> None:
+    """Somebody put a ledger back, or away."""
+    world.recorded("one")
+    assert world.standings.now().used[ALICE].recordings == 1
+    (day,) = tmp_path.glob("*.jsonl")
+    kept = day.read_bytes()
+    day.unlink()
+    assert world.standings.now().used == {}
+    day.write_bytes(kept)
+    assert world.standings.now().used[ALICE].recordings == 1
+
+
 def test_the_week_of_the_ledger(world: World) -> None:
     world.recorded("one")
     world.standings.note(world.ledger.write("two", ALICE, Outcome.NOT_RECORDED, Reason.NOT_DRAWN))
