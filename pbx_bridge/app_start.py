@@ -46,6 +46,7 @@ OF_THE_BRIDGE = (
     "acknowledgements",
     "catalogue",
     "retention",
+    "payment",
 )
 """Folders of the state that the bridge's user alone may enter."""
 

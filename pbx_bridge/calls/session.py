@@ -150,17 +150,22 @@ class Session:
         if not self._now.paying:
             limit_ns = self._surroundings.payment_limit_ns
             self._orders.append(co.SetTimer(self.leg, PAYMENT, event.at_ns + limit_ns))
-        self._change(event.at_ns, paying=self._now.paying | {event.by})
+        self._change(event.at_ns, paying=self._now.paying | {event.by}, trailing=False)
 
     def _payment_ended(self, event: ev.PaymentEnded) -> None:
         left = self._now.paying - {event.by}
-        if self._now.paying and not left:
-            self._orders.append(co.CancelTimer(self.leg, PAYMENT))
-        self._change(event.at_ns, paying=left)
+        over = bool(self._now.paying) and not left
+        if over:
+            self._orders.append(co.SetTimer(self.leg, PAYMENT, event.at_ns + rules.PAYMENT_TAIL_NS))
+        self._change(event.at_ns, paying=left, trailing=self._now.trailing or over)
 
     def _waiting_timer(self, event: ev.TimerFired) -> None:
         """P7: a payment before the recording began is held to the same time."""
-        if event.timer == PAYMENT and rules.is_secret(self._now):
+        if event.timer != PAYMENT:
+            return
+        if self._now.trailing:
+            self._change(event.at_ns, trailing=False)
+        elif self._now.paying:
             self._refuse(Reason.PAUSE_TIMEOUT)
 
     def _change(self, at_ns: int, **what: object) -> None:
@@ -282,7 +287,9 @@ class Session:
         if event.timer == APART and self.state is State.PAUSED:
             third = self.reason is Reason.THIRD_PARTY
             self._stop(event.at_ns, Reason.THIRD_PARTY if third else Reason.PARTY_LEFT)
-        elif event.timer == PAYMENT and rules.is_secret(self._now):
+        elif event.timer == PAYMENT and self._now.trailing:
+            self._change(event.at_ns, trailing=False)
+        elif event.timer == PAYMENT and self._now.paying:
             self._stop(event.at_ns, Reason.PAUSE_TIMEOUT)
         elif event.timer == CEILING:
             self._stop(event.at_ns, Reason.CEILING)
@@ -457,7 +464,7 @@ def _table() -> dict[tuple[State, type], Move]:
         (ev.CallHeld, s._held, (), paused, ()),
         (ev.CallResumed, s._resumed, starts, (), recording),
         (ev.PaymentBegan, s._payment_began, (), paused, ()),
-        (ev.PaymentEnded, s._payment_ended, starts, (), recording),
+        (ev.PaymentEnded, s._payment_ended, (), (), ()),
         (ev.AgentSilent, s._agent_silent, (), paused + closing, closing),
         (ev.AgentHeard, s._agent_heard, starts, (), recording),
     )
@@ -466,7 +473,7 @@ def _table() -> dict[tuple[State, type], Move]:
         *((recording, event, handler, to) for event, handler, _, to, _ in circumstances),
         *((paused, event, handler, to) for event, handler, _, _, to in circumstances),
         *((settled, event, s._nothing, ()) for event, *_ in circumstances),
-        (waiting, ev.TimerFired, s._waiting_timer, refused),
+        (waiting, ev.TimerFired, s._waiting_timer, starts),
         (waiting, ev.CallForbidden, s._waiting_forbidden, refused),
         (waiting, ev.CallEnded, s._never_recorded, done),
         (waiting, ev.LinkLost, s._never_recorded, done),
@@ -481,7 +488,8 @@ def _table() -> dict[tuple[State, type], Move]:
         (live, ev.AudioLost, s._audio_lost, closing + done),
         (live, ev.CaptureEnded, s._capture_ended, closing + done),
         (live, ev.RecordingFailed, s._recording_failed, closing + done),
-        (live, ev.TimerFired, s._timer, closing + done),
+        (recording, ev.TimerFired, s._timer, closing + done),
+        (paused, ev.TimerFired, s._timer, recording + closing + done),
         (live, ev.CallEnded, s._ended, closing),
         (live, ev.CallTransferred, s._transferred, closing),
         (live, ev.CallParked, s._parked, closing),

@@ -45,8 +45,10 @@ SETTLE_S = 10.0
 """From the last hang-up to the ledger's line: one second for the last pictures, some for a machine that does more."""
 REDIALS_S = 20.0
 """A bridge or a PBX that was started again: reconnects, first heartbeat, the station's link."""
-PAYMENT_PAUSE_S = 10
-"""The shortest time-out of a payment's pause that a configuration may name."""
+PAYMENT_PAUSE_S = 15
+"""Time-out of a payment's pause: longer than any of the scenes needs, short enough to wait for."""
+PAUSE_TITLE = "Card payment"
+"""A window of the order desk with this title pauses everything (P7)."""
 REPORTED_LINES = 15
 
 
@@ -98,6 +100,7 @@ class House:
         self.site = Site(
             login=self.alice.login, phones=("201", "204", "205"), recordings_per_week=5,
             colleagues=(Colleague(BEA, ("202",), bea),), payment_pause_s=PAYMENT_PAUSE_S,
+            pause_titles=(f"^{PAUSE_TITLE}$",),
         )  # fmt: skip
         self.bridge = await enter(Bridge(self.pbx, self._programs, self.site))
         await asyncio.to_thread(self.pbx.speak, "pbxb/notice-en", "en", SHORT_NOTICE, words_per_minute=320)

@@ -83,6 +83,11 @@ def first_heard_ns(leg: Leg, hertz: int, *, after_ns: int = 0) -> int:
     raise AssertionError(f"the phone never heard {hertz} Hz")
 
 
+def loudest_db(film: Film, hertz: int) -> float:
+    """How loud this tone is in the loudest tenth of a second of either side."""
+    return max(_amplitude_db(part, hertz) for leg in film.voices for _, part in _windows(leg))
+
+
 def judge(film: Film, talk: Talk) -> None:
     """Raises: AssertionError with the whole table when anything in the file is not as it was."""
     checks = [*_lengths(film, talk), *_pictures(film, talk), *_voices(film, talk)]

@@ -7,6 +7,7 @@ settings the bridge needs to reach it (`ami`, `ari` fields). Several may run at 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import re
 import secrets
@@ -14,7 +15,7 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -188,6 +189,26 @@ class Asterisk:
                         raise RuntimeError(f"AMI refused {action['Action']}: {answer.strip()}")
                 return answer
         finally:
+            writer.close()
+
+    @contextlib.asynccontextmanager
+    async def keys_received(self) -> AsyncIterator[list[str]]:
+        """The keys that phones press, as the PBX shows them to those who may see them (AMI class `dtmf`), growing."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.ports.ami)
+        keys: list[str] = []
+
+        async def collect() -> None:
+            while block := (await reader.readuntil(b"\r\n\r\n")).decode(errors="replace"):
+                if "Event: DTMFEnd" in block and "Direction: Received" in block:
+                    keys.extend(re.findall(r"^Digit: (.)", block, re.MULTILINE))
+
+        login = f"Action: Login\r\nUsername: rig\r\nSecret: {self.rig_secret}\r\nEvents: dtmf\r\n\r\n"
+        writer.write(login.encode())
+        collecting = asyncio.create_task(collect())
+        try:
+            yield keys
+        finally:
+            collecting.cancel()
             writer.close()
 
     async def channels(self) -> list[str]:

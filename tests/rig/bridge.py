@@ -66,6 +66,8 @@ class Site:
     recordings_per_week: int = 2
     retention_days: int = 30
     payment_pause_s: int = 300
+    pause_titles: tuple[str, ...] = ()
+    """Of the order desk."""
     colleagues: tuple[Colleague, ...] = ()
     extra: str = ""
     """More TOML, at the end."""
@@ -276,7 +278,9 @@ payment_pause_s = {self._site.payment_pause_s}
         main_program = str(self._programs.program("business_app.py"))
         enrol(
             self.state,
-            Application(APPLICATION, str(SYSTEM_PYTHON), main_program, WM_CLASS),
+            Application(
+                APPLICATION, str(SYSTEM_PYTHON), main_program, WM_CLASS, pause_titles=self._site.pause_titles
+            ),
             [
                 Trainee(TraineeId(one.id), tuple(f"PJSIP/{phone}" for phone in one.phones), one.id, one.login)
                 for one in colleagues

@@ -5,8 +5,8 @@ imports nothing but the standard library and Tk. Above its form it shows a strip
 which second of CLOCK_MONOTONIC it is, so that a film of it can be checked against a clock; beside it lies a square that
 flashes on order. It uses no red: every red pixel in a film comes from somewhere else.
 
-Orders come as lines on a Unix socket (`--control`): flash [MS] | dialog | close-dialog | busy on|off | title TEXT |
-move X Y [W H] | iconify | show | quit. Each is answered by one line: `ok <CLOCK_MONOTONIC ns after drawing>` or
+Orders come as lines on a Unix socket (`--control`): flash [MS] | dialog | card NUMBER TITLE | close-dialog | busy on|off |
+title TEXT | move X Y [W H] | iconify | show | quit. Each is answered by one line: `ok <CLOCK_MONOTONIC ns after drawing>` or
 `error <why>`.
 """
 
@@ -153,6 +153,9 @@ class OrderDesk:
                 )
             case ["dialog"]:
                 self._open_dialog()
+            case ["card", text]:
+                number, title = text.split(maxsplit=1)
+                self._open_card(number, title)
             case ["close-dialog"]:
                 if self.dialog is not None:
                     self.dialog.destroy()
@@ -174,6 +177,17 @@ class OrderDesk:
             case _:
                 return f"error there is no order {line!r}"
         return self._painted()
+
+    def _open_card(self, number: str, title: str) -> None:
+        """Somebody types a card's number into a dialog of this title, on the dialogs' green."""
+        self.dialog = tk.Toplevel(self.root, background=GREEN)
+        self.dialog.title(title)
+        self.dialog.transient(self.root)
+        self.dialog.geometry(f"360x140+{self.root.winfo_rootx() + 240}+{self.root.winfo_rooty() + 220}")
+        field = tk.Entry(self.dialog, width=24)
+        field.insert(0, number)
+        field.pack(pady=40)
+        self.dialog.wait_visibility()
 
     def _open_dialog(self) -> None:
         self.dialog = tk.Toplevel(self.root)
