@@ -53,6 +53,8 @@ SHUTDOWN_S = 10.0
 LOOK_S = 1.0
 """How often the catalogue is asked whether somebody changed it: one word from a file's head."""
 HOUR_S = 3600
+AUDIT_LOOK_S = 1.0
+"""P10: in doubt everything stops within 2 s."""
 
 CAPTURE_REASONS = {
     wire.CaptureEnd.LEASE_LOST: Reason.LEASE_LOST,
@@ -135,6 +137,7 @@ class Bridge:
             self._spawn(self._retention.run())
             self._spawn(self._keep_standing())
             self._spawn(self._retention.watch(KeeperLink(keeper_socket(self._config)), self._clock_doubted))
+            self._spawn(self._watch_audit())
             await self._stop.wait()
             await self._end_all()
         await asyncio.to_thread(self._notes.close)
@@ -410,6 +413,8 @@ class Bridge:
     def failed(self, recording: RecordingId, reason: Reason, *, kept: bool) -> None:
         if reason is Reason.DISK:
             self._no_room("a recording could not be written")
+        if reason is Reason.AUDIT:
+            self._audit_said("a recording's beginning could not be recorded")
         self._obey(self._desk.failed(recording, time.monotonic_ns(), reason, kept=kept))
 
     def _lost_its_note(self, recording: RecordingId) -> None:
@@ -611,6 +616,22 @@ class Bridge:
             log.error("the clock is in doubt, nothing is recorded: compare it, then pbx-bridge clock confirm")
             self._desk.freeze(Reason.CLOCK)
             self._obey(self._desk.end_all(Reason.CLOCK, time.monotonic_ns()))
+
+    async def _watch_audit(self) -> None:
+        """P19: while the keeper cannot record an access, nothing is recorded."""
+        keeper = KeeperLink(keeper_socket(self._config))
+        while True:
+            with contextlib.suppress(KeeperUnreachable):  # a slow one answers later
+                self._audit_said(await keeper.audit_fault())
+            await asyncio.sleep(AUDIT_LOOK_S)
+
+    def _audit_said(self, fault: str) -> None:
+        if not fault:
+            self._desk.thaw(Reason.AUDIT)
+        elif Reason.AUDIT not in self._desk.frozen_for:
+            log.error("nothing is recorded or released until the audit log can be written", why=fault)
+            self._desk.freeze(Reason.AUDIT)
+            self._obey(self._desk.end_all(Reason.AUDIT, time.monotonic_ns()))
 
     def _no_room(self, why: str) -> None:
         log.error("nothing is recorded until the disk has room", why=why)

@@ -262,6 +262,8 @@ def _why_not_put(error: Exception) -> Reason:
         return Reason(
             error.word
         )  # the plan was withdrawn or changed, or the clock set, since the call was drawn
+    if isinstance(error, Refused) and error.word == "audit-unwritable":
+        return Reason.AUDIT
     return Reason.DISK if may_pass(error) else Reason.BRIDGE_FAULT
 
 

@@ -50,6 +50,8 @@ class AuditLog:
             raise OperatorError("another keeper holds the audit log", where=str(folder), do="End it first")
         self._file, self._path, self._size = -1, folder, 0
         self._torn = False
+        self.failed = False
+        """Whether the last record could not be written."""
         self.head = EMPTY
         self._signed = signature(seed, 0, EMPTY.digest)
         try:
@@ -68,6 +70,7 @@ class AuditLog:
         line += b"\n"
         if len(line) > MAX_LINE_BYTES:
             raise AuditUnwritable(f"a record has at most {MAX_LINE_BYTES} bytes, not {len(line)}")
+        self.failed = True
         before = self.head, self._signed
         try:
             self._turn_over(places.month(at_unix))
@@ -85,6 +88,7 @@ class AuditLog:
                 f"{self._path}: {error.strerror}; nothing is released until it can be written"
             ) from error
         self._size += len(line)
+        self.failed = False
         return head
 
     def fault(self) -> str:

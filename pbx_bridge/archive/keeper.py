@@ -67,6 +67,7 @@ class Keeper:
             wire.Desk: lambda request: approvals.desk(people.person(request.token)),
             wire.Approvals: approvals.approvals,
             wire.Revoke: people.revoke,
+            wire.Writable: audit.writable,
             wire.Audit: audit.page,
             wire.Accesses: audit.accesses,
             wire.AccessesOf: audit.accesses_of,

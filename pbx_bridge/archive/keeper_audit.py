@@ -9,13 +9,13 @@ from base64 import b64encode
 from typing import Any
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.access.audit import Access
+from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.access.audit_read import AuditIndex
 from pbx_bridge.access.checkpoint import verifier_key
 from pbx_bridge.access.roles import Person, audit_refusal
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
-from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
+from pbx_bridge.archive.keeper_room import ADMINISTRATOR, KEEPER, Room
 from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
 
 
@@ -24,6 +24,16 @@ class AuditSide:
         self._room, self._people = room, people
         self._log = room.parts.audit
         self._index = AuditIndex(self._log.folder)
+
+    def writable(self, request: wire.Writable) -> wire.WritableNow:
+        """P19: whether the next access can be recorded. After a failure only a record that was written says so."""
+        fault = self._log.fault()
+        if not fault and self._log.failed:
+            try:
+                self._room.record(Access(KEEPER, "unwritable", reason="until-now"))
+            except AuditUnwritable as error:
+                fault = str(error)
+        return wire.WritableNow(fault[:500])
 
     def page(self, request: wire.Audit) -> words.AuditPage:
         """P19: the log as it lies there, for the auditor to verify and keep. Raises: words.Refused."""

@@ -145,6 +145,10 @@ class KeeperLink:
         """Digests of the plans and capacities that are approved now."""
         return frozenset((await self._ask(wire.Approvals(), wire.Approved)).digests)
 
+    async def audit_fault(self) -> str:
+        """P19: why the next access cannot be recorded, "" when it can."""
+        return (await self._ask(wire.Writable(), wire.WritableNow)).fault
+
     async def status(self) -> wire.KeeperStatus:
         return await self._ask(wire.Status(), wire.KeeperStatus)
 

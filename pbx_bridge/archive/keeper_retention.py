@@ -16,7 +16,7 @@ import structlog
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, Room
+from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, KEEPER, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.retention import Due, Kept, Origin, Stamp, balance, due, falls_due, may_forget, origin
 from pbx_bridge.archive.rules import BACKUP_DAYS
@@ -25,7 +25,6 @@ from pbx_bridge.ids import RecordingId
 
 log = structlog.get_logger()
 
-KEEPER: Final = "(keeper)"
 MAX_NAMED: Final = 100
 """Of a count that does not agree, so many recordings are named in the audit log; the figures have all."""
 

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 BRIDGE: Final = "(bridge)"
 ADMINISTRATOR: Final = "(administrator)"
+KEEPER: Final = "(keeper)"
 NOBODY: Final = "(unknown)"
 
 

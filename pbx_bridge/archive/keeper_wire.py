@@ -373,6 +373,17 @@ class KeeperStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Writable:
+    """P19: can the next access be recorded? The bridge asks each second: if not, it records nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WritableNow:
+    fault: Annotated[str, Text(500, 0)]
+    """Why not, for the operator; "" when it can."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     pass
 
@@ -427,6 +438,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "approvals": Approvals,
     "audit": Audit,
     "accesses": Accesses,
+    "writable": Writable,
     "purge": Purge,
     "pulse": Pulse,
     "reconcile": Reconcile,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import shutil
 from base64 import b64decode
 from collections.abc import Iterator
@@ -239,3 +241,35 @@ async def test_a_trainer_gets_none_of_it(tmp_path: Path) -> None:
         done = await asyncio.to_thread(machine.run, "audit-log", "--to", str(tmp_path / "copy"))
         assert (done.code, "only the auditor" in done.err) == (1, True)
         assert not (tmp_path / "copy").exists()
+
+
+# -- whether it can be written
+
+
+def test_the_keeper_says_when_the_next_access_cannot_be_recorded(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> str:
+        return desk.ask(wire.Writable(), wire.WritableNow).fault
+
+    desk.record()
+    assert fault() == ""
+    before = len(records_of(desk.folder))
+    (path,) = (desk.folder / "audit").glob("*.jsonl")
+    path.rename(desk.folder / "away")
+    assert "No such file" in fault()
+    (desk.folder / "away").rename(path)
+    assert fault() == ""
+    assert len(records_of(desk.folder)) == before  # nothing failed yet: nothing is noted
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        assert desk.refused(wire.Accesses("alice", 0)).word == "audit-unwritable"
+        assert "Input/output error" in fault()
+    assert fault() == ""
+    assert records_of(desk.folder)[-1]["act"] == "unwritable"
+    assert fault() == ""
+    assert len(records_of(desk.folder)) == before + 1

@@ -38,8 +38,8 @@ async def test_the_disk_is_full(house: FaultHouse) -> None:
             await stage.talk(0.5)
             await hang_up_at_once(talking, calling)
     line, meanwhile = await house.final_lines(2)
-    assert (line.outcome, line.reason) == (Outcome.RECORDED, Reason.DISK), line
-    assert meanwhile.reason is Reason.DISK, meanwhile
+    assert line.outcome is Outcome.RECORDED, line
+    assert {line.reason, meanwhile.reason} <= {Reason.DISK, Reason.AUDIT}, "the audit log's disk is full, too"
     assert meanwhile.outcome in (Outcome.NOT_RECORDED, Outcome.DISCARDED), "by whether a picture came before"
     house.lost(judge_kept(await house.film(line), began_ns, fault_ns, over_ns))
     await house.next_call_works()
