@@ -84,9 +84,9 @@ def _end_with_input() -> None:
 def serve(config: Config, path: Path) -> None:
     """`pbx-bridge serve`: runs until SIGTERM or Ctrl-C. Raises: OperatorError when it cannot start."""
     read = Secrets(read_secret(config.asterisk.ami_secret_file), read_secret(config.asterisk.ari_secret_file))
-    _folders(config)
-    _only_one(config.bridge.state_dir / "serve.lock")
-    with _keeper(path) as keeper:
+    prepare_folders(config)
+    only_one(config.bridge.state_dir / "serve.lock")
+    with keeper_running(path) as keeper:
         _become_bridge(config)
         memory.no_core_dumps()
         log.info("swap", state=memory.lock_or_keep_off_swap())
@@ -129,7 +129,7 @@ def _end_without_keeper() -> None:
 
 
 @contextmanager
-def _keeper(path: Path) -> Iterator[int]:
+def keeper_running(path: Path) -> Iterator[int]:
     """The keeper's process (its id), alive while the block runs; it also ends by itself when this process dies."""
     command = [sys.executable, "-m", "pbx_bridge", "--config", str(path), "keeper"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
@@ -144,7 +144,7 @@ def _keeper(path: Path) -> Iterator[int]:
             log.error("the keeper did not end", pid=child.pid)
 
 
-def _only_one(path: Path) -> None:
+def only_one(path: Path) -> None:
     """A second bridge on the same state would take the first one's live recordings for interrupted ones."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -169,7 +169,7 @@ def _user(name: str) -> pwd.struct_passwd:
         ) from None
 
 
-def _folders(config: Config) -> None:
+def prepare_folders(config: Config) -> None:
     """State and run folders, each readable by the one user that needs it."""
     state, run = config.bridge.state_dir, config.bridge.run_dir
     try:

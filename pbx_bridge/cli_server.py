@@ -21,7 +21,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pbx_bridge import cli_audit, cli_catalogue, cli_notice, cli_payment, cli_plan, cli_retention, cli_rights
+from pbx_bridge import (
+    cli_audit,
+    cli_catalogue,
+    cli_init,
+    cli_notice,
+    cli_payment,
+    cli_plan,
+    cli_retention,
+    cli_rights,
+)
 from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.cli_person import commands as person_commands
@@ -241,6 +250,7 @@ def _logs() -> None:
 
 
 cli_audit.add_to(app, _config)
+cli_init.add_to(app, lambda: _chosen["config"])
 cli_catalogue.add_to(app, trainer, _config)
 cli_plan.add_to(app, _config)
 cli_payment.add_to(app, _config)
