@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.rig.approver import Approver
 from tests.rig.asterisk import Asterisk
-from tests.rig.bridge import Bridge, Site, run_command
+from tests.rig.bridge import Bridge, Site
+from tests.rig.commands import Invitation, run_command
 from tests.rig.install import Installed, install_base
-from tests.rig.trainer import TrainerMachine
+from tests.rig.trainer import PersonsMachine
 
 ANSWERS = {
     "host": "localhost",
@@ -33,9 +35,11 @@ async def test_the_first_invitations_work_once_the_bridge_serves(
         ports = bridge.toml().replace(str(bridge.state), f"{fresh}/state")
         bridge.config.write_text(ports.replace(f"{bridge.folder}/run", f"{fresh}/run"))
         await bridge.start()
-        for who in ("approver", "trainer"):
-            machine = TrainerMachine(install_base(), tmp_path / who, tmp_path / f"{who}.key")
-            await machine.join(bridge.portal_url, invited[who].split()[-1])
+        carla = Approver(install_base(), tmp_path / "carla")
+        await carla.take_office(Invitation(bridge.portal_url, invited["approver"].split()[-1]))
+        bruno = PersonsMachine(install_base(), tmp_path / "bruno", tmp_path / "bruno.key")
+        said = await bruno.join(Invitation(bridge.portal_url, invited["trainer"].split()[-1]))
+        await carla.confirm("bruno", said)
         people = json.loads(await bridge.command("person", "list", "--json"))
         assert {person["name"]: person["roles"] for person in people} == {
             "bruno": ["trainer"],
