@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pbx_bridge import memory
+from pbx_bridge.app_approvals import approvals_say
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Address, Config, read_secret
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.notices import NOTICE_KEY
 from pbx_bridge.wire_json import Malformed
-from pbx_bridge.wire_portal import KeeperUnreachable
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 CONNECT_S = 2.0
 FREE_FLOOR_BYTES = 2 << 30
@@ -42,7 +44,7 @@ async def examine(config: Config) -> list[Finding]:
     findings.append(
         await _answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b"")
     )
-    findings += [await _keeper(config), _counted(config)]
+    findings += [await _keeper(config), await _approvals(config), _counted(config)]
     return findings
 
 
@@ -137,6 +139,21 @@ async def _answers(subject: str, address: Address, greeting: bytes) -> Finding:
     if not said.startswith(greeting):
         return Finding(subject, False, f"{address} is something else: check the port")
     return Finding(subject, True, f"{address} answers")
+
+
+async def _approvals(config: Config) -> Finding:
+    """P22: what waits for a second person."""
+    link = KeeperLink(keeper_socket(config))
+    try:
+        people, approved = await link.everyone(), await link.approvals()
+        catalogue = catalogue_of(config, dry_run=True)
+        enrolled = sound(catalogue.enrolled())
+        catalogue.close()
+    except (KeeperUnreachable, Refused, OperatorError) as error:
+        return Finding("approvals", False, str(error))
+    finally:
+        await link.close()
+    return Finding("approvals", *approvals_say(people, approved, enrolled.plans, enrolled.trainers))
 
 
 async def _keeper(config: Config) -> Finding:

@@ -127,6 +127,13 @@ def may_reassign(approvals: Iterable[Approval], manifest: Manifest) -> bool:
     return all(any(_assigns(found, a.trainer, a.end) for found in known) for a in manifest.trainers)
 
 
+def is_over(approval: Approval, now: int) -> bool:
+    """P13, P20: whether a plan's last recording has gone for good and its person need not be named here any longer."""
+    if approval.kind is not Kind.PLAN:
+        return False
+    return _at(now) > _instant(approval.last_day, 1 + KEEP_CEILING_DAYS) + _ZONES
+
+
 def _assigns(found: Approval, trainer: str, end: int) -> bool:
     """Whether the plan names this trainer, for no longer than its last recording may be kept."""
     return found.trainer == trainer and _at(end) <= _instant(found.last_day, 1 + KEEP_CEILING_DAYS) + _ZONES

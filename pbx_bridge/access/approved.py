@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pbx_bridge.access.approvals import Approval
+from pbx_bridge.access.approvals import Approval, is_over
 from pbx_bridge.access.books import read_book, write_book
 from pbx_bridge.wire_json import Many
 from pbx_bridge.wire_portal import MAX_APPROVED
@@ -38,8 +38,14 @@ class Approved:
         return frozenset(approval.digest for approval in self._book.approvals)
 
     def add(self, approval: Approval) -> None:
-        """Keeps it, in place of an earlier one of the same text; beyond the limit the oldest goes."""
-        others = [known for known in self._book.approvals if known.digest != approval.digest]
+        """Keeps it, in place of an earlier one of the same text. What can cover nothing any more goes; so does the oldest
+        beyond the limit.
+        """
+        others = [
+            known
+            for known in self._book.approvals
+            if known.digest != approval.digest and not is_over(known, approval.at)
+        ]
         self._keep(_Book((*others[-(MAX_APPROVED - 1) :], approval)))
 
     def withdraw(self, digest: str) -> Approval | None:

@@ -451,6 +451,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     **rights_wire.ADMINISTRATOR,
     "invite": Invite,
     "everyone": Everyone,
+    "approvals": Approvals,
     "revoke": Revoke,
     "reassign": Reassign,
     "accesses-of": AccessesOf,

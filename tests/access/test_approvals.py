@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,21 @@ from pbx_bridge.access.approvals import (
     may_reassign,
     read_proposal,
 )
+from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.roles import Person
+from pbx_bridge.app_approvals import approvals_say
+from pbx_bridge.archive.keeper_wire import KnownPerson
 from pbx_bridge.archive.manifest import Assignment, Manifest
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Mask, Plan, Trainer, capacity_text, plan_digest, plan_text
+from pbx_bridge.training.plans import (
+    Mask,
+    Plan,
+    Trainer,
+    capacity_digest,
+    capacity_text,
+    plan_digest,
+    plan_text,
+)
 from pbx_bridge.training.rules import CAPACITY_CEILING_MIN
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import manifest
@@ -175,3 +187,31 @@ def test_another_trainer_needs_an_approved_plan_with_this_trainee() -> None:
     far: Plan = replace(PLAN, trainer="zoe", first_day=date(2020, 1, 1), last_day=date(2020, 2, 1))
     late = replace(RECORDED, trainers=(Assignment("zoe", NOON - 1, NOON + DAY_S),))
     assert not may_reassign([approval(far, "carla", 6)], late)
+
+
+def test_an_approval_is_forgotten_with_the_last_recording_it_could_cover(tmp_path: Path) -> None:
+    book = Approved(tmp_path / "approvals.json")
+    book.add(APPROVED)
+    last = NOON + (PLAN.last_day - PLAN.first_day).days * DAY_S
+    capacity = approval(CAPACITY, "carla", last + 170 * DAY_S)
+    book.add(capacity)
+    assert set(book) == {APPROVED, capacity}
+    book.add(replace(capacity, at=last + 180 * DAY_S))
+    assert {one.kind for one in book} == {Kind.CAPACITY}
+
+
+def test_the_doctor_says_what_waits_for_a_second_person() -> None:
+    carla = KnownPerson("carla", (Role.APPROVER, Role.AUDITOR), 1, "confirmed")
+    digests = frozenset({plan_digest(PLAN), capacity_digest(CAPACITY)})
+    assert approvals_say([carla], digests, [PLAN], [CAPACITY]) == (True, "nothing waits; approvers: carla")
+    for people, approved, what in (
+        ([], digests, "nobody can approve"),
+        ([replace(carla, state="waiting")], digests, "nobody can approve"),
+        ([replace(carla, state="revoked")], digests, "nobody can approve"),
+        ([carla], frozenset({capacity_digest(CAPACITY)}), "plan alice-orders for carla"),
+        ([carla], frozenset({plan_digest(PLAN)}), "capacity of bruno"),
+        ([carla, KnownPerson("bruno", (Role.TRAINER,), 2, "waiting")], digests, "key of bruno"),
+    ):
+        good, says = approvals_say(people, approved, [PLAN], [CAPACITY])
+        assert not good
+        assert what in says

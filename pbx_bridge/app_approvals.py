@@ -1,0 +1,31 @@
+"""What `pbx-bridge doctor` says of approvers: whether there is one, and which plans, capacities and keys wait (P13, P22).
+
+It asks the keeper and the catalogue; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pbx_bridge.archive.keeper_wire import KnownPerson
+from pbx_bridge.training.plans import Plan, Trainer, capacity_digest, plan_digest
+from pbx_bridge.wire_portal import Role
+
+
+def approvals_say(
+    people: Sequence[KnownPerson],
+    approved: frozenset[str],
+    plans: Iterable[Plan],
+    trainers: Iterable[Trainer],
+) -> tuple[bool, str]:
+    """P22: whether all is well, and a sentence. Names of plans and of people with keys only."""
+    approvers = sorted(p.name for p in people if Role.APPROVER in p.roles and p.state == "confirmed")
+    if not approvers:
+        return False, "nobody can approve: pbx-bridge person invite NAME --role approver --role auditor"
+    waiting = [f"plan {plan.id} for {plan.approver}" for plan in plans if plan_digest(plan) not in approved]
+    waiting += [f"capacity of {t.id}" for t in trainers if capacity_digest(t) not in approved]
+    waiting += [f"key of {person.name}" for person in people if person.state == "waiting"]
+    if not waiting:
+        return True, f"nothing waits; approvers: {', '.join(approvers)}"
+    shown = "; ".join(waiting[:5]) + (f"; {len(waiting) - 5} more" if len(waiting) > 5 else "")
+    return False, f"waits: {shown}. The approver: pbx-bridge proposals"
