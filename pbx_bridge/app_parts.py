@@ -9,10 +9,12 @@ import pwd
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 
+from pbx_bridge.app_booking import book
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.catalogue import Shelf
@@ -181,6 +183,7 @@ class Parts:
                 Shelf(self.archive.folder),
                 self._proposed,
                 Payments(payment_tokens(config), on_payment),
+                partial(book, self.catalogue),
             )
             await portal.start()
             stack.push_async_callback(portal.close)

@@ -12,7 +12,19 @@ from collections.abc import Sequence
 from pbx_bridge.errors import OperatorError
 
 TRAINER_COMMANDS = frozenset(
-    {"join", "list", "fetch", "play", "review", "proposals", "approve", "withdraw", "confirm", "audit-log"}
+    {
+        "join",
+        "list",
+        "fetch",
+        "play",
+        "review",
+        "proposals",
+        "approve",
+        "withdraw",
+        "confirm",
+        "audit-log",
+        "book",
+    }
 )
 
 

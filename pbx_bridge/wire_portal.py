@@ -21,6 +21,7 @@ from pbx_bridge.wire_json import Hex, Many, Text, Whole, canonical, read_fields,
 CA_PATH: Final = "/ca.pem"
 BEGIN_PATH: Final = "/v1/begin"
 PROVE_PATH: Final = "/v1/prove"
+SLOTS_PATH: Final = "/v1/slots"
 PROPOSALS_PATH: Final = "/v1/proposals"
 LIST_PATH: Final = "/v1/recordings"
 OPEN_PATH: Final = "/v1/recordings/{recording}/open"
@@ -204,6 +205,22 @@ class ApproversDesk:
     name: Annotated[str, NAME]
     approved: Annotated[tuple[Annotated[str, DIGEST], ...], Many(MAX_APPROVED)]
     keys: Annotated[tuple[Waiting, ...], Many(1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAsked:
+    """A trainer books, or cancels, a span in which a trainee's calls are recorded without the draw (P11, P15)."""
+
+    plan: Annotated[str, NAME]
+    start: Annotated[int, UNIX]
+    minutes: Annotated[int, Whole(1, 120)]
+    """P15: two hours a day."""
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Keeper:
             words.Prove: people.prove,
             wire.Invite: people.invite,
             wire.Everyone: people.everyone,
+            wire.Book: people.book,
             wire.Desk: lambda request: approvals.desk(people.person(request.token)),
             wire.Approvals: approvals.approvals,
             wire.Revoke: people.revoke,

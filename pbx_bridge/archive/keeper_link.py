@@ -176,6 +176,10 @@ class KeeperLink:
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None:
         await self._ask(wire.Review(token, recording, session), wire.Done)
 
+    async def book(self, token: bytes, plan: str, *, cancel: bool) -> str:
+        """The trainer who visits and wants a slot of this plan."""
+        return (await self._ask(wire.Book(token, plan, cancel), wire.Booker)).trainer
+
     async def desk(self, token: bytes) -> words.ApproversDesk:
         return await self._ask(wire.Desk(token), words.ApproversDesk)
 

@@ -16,6 +16,7 @@ from pbx_bridge.access.visits import Visits
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, NOBODY, Room
 from pbx_bridge.archive.release import Asker
+from pbx_bridge.wire_portal import Role
 
 
 class PeopleSide:
@@ -118,6 +119,18 @@ class PeopleSide:
     def person(self, token: bytes) -> Person:
         """The same, with all their roles."""
         return self._person(self.visitor(token)[1])
+
+    def book(self, request: wire.Book) -> wire.Booker:
+        """P11, P22: the trainer who visits, for the bridge to book a slot of their own plan. Raises: words.Refused."""
+        person = self.person(request.token)
+        act = "cancel-slot" if request.cancel else "book-slot"
+        if Role.TRAINER not in person.roles or not person.confirmed:
+            self._room.record(
+                Access(person.name, act, outcome="refused", reason="role", subject=request.plan)
+            )
+            raise words.Refused("role", "only a trainer whose key is confirmed books slots (P22)")
+        self._room.record(Access(person.name, act, subject=request.plan))
+        return wire.Booker(person.name)
 
     def everyone(self, request: wire.Everyone) -> wire.People:
         """Who joined, and whose key waits."""

@@ -295,6 +295,20 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Book:
+    """A trainer books a slot: who is it? The bridge keeps slots; the keeper knows people and keeps the log."""
+
+    token: Annotated[bytes, TOKEN]
+    plan: Annotated[str, NAME]
+    cancel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Booker:
+    trainer: Annotated[str, NAME]
+
+
+@dataclass(frozen=True, slots=True)
 class Approvals:
     """The bridge asks what is approved."""
 
@@ -435,6 +449,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "review": Review,
     "backlog": Backlog,
     "desk": Desk,
+    "book": Book,
     "approvals": Approvals,
     "audit": Audit,
     "accesses": Accesses,

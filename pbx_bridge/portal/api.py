@@ -94,11 +94,22 @@ class Keeper(Protocol):
 
     async def desk(self, token: bytes) -> words.ApproversDesk: ...
 
+    async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
+
     async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
 
 
 Proposed = Callable[[], Iterable[str]]
 """The texts of the plans and capacities there are now, approved or not (training/plans.py)."""
+
+
+Book = Callable[[str, words.SlotAsked], None]
+"""Books or cancels the slot for the trainer of that name. Raises: words.Refused. Called in a thread."""
+
+
+def no_slots(trainer: str, asked: words.SlotAsked) -> None:
+    """For a portal without a catalogue. Raises: words.Refused."""
+    raise words.Refused("slot", "no slots are booked here")
 
 
 class Api:
@@ -113,9 +124,11 @@ class Api:
         monotonic_s: Callable[[], float],
         proposed: Proposed,
         payments: Payments = NO_PAYMENTS,
+        book: Book = no_slots,
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
         self._keeper, self._now_s, self._proposed, self._payments = keeper, monotonic_s, proposed, payments
+        self._book = book
         self._payloads = Payloads(shelf, monotonic_s)
         self._ca_pem, self._certificate = ca_pem, certificate
         self._proofs = RateLimit(burst=20, per_s=0.5)
@@ -128,6 +141,7 @@ class Api:
                 Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
                 Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
                 Route(words.PROPOSALS_PATH, self._guarded(self._proposals, self._requests), methods=["GET"]),
+                Route(words.SLOTS_PATH, self._guarded(self._slots, self._requests), methods=["POST"]),
                 Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
                 Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
                 Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
@@ -193,6 +207,14 @@ class Api:
         if not re.fullmatch("[0-9]{1,18}", after):
             raise Malformed("after: a record's number is needed")
         return _ok(await self._keeper.audit(token, int(after)))
+
+    async def _slots(self, request: Request) -> Response:
+        """P11: a trainer books a slot of a plan that is theirs."""
+        token = _token(request)
+        asked = await _body(request, words.SlotAsked)
+        trainer = await self._keeper.book(token, asked.plan, cancel=asked.cancel)
+        await asyncio.to_thread(self._book, trainer, asked)
+        return _ok(words.Done())
 
     async def _payload(self, request: Request) -> Response:
         asked = request.headers.get("range")
@@ -285,8 +307,9 @@ def make_api(
     shelf: Shelf,
     proposed: Proposed,
     payments: Payments = NO_PAYMENTS,
+    book: Book = no_slots,
 ) -> Api:
     """The API over this archive. Raises: OSError, ValueError when the certificates cannot be read."""
     certificate = certificate_digest(settings.cert.read_bytes())
     ca_pem = settings.ca_cert.read_bytes()
-    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, payments)
+    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, payments, book)

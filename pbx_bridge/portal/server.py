@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Keeper, PortalSettings, Proposed, make_api
+from pbx_bridge.portal.api import Book, Keeper, PortalSettings, Proposed, make_api, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 
@@ -81,12 +81,13 @@ class Portal:
         shelf: Shelf,
         proposed: Proposed = lambda: (),
         payments: Payments = NO_PAYMENTS,
+        book: Book = no_slots,
     ) -> None:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
             self._config = uvicorn.Config(
-                make_api(settings, keeper, shelf, proposed, payments).app,
+                make_api(settings, keeper, shelf, proposed, payments, book).app,
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -136,6 +137,7 @@ def make_portal(
     shelf: Shelf,
     proposed: Proposed = lambda: (),
     payments: Payments = NO_PAYMENTS,
+    book: Book = no_slots,
 ) -> Portal:
     """The portal, not yet listening. Raises: OperatorError."""
-    return Portal(settings, keeper, shelf, proposed, payments)
+    return Portal(settings, keeper, shelf, proposed, payments, book)

@@ -117,6 +117,10 @@ class Bridge:
         """What waits for this approver."""
         return self._visiting(lambda: self._ask("GET", words.PROPOSALS_PATH, None, words.Proposals))
 
+    def book(self, asked: words.SlotAsked) -> None:
+        """Books or cancels a trainer's slot. Raises: Refused, BridgeError."""
+        self._visiting(lambda: self._ask("POST", words.SLOTS_PATH, asked, words.Done))
+
     def recordings(self) -> tuple[Item, ...]:
         return self._visiting(lambda: self._ask("GET", words.LIST_PATH, None, Items)).items
 

@@ -28,6 +28,7 @@ from pbx_bridge.trainer import profile as profiles
 from pbx_bridge.trainer.approving import add_commands
 from pbx_bridge.trainer.arguments import SESSION_ENV, parser
 from pbx_bridge.trainer.auditing import add_commands as add_auditing
+from pbx_bridge.trainer.booking import add_commands as add_booking
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.trainer.fetch import fetch, vouched
 from pbx_bridge.trainer.play import Player
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code."""
     approver = partial(add_commands, visit=_bridge)
     auditor = partial(add_auditing, visit=_bridge)
-    arguments = parser(_join, _list, _fetch, _play, _review, approver, auditor).parse_args(argv)
+    booker = partial(add_booking, visit=_bridge)
+    arguments = parser(_join, _list, _fetch, _play, _review, approver, auditor, booker).parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)

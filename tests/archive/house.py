@@ -20,7 +20,7 @@ from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import SealedFile
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
-from pbx_bridge.portal.api import PortalSettings
+from pbx_bridge.portal.api import Book, PortalSettings, no_slots
 from pbx_bridge.portal.server import make_portal
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.training.plans import Application, Need, Plan, plan_digest, plan_text
@@ -102,6 +102,7 @@ class House:
         self.keeper: subprocess.Popen[bytes] | None = None
         self._dora: X25519Identity | None = None
         self._approved: set[str] = set()
+        self.book: Book = no_slots
         self.proposed: list[str] = []
         """Texts of the plans and capacities this site has."""
 
@@ -204,7 +205,13 @@ async def house(folder: Path) -> AsyncIterator[House]:
         await built.start_keeper()
         tls = built.tls
         settings = PortalSettings("127.0.0.1", 0, tls.ca_cert, tls.cert, tls.key)
-        portal = make_portal(settings, built.link, Shelf(built.archive), lambda: built.proposed)
+        portal = make_portal(
+            settings,
+            built.link,
+            Shelf(built.archive),
+            lambda: built.proposed,
+            book=lambda *asked: built.book(*asked),
+        )
         port = await portal.start()
         built.url = f"https://localhost:{port}"
         try:
