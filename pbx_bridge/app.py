@@ -12,7 +12,7 @@ import hashlib
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -35,6 +35,7 @@ from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.facts import Fact, VoiceChunk
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.catalogue.enrolled import Enrolled, Fault, sound
+from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_recording_id
@@ -95,6 +96,7 @@ class Bridge:
             roll=random_roll,
             now=lambda: datetime.now().astimezone(),
             new_recording=new_recording_id,
+            lists=parts.numbers.lists,
             foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
             payment_limit_ns=config.recording.payment_pause_s * 10**9,
         )
@@ -457,7 +459,12 @@ class Bridge:
             case co.ResumeCapture():
                 self._parts.stations.send(order.station, wire.ResumeCapture(order.recording))
             case co.StopCapture():
-                erase = order.reason in (Reason.OBJECTION, Reason.PRIVATE, Reason.NEVER_RECORD)
+                erase = order.reason in (
+                    Reason.OBJECTION,
+                    Reason.OPTED_OUT,
+                    Reason.PRIVATE,
+                    Reason.NEVER_RECORD,
+                )
                 self._parts.stations.send(
                     order.station, wire.StopCapture(order.recording, order.reason.value, erase)
                 )
@@ -473,6 +480,14 @@ class Bridge:
                 self._parts.ami.unwatch_rtp(order.leg)
             case co.PlayOutboundNotice():
                 self._spawn(self._parts.ask_outbound_notice(order.customer))
+            case co.EraseNoted():
+                self._spawn(self._erase_noted(self._notes.of_party(order.customer), Reason.OBJECTION))
+            case co.EraseCall():
+                call = self._call(order.leg, order.trainee)
+                self._spawn(self._erase_noted(self._notes.of_call(call), Reason.PRIVATE))
+            case co.OptOut():
+                self._parts.numbers.opt_out(order.number, self._config.recording.opt_out_months)
+                self._spawn(self._keep_numbers())
             case co.OfferPrivate():
                 self._spawn(self._parts.offer_private(order.leg))
             case co.OpenRecording():
@@ -523,7 +538,8 @@ class Bridge:
         self._live[order.recording] = LiveRecording(self._parts.archive, manifest, order.start_ns, self)
         self._plans[order.recording] = plan.id
         call, party = self._call(order.leg, plan.trainee), order.permit.notice.party
-        self._notes.began(order.recording, plan.trainee, call, party, manifest.start)
+        customer = next(iter(self._desk.numbers_of(party)), "")
+        self._notes.began(order.recording, plan.trainee, call, party, manifest.start, customer)
         try:
             self._ledger.began(call, plan.trainee, order.recording, plan.id)
         except OperatorError as error:
@@ -594,6 +610,25 @@ class Bridge:
         )
         self._settled.set()
         log.info("call", outcome=order.outcome.value, reason=order.reason.value, recording=order.recording)
+
+    async def _erase_noted(self, found: Awaitable[tuple[Noted, ...]], reason: Reason) -> None:
+        """P16: an objection reaches what an earlier run of the bridge recorded of this call."""
+        for noted in await found:
+            await destroy(self._parts.archive, noted.recording, reason)
+            self._notes.gone(noted.recording)
+            self._owe(partial(self._ledger.write, noted.call, noted.trainee, Outcome.DISCARDED, reason))
+            log.info("an earlier recording of this call was destroyed", recording=noted.recording)
+
+    async def _keep_numbers(self) -> None:
+        """P16: an objection outlives a full disk and a restart after it."""
+        while True:
+            try:
+                await asyncio.to_thread(self._parts.numbers.keep)
+            except OperatorError as error:
+                log.error("an objection is not kept yet", why=str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
 
     def _owe(self, write: Callable[[], Line]) -> None:
         self._owed.append(write)

@@ -59,6 +59,10 @@ class Notes:
         """Every recording that holds the call of the customer at this channel. Raises: OperatorError."""
         return await self._loop.run_in_executor(self._thread, self._recordings.of_party, self.party(party))
 
+    async def of_call(self, call: str) -> tuple[Noted, ...]:
+        """Every recording of this call, by the ledger's name for it. Raises: OperatorError."""
+        return await self._loop.run_in_executor(self._thread, self._recordings.of_call, call)
+
     def party(self, channel: ChannelId) -> str:
         """The keyed hash by which a customer's channel is noted."""
         return hashlib.blake2b(f"party {channel}".encode(), key=self._key, digest_size=16).hexdigest()

@@ -42,6 +42,7 @@ from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNoti
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
 from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+from pbx_bridge.telephony.number_lists import NumberLists
 from pbx_bridge.training.plans import capacity_text, plan_text
 
 log = structlog.get_logger()
@@ -102,6 +103,11 @@ def keeper_socket(config: Config) -> Path:
     return config.bridge.run_dir / "keeper" / "keeper.sock"
 
 
+def number_lists_of(config: Config) -> NumberLists:
+    """P12, P16: with whom no call is recorded."""
+    return NumberLists(config.bridge.state_dir / "numbers")
+
+
 def keeping_of(config: Config) -> Keeping:
     return Keeping(config.recording.retention_days, config.recording.trainee_first_hours)
 
@@ -133,6 +139,7 @@ class Parts:
         self.archive, self.catalogue = archive, catalogue
         self.call_key = call_key(config.bridge.state_dir / "recorder")
         self.acknowledgements = Acknowledgements(config.bridge.state_dir / "acknowledgements", self.call_key)
+        self.numbers = number_lists_of(config)
         self._tls = tls_of(config)
         self._registry = registry_of(config, self._tls)
         self._secrets = read
@@ -190,7 +197,9 @@ class Parts:
             await _listening(self._taps.start(), str(pbx.audiosocket_listen), "asterisk.audiosocket_listen")
             stack.push_async_callback(self._taps.close)
             self.ami = AmiLink(
-                AmiSettings(pbx.ami.port, pbx.ami_user, self._secrets.ami, pbx.ami.host), on_fact
+                AmiSettings(pbx.ami.port, pbx.ami_user, self._secrets.ami, pbx.ami.host),
+                on_fact,
+                digest_key=self.numbers.key,
             )
             token = secrets.token_hex(16)
             notices = NoticeServer(
@@ -248,7 +257,8 @@ class Parts:
         try:
             given = await self.ami.getvar(leg, "DYNAMIC_FEATURES")
             if PRIVATE_FEATURE not in given.split("#"):
-                await self.ami.setvar(leg, "DYNAMIC_FEATURES", f"{given}#{PRIVATE_FEATURE}")
+                both = "#".join(filter(None, (given, PRIVATE_FEATURE)))
+                await self.ami.setvar(leg, "DYNAMIC_FEATURES", both)
         except (ActionRefused, OSError, TimeoutError) as error:
             log.warning("a trainee has no key for a private call", why=str(error))
 

@@ -47,6 +47,7 @@ OF_THE_BRIDGE = (
     "catalogue",
     "retention",
     "payment",
+    "numbers",
 )
 """Folders of the state that the bridge's user alone may enter."""
 

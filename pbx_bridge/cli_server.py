@@ -26,6 +26,7 @@ from pbx_bridge import (
     cli_catalogue,
     cli_init,
     cli_notice,
+    cli_numbers,
     cli_payment,
     cli_plan,
     cli_retention,
@@ -257,6 +258,7 @@ cli_payment.add_to(app, _config)
 cli_notice.add_to(app, _config)
 cli_rights.add_to(app, _config)
 cli_retention.add_to(app, _config)
+cli_numbers.add_to(app, _config)
 
 
 def run(words: list[str]) -> int:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS, TRAINEE_FIRST_RANGE_H
+from pbx_bridge.calls.lists import OPT_OUT_CEILING_MONTHS, OPT_OUT_MONTHS
 from pbx_bridge.calls.rules import PAYMENT_CEILING_S, PAYMENT_DEFAULT_S
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.rules import FPS_FLOOR
@@ -132,6 +133,8 @@ class RecordingRules(_Section):
     fps: int = Field(default=10, ge=1, le=30)
     retention_days: int = Field(default=30, ge=1)
     trainee_first_hours: int = Field(default=24)
+    opt_out_months: int = Field(default=OPT_OUT_MONTHS, ge=1)
+    """P16: how long a caller's objection holds for their later calls."""
     payment_pause_s: int = Field(default=PAYMENT_DEFAULT_S, ge=10)
     """How long a payment may keep a recording paused before it ends (P7)."""
 
@@ -158,6 +161,14 @@ class RecordingRules(_Section):
         if seconds > PAYMENT_CEILING_S:
             raise ValueError(f"the ceiling is {PAYMENT_CEILING_S} seconds (P7)")
         return seconds
+
+    @field_validator("opt_out_months")
+    @classmethod
+    def _opt_out(cls, months: int) -> int:
+        """P16: the ceiling."""
+        if months > OPT_OUT_CEILING_MONTHS:
+            raise ValueError(f"the ceiling is {OPT_OUT_CEILING_MONTHS} months (P16)")
+        return months
 
     @field_validator("trainee_first_hours")
     @classmethod

@@ -38,6 +38,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.(calls|training|archive|rights)\.rules", Layer.RULES),
     (r"pbx_bridge\.rights\.(facts|figures|record|page|words|decide)", Layer.CORE),
     (r"pbx_bridge\.catalogue\.(enrolled|history|csv_people)", Layer.RULES),
+    (r"pbx_bridge\.calls\.lists|pbx_bridge\.telephony\.numbers", Layer.RULES),
     (r"pbx_bridge\.(programs|window_rules)|workstation_client\.guard", Layer.RULES),
     (r"pbx_bridge\.(calls\.permit|training\.(decision|notices))", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),

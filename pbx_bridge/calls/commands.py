@@ -86,6 +86,28 @@ class OfferPrivate:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseNoted:
+    """Destroy every recording that is noted for this customer's channel: those of before a restart, too (P16)."""
+
+    customer: ChannelId
+
+
+@dataclass(frozen=True, slots=True)
+class EraseCall:
+    """Destroy what an earlier run of the bridge recorded of this trainee's leg: the call is private (P16)."""
+
+    leg: ChannelId
+    trainee: TraineeId
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """Whoever calls from or is called at this number (hashed) objected: later calls are not recorded either (P16)."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRecording:
     """Open the sealed file. File time 0 is `start_ns`."""
 
@@ -162,6 +184,9 @@ Command: TypeAlias = (
     | UnwatchLeg
     | PlayOutboundNotice
     | OfferPrivate
+    | OptOut
+    | EraseNoted
+    | EraseCall
     | OpenRecording
     | MarkPause
     | MarkTalk

@@ -14,6 +14,7 @@ from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import events as ev
 from pbx_bridge.calls.events import StationSeen
 from pbx_bridge.calls.facts import (
+    AgentObjected,
     CallerObjected,
     ChannelGone,
     Fact,
@@ -22,6 +23,7 @@ from pbx_bridge.calls.facts import (
     PaymentBegan,
     PaymentEnded,
 )
+from pbx_bridge.calls.lists import Lists
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
 from pbx_bridge.calls.session import Session, State
@@ -48,12 +50,15 @@ class Desk:
         roll: Callable[[], float],
         now: Callable[[], datetime],
         new_recording: Callable[[], RecordingId],
+        lists: Callable[[], Lists] = Lists,
         foreign_recorders_allowed: bool = False,
         payment_limit_ns: int = PAYMENT_DEFAULT_S * 10**9,
         decided: Callable[[ChannelId, TraineeId, Draw | Reason], None] = lambda *_: None,
     ) -> None:
         """`decided` is told each call's one decision when it is taken (P11)."""
-        self._switchboard = Switchboard(directory, foreign_recorders_allowed=foreign_recorders_allowed)
+        self._switchboard = Switchboard(
+            directory, lists=lists, foreign_recorders_allowed=foreign_recorders_allowed
+        )
         self._plans, self._notice_of, self._standing = plans, notice_of, standing
         self._tell_decision = decided
         self._roll, self._wall, self.new_recording = roll, now, new_recording
@@ -84,6 +89,10 @@ class Desk:
             return self.frozen
         return still(draw, self._wall(), self._standing(), self._held(to_come=True))
 
+    def numbers_of(self, customer: ChannelId) -> tuple[str, ...]:
+        """Readings of this customer's number, hashed; empty where none is known."""
+        return self._switchboard.numbers_of(customer)
+
     # -- the PBX ------------------------------------------------------------------------------------------------
 
     def fact(self, fact: Fact) -> list[co.Command]:
@@ -100,6 +109,12 @@ class Desk:
         match fact:
             case CallerObjected():
                 orders += self._erase_all_of(fact.channel, fact.at_ns)
+                orders.append(co.EraseNoted(fact.channel))
+                if numbers := self._switchboard.numbers_of(fact.channel):
+                    orders.append(co.OptOut(numbers[0]))
+            case AgentObjected():
+                if (session := self._sessions.get(fact.channel)) is not None:
+                    orders.append(co.EraseCall(fact.channel, session.trainee))
             case ChannelGone():
                 self._heard_by.pop(fact.channel, None)
             case LinkUp():
@@ -265,6 +280,7 @@ class Desk:
         orders: list[co.Command] = []
         for leg in legs:
             orders += self._tell(leg, ev.CallForbidden(at_ns, leg, Reason.PRIVATE, erase=True))
+            orders.append(co.EraseCall(leg, self._stations[station].trainee))
         return orders if legs else None
 
     def station_gone(self, station: StationId) -> None:

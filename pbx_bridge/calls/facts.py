@@ -23,10 +23,30 @@ class ChannelBorn:
     local_half: bool
     context: str
     """The dialplan context it entered or was made in; never an extension dialled."""
-    exten_digest: str = ""
-    """Keyed hash of what was dialled, for never-record numbers (P12); "" when not wanted."""
+    dialled: tuple[str, ...] = ()
+    """Keyed hashes of what was dialled (telephony/numbers.py); empty when not wanted (P12)."""
+    numbers: tuple[str, ...] = ()
+    """Keyed hashes of its party's number; empty when it is withheld or not known yet (P12, P16)."""
     named: str = ""
     """A person's name the site put on the channel (queue member's name or a variable), "" if none."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSeen:
+    """The party on `channel` turns out to have this number, hashed (Asterisk: NewCallerid)."""
+
+    at_ns: int
+    channel: ChannelId
+    numbers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueJoined:
+    """`channel` waits in this queue, by the PBX's name for it."""
+
+    at_ns: int
+    channel: ChannelId
+    queue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +257,8 @@ class Unreadable:
 
 Fact: TypeAlias = (
     ChannelBorn
+    | NumberSeen
+    | QueueJoined
     | ChannelRinging
     | ChannelUp
     | Dialled

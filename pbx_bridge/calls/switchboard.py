@@ -6,18 +6,19 @@ bridges reached from its own through pairs of Local halves. One party: the agent
 party. A person is found from the channel that enters the bridge, never from what was dialled (call pickup), and a
 device is not a person: a member's name that contradicts the device forbids the recording.
 
-State is only what the PBX said; it knows neither plans nor stations, and keeps no number and no name.
+State is only what the PBX said; it knows neither plans nor stations, and keeps no number and no name, only hashes.
 Invariant: for each leg the events are PartyJoined / PartyLeft / ThirdPartyJoined exactly when its view changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from pbx_bridge.calls import events as ev
 from pbx_bridge.calls import facts
+from pbx_bridge.calls.lists import Lists, Traits, refused
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import ChannelId, TraineeId
 
@@ -33,7 +34,7 @@ class _Channel:
     local: bool
     named: str = ""
     by_site: bool = False
-    context: str = ""
+    traits: Traits = field(default_factory=Traits)
     bridge: str = ""
     pair: ChannelId | None = None
     dialled_by: ChannelId | None = None
@@ -61,8 +62,14 @@ class _Leg:
 class Switchboard:
     """Feed it every fact in order with `learn`; it answers with the events of enrolled agents' legs."""
 
-    def __init__(self, directory: Directory, *, foreign_recorders_allowed: bool = False) -> None:
-        self._directory = directory
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        lists: Callable[[], Lists] = Lists,
+        foreign_recorders_allowed: bool = False,
+    ) -> None:
+        self._directory, self._lists = directory, lists
         self._foreign_recorders_allowed = foreign_recorders_allowed
         self._channels: dict[ChannelId, _Channel] = {}
         self._legs: dict[ChannelId, _Leg] = {}
@@ -79,12 +86,20 @@ class Switchboard:
                     return out
                 self._born(fact)
                 self._recognise(fact.channel, fact.at_ns, out)
+                self._known(fact.channel, fact.at_ns, out)
+            case facts.NumberSeen():
+                self._known(fact.channel, fact.at_ns, out, numbers=fact.numbers)
+            case facts.QueueJoined():
+                self._known(fact.channel, fact.at_ns, out, queue=fact.queue)
             case facts.PersonNamed():
                 self._named(fact, out)
             case facts.Dialled():
                 if callee := self._channels.get(fact.callee):
                     callee.dialled_by = fact.caller or None
                     self._recognise(fact.callee, fact.at_ns, out)
+                    if self._origin(fact.callee) in self._legs:
+                        for dialling in (fact.caller, fact.callee):
+                            self._known(dialling, fact.at_ns, out, outbound=True)
                 self._offer(fact.callee, fact.at_ns, out)
                 self._offer(fact.caller, fact.at_ns, out, dialled=fact.callee)
             case facts.ChannelRinging():
@@ -147,8 +162,9 @@ class Switchboard:
     # -- channels -----------------------------------------------------------------------------------------------
 
     def _born(self, fact: facts.ChannelBorn) -> None:
+        traits = Traits(fact.numbers, fact.dialled, fact.context)
         self._channels[fact.channel] = _Channel(
-            fact.channel, fact.endpoint, fact.local_half, fact.named, context=fact.context
+            fact.channel, fact.endpoint, fact.local_half, fact.named, traits=traits
         )
 
     def _recognise(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent]) -> None:
@@ -228,7 +244,8 @@ class Switchboard:
         leg.offered = True
         origin = self._origin(channel_id)
         self._origins.add(origin)
-        marks = list(self._marks_at(channel_id))
+        ringing = self._channels.get(dialled) if dialled is not None else None
+        marks = list(self._marks_at(channel_id) | (ringing.marks if ringing is not None else {}))
         leg.told.update(marks)
         why_not = marks[0] if marks else None
         outbound = dialled is not None
@@ -353,6 +370,21 @@ class Switchboard:
 
     # -- what forbids -------------------------------------------------------------------------------------------
 
+    def numbers_of(self, channel_id: ChannelId) -> tuple[str, ...]:
+        """Readings of this party's number, hashed; empty for a trainee's own phone, and where none is known."""
+        channel = self._channels.get(channel_id)
+        return channel.traits.numbers if channel is not None and channel_id not in self._legs else ()
+
+    def _known(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent], **what: object) -> None:
+        """Something is known of a channel now: it may stand on a list (P12)."""
+        channel = self._channels.get(channel_id)
+        if channel is None:
+            return
+        enrolled = channel_id in self._legs
+        channel.traits = replace(channel.traits, enrolled=enrolled, **what)  # type: ignore[arg-type]
+        if (reason := refused(channel.traits, self._lists())) is not None:
+            self._mark(channel_id, reason, True, at_ns, out)
+
     def _noticed(self, fact: facts.NoticeHeard, out: list[ev.CallEvent]) -> None:
         channel = self._channels.get(fact.channel)
         if channel is None:
@@ -422,6 +454,7 @@ class Switchboard:
         for born in fact.channels:
             self._born(born)
             self._recognise(born.channel, fact.at_ns, out)
+            self._known(born.channel, fact.at_ns, out)
             if (leg := self._legs.get(born.channel)) is None:
                 continue
             if born.channel in answered_already:

@@ -67,6 +67,10 @@ class Recordings:
             RecordingRow.started_unix < int(end.timestamp()),
         )
 
+    def of_call(self, call: str) -> tuple[Noted, ...]:
+        """Every recording of this call, by the ledger's name for it."""
+        return self._found(RecordingRow.call == call)
+
     def of_trainee(self, trainee: TraineeId) -> tuple[Noted, ...]:
         """Every recording of this trainee."""
         return self._found(RecordingRow.trainee == trainee)

@@ -211,6 +211,8 @@ _WORDS: dict[type[Fact], str] = {
 
 
 def _word(fact: Fact, channel: ChannelId) -> str:
+    if isinstance(fact, facts.NumberSeen | facts.QueueJoined):
+        return ""
     if isinstance(fact, facts.Transferred):
         return "transfers" if channel in fact.by else ""
     if getattr(fact, "channel", None) != channel:

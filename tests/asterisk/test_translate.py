@@ -12,7 +12,7 @@ from pbx_bridge.calls import facts
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.framing import LINE_LIMIT, MESSAGE_LIMIT, AmiFraming
-from pbx_bridge.telephony.asterisk.translate import FOLLOWED_KINDS, born, exten_digest, translate
+from pbx_bridge.telephony.asterisk.translate import FOLLOWED_KINDS, born, translate
 from tests.asterisk import vectors
 
 HANGUP = {"Event": "Hangup", "Uniqueid": "1.2", "Cause": "16", "Channel": "PJSIP/201-00000001"}
@@ -169,15 +169,6 @@ def test_a_transfer_that_failed_is_none() -> None:
     event = {"Event": "BlindTransfer", "TransfererUniqueid": "1.2", "Result": "Invalid"}
     assert translate(event, 5) == []
     assert translate({**event, "Result": "Success"}, 5) == [facts.Transferred(5, (ChannelId("1.2"),))]
-
-
-def test_digits_of_a_dialled_number_do_not_come_back() -> None:
-    digest = exten_digest(b"key", "0612345678")
-    assert digest == exten_digest(b"key", "06 12-34.56 78")
-    assert digest != exten_digest(b"other key", "0612345678")
-    assert len(digest) == 32
-    assert exten_digest(b"", "0612345678") == ""
-    assert exten_digest(b"key", "") == ""
 
 
 # ---------------------------------------------------------------- the framing's limits

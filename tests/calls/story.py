@@ -9,6 +9,7 @@ from functools import partial
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.desk import Desk
+from pbx_bridge.calls.lists import Lists
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
 from pbx_bridge.training.plans import (
@@ -73,6 +74,7 @@ class Story:
         station: bool = True,
         foreign_recorders_allowed: bool = False,
         decided: Callable[[ChannelId, TraineeId, Draw | Reason], None] = lambda *_: None,
+        lists: Lists | None = None,
     ) -> None:
         self.rolls = 0
         self.roll = roll
@@ -87,6 +89,7 @@ class Story:
             roll=self._roll,
             now=lambda: datetime(2026, 11, 23, 10, tzinfo=UTC),
             new_recording=lambda: next(self._ids),
+            lists=lambda: lists or Lists(),
             foreign_recorders_allowed=foreign_recorders_allowed,
             decided=decided,
         )

@@ -419,15 +419,35 @@ def test_an_objection_after_the_transfer_destroys_the_earlier_agents_recording()
     story << [
         co.DiscardRecording(REC, Reason.OBJECTION),
         co.WriteLedger(AGENT, ALICE, REC, Outcome.DISCARDED, Reason.OBJECTION, 0),
+        co.EraseNoted(CUSTOMER),
     ]
     story >> fa.CallerObjected(10 * SECOND_NS, CUSTOMER)
-    story << []
+    story << [co.EraseNoted(CUSTOMER)]
 
 
 def test_an_objection_is_of_that_caller_while_that_caller_is_there() -> None:
     story = transferred_and_sealed() >> fa.CallerObjected(9 * SECOND_NS, OTHER)
-    story << []
+    story << [co.EraseNoted(OTHER)]
     story >> fa.ChannelGone(10 * SECOND_NS, CUSTOMER, 16) >> fa.CallerObjected(11 * SECOND_NS, CUSTOMER)
+    story << [co.EraseNoted(CUSTOMER)]
+
+
+def test_the_trainees_key_does_what_the_button_does() -> None:
+    by_key = recording() >> fa.AgentObjected(3 * SECOND_NS, AGENT)
+    by_button = recording()
+    by_button.also(by_button.desk.private(STATION, 3 * SECOND_NS) or [])
+    assert by_key.orders == by_button.orders
+    assert co.DiscardRecording(REC, Reason.PRIVATE) in by_key.orders
+    assert co.EraseCall(AGENT, ALICE) in by_key.orders
+    by_key.orders.clear()
+    by_key >> fa.AgentObjected(4 * SECOND_NS, AGENT)
+    by_key << [co.EraseCall(AGENT, ALICE)]
+
+
+def test_nobody_calls_a_call_private_from_another_phone() -> None:
+    story = (
+        recording() >> fa.AgentObjected(3 * SECOND_NS, CUSTOMER) >> fa.AgentObjected(3 * SECOND_NS, SECOND)
+    )
     story << []
 
 

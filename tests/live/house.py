@@ -136,9 +136,10 @@ class House:
             assert NUMBER not in text, f"the customer's number is in the log of {name}"
 
     def forget_week(self) -> None:
-        """The ledger starts anew: the next call is the first of the week."""
+        """The ledger and the objections start anew: the next call is the first of the week."""
         for file in (self.bridge.state / "ledger").glob("*.jsonl"):
             file.unlink()
+        (self.bridge.state / "numbers/lists").unlink(missing_ok=True)
 
     @contextlib.asynccontextmanager
     async def stage(self, codec: sdp.Codec = sdp.PCMU, **voices: Voice) -> AsyncIterator[Stage]:

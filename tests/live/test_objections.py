@@ -220,3 +220,132 @@ async def test_the_trainee_calls_a_queues_call_private(house: House) -> None:
 async def test_the_trainee_cannot_object_for_the_customer(house: House) -> None:
     """The control of all scenes above: this one is kept."""
     await _private(house, "101", OBJECTION, (ALICE, Outcome.RECORDED, Reason.HUNG_UP))
+
+
+# ---------------------------------------------------------------- the calls after it
+
+
+def no_number_anywhere(house: House) -> None:
+    """Only its keyed hash is kept."""
+    files = [file for file in house.bridge.state.rglob("*") if file.is_file()]
+    assert not [file.name for file in files if NUMBER.encode() in file.read_bytes()]
+    assert not [file.name for file in files if NUMBER in file.name]
+
+
+async def _call(stage: Stage, extension: str = "101", number: str = NUMBER) -> None:
+    agent, customer = await stage.agent(), await stage.customer()
+    calling = customer.call(extension, number=number)
+    talking = await (await agent.next_call()).until_answered()
+    await calling.until_answered()
+    await stage.talk(1.5)
+    calling.hang_up()
+    await talking.until_ended()
+
+
+@scene(lasts_s=30)
+async def test_who_objected_once_is_not_recorded_in_later_calls(house: House) -> None:
+    """Whoever calls whom, and however the number is written; somebody else's call is the control."""
+    before = house.kept()
+    async with house.stage() as stage:
+        agent, customer = await stage.agent(), await stage.customer()
+        calling = await customer.call("101", number=NUMBER).until_answered()
+        await calling.press("9")
+        talking = await (await agent.next_call()).until_answered()
+        calling.hang_up()
+        await talking.until_ended()
+    async with house.stage() as stage:
+        await _call(stage, number=f"+33{NUMBER[1:]}")
+    async with house.stage() as stage:
+        agent, customer = await stage.agent(), await stage.customer()
+        calling = await agent.call(f"0{NUMBER}").until_answered(20)
+        await stage.talk(1.0)
+        calling.hang_up()
+    assert house.kept() == before
+    async with house.stage() as stage:
+        await _call(stage, number="0700000002")
+    said = [line.reason for line in await house.final_lines(4)]
+    assert said == [Reason.OBJECTION, Reason.OPTED_OUT, Reason.OPTED_OUT, Reason.HUNG_UP]
+    no_number_anywhere(house)
+
+
+@scene(lasts_s=25)
+async def test_numbers_and_queues_that_are_never_recorded(house: House) -> None:
+    """As the administrator names them while the bridge runs; taken back, they are recorded."""
+    before = house.kept()
+    await house.bridge.command("number", "never", NUMBER)
+    await house.bridge.command("number", "never", "--queue", "support")
+    async with house.stage() as stage:
+        await _call(stage)
+    async with house.stage() as stage:
+        await _call(stage, "200", "0700000002")
+    await house.final_lines(2)
+    assert house.kept() == before
+    no_number_anywhere(house)
+    await house.bridge.command("number", "forget", NUMBER)
+    async with house.stage() as stage:
+        await _call(stage)
+    said = [line.reason for line in await house.final_lines(3)]
+    assert said == [Reason.NEVER_RECORD, Reason.NEVER_RECORD, Reason.HUNG_UP]
+
+
+# ---------------------------------------------------------------- after the bridge was started anew
+
+
+@scene(lasts_s=25)
+async def test_an_objection_after_a_restart_destroys_what_was_sealed_before(house: House) -> None:
+    """The bridge was stopped in mid-call and started again: the recording is sealed, the customer still talks."""
+    before = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await filmed(house)
+        await stage.talk(1.0)
+        await house.bridge.stop()
+        recording = await sealed(house, before)
+        await house.bridge.start()
+        await calling.press(OBJECTION)
+        await nothing_left(house, before)
+        assert house.is_gone(recording)
+        await goes_on(stage, talking, calling)
+        calling.hang_up()
+    await house.ledger(OBJECTED)
+    await house.until_connected()
+    assert house.kept() == before
+
+
+@scene(lasts_s=25)
+async def test_an_objection_after_a_crash_destroys_what_was_rebuilt(house: House) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await filmed(house)
+        await stage.talk(2.0)
+        await house.bridge.kill()
+        await house.bridge.start()
+        recording = await sealed(house, before)
+        await calling.press(OBJECTION)
+        await nothing_left(house, before)
+        assert house.is_gone(recording)
+        await goes_on(stage, talking, calling)
+        calling.hang_up()
+    await house.ledger(OBJECTED)
+    await house.until_connected()
+    assert house.kept() == before
+
+
+@scene(lasts_s=25)
+async def test_a_private_call_after_a_restart_destroys_what_was_sealed_before(house: House) -> None:
+    before = house.kept()
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await filmed(house)
+        await stage.talk(1.0)
+        await house.bridge.stop()
+        recording = await sealed(house, before)
+        await house.bridge.start()
+        await talking.press(PRIVATE)
+        await nothing_left(house, before)
+        assert house.is_gone(recording)
+        calling.hang_up()
+    await house.ledger((ALICE, Outcome.DISCARDED, Reason.PRIVATE))
+    await house.until_connected()
+    assert house.kept() == before

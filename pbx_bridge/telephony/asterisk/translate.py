@@ -2,20 +2,19 @@
 
 Keyed by full Uniqueid (two channels of one second differ only after its dot; `systemname` in asterisk.conf prefixes
 it). An event of a kind we follow that cannot be read becomes `Unreadable`, never silence and never an exception: what
-it touches must stop (P10). Numbers, names and titles are read nowhere; a dialled extension leaves only as a keyed hash.
+it touches must stop (P10). Names of callers are read nowhere; numbers, called or dialled, leave only as keyed hashes.
 Source: docs.asterisk.org, Asterisk 22 "AMI Events"; the recorded streams in tests/vectors/asterisk.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Mapping
 
 from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.ids import ChannelId
+from pbx_bridge.telephony.numbers import NumberHashes, hashes
 
 OWN_SNOOP = "pbxb-"
 """Uniqueids of our own snoop channels start so; a snoop channel that does not is somebody else's recorder."""
@@ -51,21 +50,16 @@ class _Event:
     def channel(self, name: str = "Uniqueid") -> ChannelId:
         return ChannelId(self.text(name, _ID))
 
-    def exten(self) -> str:
-        value = self._fields.get("Exten", "")
-        return value if isinstance(value, str) else ""
+    def numbers(self, key: bytes, name: str) -> NumberHashes:
+        """Of a field that may hold a number, or a word for none."""
+        value = self._fields.get(name, "")
+        return hashes(key, value) if isinstance(value, str) else ()
 
     def person(self, name: str) -> str:
         value = self._fields.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= PERSON_LIMIT or not value.isprintable():
             raise _Missing
         return value
-
-
-def exten_digest(key: bytes, exten: str) -> str:
-    """Keyed hash of a dialled number, its punctuation aside, for never-record lists (P12); "" without key or number."""
-    digits = re.sub(r"[^0-9*#+A-Za-z]", "", exten)
-    return hmac.new(key, digits.encode(), hashlib.sha256).hexdigest()[:32] if key and digits else ""
 
 
 def translate(event: Mapping[str, object], at_ns: int, digest_key: bytes = b"") -> list[Fact]:
@@ -104,7 +98,8 @@ def _channel_born(event: _Event, at_ns: int, digest_key: bytes) -> facts.Channel
         endpoint=_endpoint(event),
         local_half=event.text("Channel", _CHANNEL).startswith("Local/"),
         context=event.word("Context"),
-        exten_digest=exten_digest(digest_key, event.exten()),
+        dialled=event.numbers(digest_key, "Exten"),
+        numbers=event.numbers(digest_key, "CallerIDNum"),
     )
 
 
@@ -144,6 +139,15 @@ def _newstate(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
 
 def _is_snoop(event: _Event) -> bool:
     return event.text("Channel", _CHANNEL).startswith("Snoop/")
+
+
+def _new_caller_id(event: _Event, at_ns: int, digest_key: bytes) -> list[Fact]:
+    channel, numbers = event.channel(), event.numbers(digest_key, "CallerIDNum")
+    return [facts.NumberSeen(at_ns, channel, numbers)] if numbers and not _is_snoop(event) else []
+
+
+def _queue_join(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
+    return [facts.QueueJoined(at_ns, event.channel(), event.person("Queue"))]
 
 
 def _dial_begin(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
@@ -243,6 +247,8 @@ def _user_event(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
 _FOLLOWED: Mapping[str, Callable[[_Event, int, bytes], list[Fact]]] = {
     "Newchannel": _newchannel,
     "Newstate": _newstate,
+    "NewCallerid": _new_caller_id,
+    "QueueCallerJoin": _queue_join,
     "DialBegin": _dial_begin,
     "LocalBridge": _local_bridge,
     "BridgeEnter": _bridge_enter,
