@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pbx_bridge import memory
 from pbx_bridge.app_approvals import approvals_say
+from pbx_bridge.app_features import keys_of
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import last_count
@@ -19,7 +20,6 @@ from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Address, Config, read_secret
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.training.notices import NOTICE_KEY
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
@@ -45,6 +45,7 @@ async def examine(config: Config) -> list[Finding]:
         await _answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b"")
     )
     findings += [await _keeper(config), await _approvals(config), _counted(config)]
+    findings.append(Finding("keys in a call", *keys_of(config)))
     return findings
 
 
@@ -68,8 +69,9 @@ def told(config: Config) -> Finding:
         says = "nobody is named to whom people turn: add [controller] with name and contact (GDPR art. 13)"
         return Finding("notices", False, says)
     for notice in callers_notices(config):
-        if NOTICE_KEY not in notice.text:
-            says = f"the announcement {notice.sound} does not say that {NOTICE_KEY} objects"
+        key = config.asterisk.notice_key
+        if key not in notice.text:
+            says = f"the announcement {notice.sound} does not say that {key} objects"
             return Finding("notices", False, f"{says}: word it as pbx-bridge notice caller does")
     return Finding("notices", True, f"{len(config.notice)} announcements; pbx-bridge notice shows all texts")
 

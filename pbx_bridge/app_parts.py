@@ -205,12 +205,17 @@ class Parts:
             notices = NoticeServer(
                 self._spoken,
                 token,
+                key=pbx.notice_key,
                 host=pbx.fastagi_listen.host,
                 port=pbx.fastagi_listen.port,
             )
             await _listening(notices.start(), str(pbx.fastagi_listen), "asterisk.fastagi_listen")
             stack.push_async_callback(notices.close)
-            addresses = {"PBXB_AGI": notices.address, "PBXB_TAP": self._taps.address}
+            addresses = {
+                "PBXB_AGI": notices.address,
+                "PBXB_TAP": self._taps.address,
+                "PBXB_KEY": pbx.notice_key,
+            }
             self._heartbeat = Heartbeat(self.ami, watchdog, addresses, token=token)
             await self.ami.start()
             stack.push_async_callback(self.ami.close)

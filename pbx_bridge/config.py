@@ -31,6 +31,10 @@ GONE = ("trainee", "trainer", "application", "plan")
 """Sections of older files, now commands."""
 
 
+CALL_CODE = r"^[*#][0-9*#]{1,4}$"
+"""Keys people press during a call begin with * or #: digits alone are pressed for other reasons (a card's number)."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -112,6 +116,14 @@ class Asterisk(_Section):
     fastagi_listen: Address = Address(host="127.0.0.1", port=4573)
     audiosocket_listen: Address = Address(host="127.0.0.1", port=9092)
     foreign_recorders: Literal["refuse", "allow"] = "refuse"
+    config_dir: Path = Path("/etc/asterisk")
+    """Where `doctor` looks for features.conf."""
+    notice_key: str = Field(default="9", pattern=r"^[0-9]$")
+    """Objects, while the announcement is spoken (P16)."""
+    objection_code: str = Field(default="*9", pattern=CALL_CODE)
+    """Objects, during the call; the same as in features_pbxb.conf (P16)."""
+    private_code: str = Field(default="*6", pattern=CALL_CODE)
+    """The trainee's: a private call."""
 
     @field_validator("ami", "fastagi_listen", "audiosocket_listen")
     @classmethod
@@ -120,6 +132,15 @@ class Asterisk(_Section):
         if not _is_loopback(address.host):
             raise ValueError(f"{address.host} is not the loopback: use 127.0.0.1")
         return address
+
+    @model_validator(mode="after")
+    def _codes_apart(self) -> Asterisk:
+        """P16: Asterisk acts on the first code that fits."""
+        if self.objection_code.startswith(self.private_code) or self.private_code.startswith(
+            self.objection_code
+        ):
+            raise ValueError("objection_code and private_code begin alike: choose two that do not")
+        return self
 
     @field_validator("ari")
     @classmethod

@@ -31,8 +31,6 @@ from pbx_bridge.training.rules import last_day
 
 NAME_LIMIT: Final = 80
 """Characters of a name or window class in a notice: sixteen applications and the text fit into one message."""
-NOTICE_KEY: Final = "9"
-"""P16: what a caller presses while the announcement is spoken (dialplan)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ class Terms:
     contact: str = ""
     officer: str = ""
     """The data protection officer."""
+    notice_key: str = "9"
+    """What a caller presses while the announcement is spoken (P16)."""
     objection_code: str = "*9"
     private_code: str = "*6"
 
@@ -113,7 +113,7 @@ def council_note(
 def caller_notice(terms: Terms, language: Language) -> str:
     """P16: what the caller hears when the site words nothing else; the keys are the dialplan's."""
     said = CALLER[language].format(
-        notice_key=NOTICE_KEY, objection_code=terms.objection_code.replace("*", SPOKEN_STAR[language])
+        notice_key=terms.notice_key, objection_code=terms.objection_code.replace("*", SPOKEN_STAR[language])
     )
     return f"{terms.controller}. {said}" if terms.controller else said
 

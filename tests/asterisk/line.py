@@ -78,7 +78,8 @@ class Voices:
 class Line:
     """`async with Line(pbx) as line:` is a bridge's telephone side without any decision in it."""
 
-    def __init__(self, pbx: Asterisk, *, with_notice: bool = True, ami_port: int = 0) -> None:
+    def __init__(self, pbx: Asterisk, *, with_notice: bool = True, ami_port: int = 0, key: str = "9") -> None:
+        self.key = key
         self.pbx, self.with_notice = pbx, with_notice
         self.facts: list[Fact] = []
         self._news = asyncio.Condition()
@@ -95,6 +96,7 @@ class Line:
         self.notice = NoticeServer(
             [SpokenNotice(language, f"pbxb/notice-{language}", text_hash(language)) for language in NOTICES],
             self.token,
+            key=key,
         )
         self.heartbeat: Heartbeat | None = None
 
@@ -109,6 +111,7 @@ class Line:
         await self.watchdog.start()
         addresses = {
             "PBXB_TAP": self.taps.address,
+            "PBXB_KEY": self.key,
             "PBXB_AGI": self.notice.address if self.with_notice else "",
         }
         self.heartbeat = Heartbeat(self.link, self.watchdog, addresses, token=self.token)
@@ -174,6 +177,11 @@ class Line:
         voices = Voices(self.taps.tap())
         await voices.tap.start(channel, voices.chunk, voices.lost.append)
         return voices
+
+    @property
+    def log_of_calls(self) -> str:
+        """The PBX's log without the line that says which key the site chose for its notice."""
+        return "\n".join(line for line in self.pbx.log.splitlines() if "'PBXB_KEY'" not in line)
 
     async def gone(self, channel: ChannelId) -> facts.ChannelGone:
         return await self.until(facts.ChannelGone, lambda fact: fact.channel == channel)

@@ -177,4 +177,4 @@ async def test_no_key_of_a_call_is_in_the_log(line: Line) -> None:
         await talking.press("5")
     assert "pbxb-key" in line.pbx.log
     assert "Unknown DYNAMIC_FEATURES" not in line.pbx.log
-    assert not re.search(r"(?i)dtmf|entered|digit '?[0-9]|4471|'[4569*]'", line.pbx.log)
+    assert not re.search(r"(?i)dtmf|entered|digit '?[0-9]|4471|'[4569*]'", line.log_of_calls)

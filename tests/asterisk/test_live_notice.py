@@ -209,7 +209,32 @@ async def test_no_key_of_a_notice_is_in_the_log(line: Line) -> None:
         await calling.press("79")
         await line.until(facts.CallerObjected, lambda fact: fact != line.all(facts.CallerObjected)[0])
     assert "ControlPlayback" in line.pbx.log
-    assert not re.search(r"(?i)dtmf|entered|digit '?[0-9]|'[79]'", line.pbx.log)
+    assert not re.search(r"(?i)dtmf|entered|digit '?[0-9]|'[79]'", line.log_of_calls)
+
+
+async def test_a_site_may_choose_another_key(pbx: Asterisk) -> None:
+    """In both directions; the usual one says nothing then."""
+
+    async def keys(stage: Stage) -> None:
+        await stage.talk(0.3)
+        await stage.truth.customer[0].press("95")
+
+    async with Line(pbx, key="5") as line:
+        await outbound_call(line, drawn=True, meanwhile=keys)
+        assert len(line.all(facts.CallerObjected)) == 1
+        async with Stage(line.pbx) as stage:
+            await stage.agent()
+            calling = await (await stage.customer()).call("101").until_answered()
+            await stage.talk(0.3)
+            await calling.press("9")
+            await line.until(facts.NoticeHeard)
+            assert len(line.all(facts.CallerObjected)) == 1
+        async with Stage(line.pbx) as stage:
+            await stage.agent()
+            calling = await (await stage.customer()).call("101").until_answered()
+            await stage.talk(0.3)
+            await calling.press("5")
+            await line.until(facts.CallerObjected, lambda fact: fact != line.all(facts.CallerObjected)[0])
 
 
 async def test_an_outbound_notice_without_sound_is_none(line: Line) -> None:

@@ -265,6 +265,7 @@ ari_user = "{self._pbx.ari_user}"
 ari_secret_file = "{self.folder}/ari.secret"
 fastagi_listen = "127.0.0.1:{self._agi_port}"
 audiosocket_listen = "127.0.0.1:{self.audio_port}"
+config_dir = "{self._pbx.work}/etc"
 
 [recording]
 fps = {self._site.fps}

@@ -28,7 +28,7 @@ ANSWER_DEADLINE_S = 1.0
 NOTICE_LIMIT_S = 60.0
 """No notice is longer; a caller who is still in it after a minute is freed."""
 KEY = "9"
-"""It objects; the dialplan's outbound notice and every notice's text say the same."""
+"""It objects, unless the site chose another; the outbound notice and every notice's text say the same."""
 KEY_WAIT_S = 1.5
 """After the last word, for the key."""
 SHORTEST_SAMPLES = 8000
@@ -66,12 +66,14 @@ class NoticeServer:
         notices: Sequence[SpokenNotice],
         token: str,
         *,
+        key: str = KEY,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         if not notices:
             raise OperatorError("no notice to speak", where="notice", do="Configure one sound and its text")
         self._notices, self._token, self._host, self._port = tuple(notices), token, host, port
+        self._key = key
         self._server: asyncio.Server | None = None
         self._dialogues: set[asyncio.Task[None]] = set()
 
@@ -125,7 +127,7 @@ class NoticeServer:
         if request.script != SCRIPT or request.arguments[:1] != (self._token,):
             raise PeerError("an AGI request that is not our dialplan's")
         notice = self.choose(*request.arguments[1:2], request.language)
-        line = f'GET OPTION {notice.sound} "{KEY}" {int(KEY_WAIT_S * 1000)}'
+        line = f'GET OPTION {notice.sound} "{self._key}" {int(KEY_WAIT_S * 1000)}'
         played = await _ask(reader, writer, line, NOTICE_LIMIT_S + KEY_WAIT_S)
         if played is None or played.result < 0:
             return  # the caller hung up
