@@ -26,7 +26,7 @@ from pbx_bridge.app_notices import CEILING_S, trainees_notice
 from pbx_bridge.app_parts import Parts, keeper_socket
 from pbx_bridge.app_recordings import RETRY_S, LiveRecording, destroy, first_manifest, may_pass
 from pbx_bridge.app_retention import Retention
-from pbx_bridge.app_standing import REFRESH_S, Standings
+from pbx_bridge.app_standing import REFRESH_S, Standings, refresh
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.manifest import ManifestError
 from pbx_bridge.archive.restart import rebuild
@@ -43,7 +43,7 @@ from pbx_bridge.ledger import Ledger, Line, oldest_day
 from pbx_bridge.rights.figures_file import FiguresFile
 from pbx_bridge.stations import events as se
 from pbx_bridge.telephony.asterisk.tap import Tap
-from pbx_bridge.training.plans import Draw, capacity_digest, plan_digest
+from pbx_bridge.training.plans import Draw
 from pbx_bridge.training.rules import who
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
@@ -130,7 +130,7 @@ class Bridge:
     async def run(self) -> None:
         """Serve until told to stop; every recording is ended properly then."""
         await self._recover()
-        await self._ask_keeper()
+        await refresh(self._standings, self._parts.archive.keeper)
         async with self._parts.running(self.on_fact, self.on_station, self.on_payment):
             log.info("listening", stations=str(self._config.stations.listen))
             self._spawn(self._tell_ready())
@@ -205,20 +205,7 @@ class Bridge:
     async def _keep_standing(self) -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
-            await self._ask_keeper()
-
-    async def _ask_keeper(self) -> None:
-        """P13, P15: what was approved and what waits for its review, as the keeper holds it."""
-        asked = self._standings.asking()
-        try:
-            waiting = await self._parts.archive.keeper.backlog()
-        except (Refused, KeeperUnreachable) as error:
-            log.error("the keeper does not say what was approved and reviewed: no draw", why=str(error))
-            self._standings.lost()
-        else:
-            enrolled = self._enrolled
-            proposed = {*map(plan_digest, enrolled.plans), *map(capacity_digest, enrolled.trainers)}
-            self._standings.take(asked, frozenset(proposed), waiting)
+            await refresh(self._standings, self._parts.archive.keeper)
 
     def _log_decision(self, leg: ChannelId, trainee: TraineeId, decision: Draw | Reason) -> None:
         """P11: each call's one decision, before anything is captured; by the ledger's name of the call."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+import structlog
+
 from pbx_bridge.archive.keeper_wire import Waiting
 from pbx_bridge.calls.reasons import Outcome
 from pbx_bridge.ids import TraineeId
@@ -19,10 +21,21 @@ from pbx_bridge.ledger import BEGAN, Line
 from pbx_bridge.training.plans import Plan, Trainer, Used
 from pbx_bridge.training.rules import MINUTES_CEILING
 from pbx_bridge.training.standing import Standing
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused
+
+log = structlog.get_logger()
 
 REFRESH_S = 2.0
 """How often the keeper is asked what was approved and reviewed."""
 MS_A_MINUTE = 60_000
+
+
+class Keeper(Protocol):
+    """The keeper, as far as it is needed here."""
+
+    async def approvals(self) -> frozenset[str]: ...
+
+    async def backlog(self) -> tuple[Waiting, ...]: ...
 
 
 class Reader(Protocol):
@@ -81,6 +94,11 @@ class Standings:
             self._count(TraineeId(line.trainee))
             self._share_out()
 
+    @property
+    def approved(self) -> frozenset[str]:
+        """Digests the keeper holds as approved."""
+        return self._approved
+
     def asking(self) -> int:
         """Call it before the keeper is asked; `take` wants the answer. What is sealed in between stays counted."""
         return len(self._sealed_since)
@@ -138,6 +156,20 @@ class Standings:
         for trainer, minutes in self._sealed_since:
             waiting[trainer] += minutes
         return dict(waiting)
+
+
+async def refresh(standings: Standings, keeper: Keeper) -> None:
+    """P13, P15: what was approved and what waits for its review, as the keeper holds it now."""
+    asked, before = standings.asking(), standings.approved
+    try:
+        approved, waiting = await keeper.approvals(), await keeper.backlog()
+    except (Refused, KeeperUnreachable) as error:
+        log.error("the keeper does not say what was approved and reviewed: nothing is drawn", why=str(error))
+        standings.lost()
+    else:
+        standings.take(asked, approved, waiting)
+    if standings.approved != before:
+        log.info("approvals", in_force=len(standings.approved))
 
 
 def _minutes(line: Line) -> float:

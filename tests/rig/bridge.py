@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -127,6 +128,7 @@ class Bridge:
             await asyncio.to_thread(self.enrol)
             await self.start()
             await self.approver.take_office(await self.invite(APPROVER, "approver", "auditor"))
+            await self.until_approved()
         except BaseException:
             await self.close()
             raise
@@ -212,6 +214,18 @@ class Bridge:
                     await asyncio.sleep(0.2)
         except TimeoutError:
             raise BridgeError(f"the ledger says nothing about call {number}:\n{self.log[-4000:]}") from None
+
+    async def until_approved(self) -> None:
+        """Returns once the bridge decides by all plans and the trainer's capacity. Raises: BridgeError."""
+        wanted = 2 + len(self._site.colleagues)
+        try:
+            async with asyncio.timeout(READY_DEADLINE_S):
+                while True:
+                    if any(int(known) >= wanted for known in re.findall(r"in_force=(\d+)", self.log)):
+                        return
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise BridgeError(f"not everything is approved:\n{self.log[-4000:]}") from None
 
     async def invite_station(self, name: str) -> Invitation:
         """For a workstation to enrol with, once."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pbx_bridge.app_standing import Standings
+from pbx_bridge.app_standing import Standings, refresh
 from pbx_bridge.archive.keeper_wire import Waiting
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.ids import RecordingId, TraineeId
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.training.plans import Plan, Trainer, Used
+from pbx_bridge.wire_portal import KeeperUnreachable
 from tests.calls.story import ALICE, BOB, plan
 
 RECORDING = RecordingId("a" * 26)
@@ -132,3 +134,32 @@ def test_a_plan_that_changed_hands_or_is_gone(world: World) -> None:
     assert world.standings.now().recorded_minutes == {"bruno": 1.0}
     world.plans = ()
     assert world.standings.now().recorded_minutes == {"": 1.0}
+
+
+class Answers:
+    """A keeper that answers, or does not."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.dead, self.approved = world, False, APPROVED
+
+    async def approvals(self) -> frozenset[str]:
+        if self.dead:
+            raise KeeperUnreachable("gone")
+        self.world.recorded("meanwhile")
+        return self.approved
+
+    async def backlog(self) -> tuple[Waiting, ...]:
+        return (Waiting(ALICE, "bruno", 1, 60_000),)
+
+
+def test_the_keeper_is_asked_and_a_mute_one_leaves_nothing(world: World) -> None:
+    keeper = Answers(world)
+    asyncio.run(refresh(world.standings, keeper))
+    assert world.standings.now().approved == APPROVED
+    assert world.standings.now().backlog_minutes == {"bruno": 2.0}
+    keeper.approved = frozenset()
+    asyncio.run(refresh(world.standings, keeper))
+    assert world.standings.now().approved == frozenset(), "what was withdrawn holds no longer"
+    keeper.dead = True
+    asyncio.run(refresh(world.standings, keeper))
+    assert world.standings.now().backlog_minutes is None
