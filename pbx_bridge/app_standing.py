@@ -58,11 +58,15 @@ class Standings:
     ) -> None:
         self._ledger, self._plans, self._trainers, self._today = ledger, plans, trainers, today
         self._monday, self._stamp = date.min, 0
+        self._left_open: frozenset[str] | None = None
+        """Calls an earlier run was recording when it died; what this run records, the desk itself holds."""
         self._week: dict[str, Line] = {}
         """The last line of each call of this week that was recorded."""
         self._used: dict[TraineeId, Used] = {}
         self._recorded: dict[str, float] = {}
         self._plans_seen: tuple[Plan, ...] | None = None
+        self._trainer_of: dict[str, str] = {}
+        """Plan to trainer, and trainee to the trainer of one of their plans."""
         self._approved: frozenset[str] = frozenset()
         self._backlog: dict[str, float] | None = None
         self._sealed_since: list[tuple[str, float]] = []
@@ -74,8 +78,7 @@ class Standings:
         if (self._monday, self._stamp) != (monday, stamp):  # another week, or files came or went
             self._stamp = stamp
             self._load(monday)
-        if self._plans_seen is not (plans := self._plans()):
-            self._plans_seen = plans
+        if self._plans_seen is not self._plans():
             self._share_out()
         return Standing(
             approved=self._approved,
@@ -87,12 +90,12 @@ class Standings:
 
     def note(self, line: Line) -> None:
         """The ledger has this line now."""
-        if line.outcome == Outcome.RECORDED.value:
-            self._sealed_since.append((self._trainer(line), line.seconds / 60))
         if self._monday == _monday(self._today()):
             self._keep(line)
             self._count(TraineeId(line.trainee))
-            self._share_out()
+        self._share_out()
+        if line.outcome == Outcome.RECORDED.value:
+            self._sealed_since.append((self._trainer(line), line.seconds / 60))
 
     @property
     def approved(self) -> frozenset[str]:
@@ -120,7 +123,10 @@ class Standings:
 
     def _load(self, monday: date) -> None:
         self._monday, self._week = monday, {}
-        for line in self._ledger.lines(since=monday):
+        lines = list(self._ledger.lines(since=monday))
+        if self._left_open is None:
+            self._left_open = frozenset(line.call for line in lines if line.outcome == BEGAN)
+        for line in lines:
             self._keep(line)
         self._used = {}
         for trainee in {TraineeId(line.trainee) for line in self._week.values()}:
@@ -129,7 +135,8 @@ class Standings:
 
     def _keep(self, line: Line) -> None:
         self._week.pop(line.call, None)
-        if line.outcome in (Outcome.RECORDED.value, BEGAN):
+        open_ = line.outcome == BEGAN and line.call in (self._left_open or ())
+        if open_ or line.outcome == Outcome.RECORDED.value:
             self._week[line.call] = line
 
     def _count(self, trainee: TraineeId) -> None:
@@ -137,6 +144,10 @@ class Standings:
         self._used[trainee] = Used(len(mine), sum(map(_minutes, mine)))
 
     def _share_out(self) -> None:
+        if self._plans_seen is not (plans := self._plans()):
+            self._plans_seen = plans
+            self._trainer_of = {_person(plan.trainee): plan.trainer for plan in plans}
+            self._trainer_of |= {plan.id: plan.trainer for plan in plans}
         recorded: defaultdict[str, float] = defaultdict(float)
         for line in self._week.values():
             recorded[self._trainer(line)] += _minutes(line)
@@ -144,10 +155,7 @@ class Standings:
 
     def _trainer(self, line: Line) -> str:
         """Who reviews it: the plan's trainer; of a plan that is gone, the trainer of that person's other plans."""
-        plans = self._plans()
-        named = (plan.trainer for plan in plans if plan.id == line.plan)
-        theirs = (plan.trainer for plan in plans if plan.trainee == line.trainee)
-        return next(named, None) or next(theirs, "")
+        return self._trainer_of.get(line.plan) or self._trainer_of.get(_person(line.trainee), "")
 
     def _waiting(self) -> dict[str, float] | None:
         if self._backlog is None:
@@ -175,6 +183,11 @@ async def refresh(standings: Standings, keeper: Keeper) -> None:
 def _minutes(line: Line) -> float:
     """Of a recording that a bridge left open and nobody rebuilt yet: as long as it may be at most."""
     return MINUTES_CEILING if line.outcome == BEGAN else line.seconds / 60
+
+
+def _person(trainee: str) -> str:
+    """A trainee's place in a table of plans; no plan's name has a space."""
+    return f"trainee {trainee}"
 
 
 def _monday(day: date) -> date:

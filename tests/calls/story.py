@@ -79,11 +79,12 @@ class Story:
         self.rolls = 0
         self.roll = roll
         self.standing = standing()
+        self.plans: tuple[Plan, ...] = PLANS
         self.orders: list[co.Command] = []
         self._ids = iter(RecordingId(f"rec{number}") for number in range(1, 1000))
         self.desk = Desk(
             directory=partial(who, TRAINEES),
-            plans=lambda: PLANS,
+            plans=lambda: self.plans,
             notice_of=lambda _: NOTICE,
             standing=lambda: self.standing,
             roll=self._roll,

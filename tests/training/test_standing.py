@@ -104,6 +104,14 @@ def test_what_nobody_rebuilt_yet_counts_with_all_it_may_be(world: World) -> None
     assert standings.now().used[ALICE] == Used(1, 0.5)
 
 
+def test_what_this_run_records_is_the_desks_to_count(world: World) -> None:
+    """Otherwise the first recording of a day, which makes the day's file, would count twice while it runs."""
+    assert world.standings.now().used == {}
+    world.ledger.began("one", ALICE, RECORDING, "alice-orders")
+    assert world.standings.now().used == {}
+    assert world.started().now().used[ALICE].recordings == 1, "a control: a new run finds it"
+
+
 def test_what_the_keeper_did_not_say_is_no_room(world: World) -> None:
     assert world.standings.now().backlog_minutes is None
     assert world.standings.now().approved == frozenset()
