@@ -16,6 +16,7 @@ import structlog
 
 from pbx_bridge.app_booking import book
 from pbx_bridge.app_notices import callers_notices
+from pbx_bridge.app_own import erased, own_of
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_link import KeeperLink
@@ -27,9 +28,11 @@ from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ids import ChannelId, StationId, TraineeId
+from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
+from pbx_bridge.ledger import Ledger
 from pbx_bridge.portal.api import PortalSettings
 from pbx_bridge.portal.payment import Payments, PaymentTokens
+from pbx_bridge.portal.rights import Behind
 from pbx_bridge.portal.server import make_portal
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.stations.events import NoticeAcknowledged, StationEvent
@@ -44,6 +47,7 @@ from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
 from pbx_bridge.telephony.asterisk.watchdog import Watchdog
 from pbx_bridge.telephony.number_lists import NumberLists
 from pbx_bridge.training.plans import capacity_text, plan_text
+from pbx_bridge.wire_rights import Own, Visitor
 
 log = structlog.get_logger()
 
@@ -191,6 +195,7 @@ class Parts:
                 self._proposed,
                 Payments(payment_tokens(config), on_payment),
                 partial(book, self.catalogue),
+                Behind(self._known, self._erased),
             )
             await portal.start()
             stack.push_async_callback(portal.close)
@@ -227,6 +232,15 @@ class Parts:
         """What an approver may be asked about (P13, P22)."""
         found = sound(self.catalogue.enrolled())
         return [*map(plan_text, found.plans), *map(capacity_text, found.trainers)]
+
+    def _known(self, visitor: Visitor) -> Own:
+        """What is kept of this trainee (P23)."""
+        state = self._config.bridge.state_dir
+        return own_of(visitor, self.catalogue.enrolled, Ledger(state / "ledger"), state / "acknowledgements")
+
+    def _erased(self, recording: RecordingId) -> None:
+        """A trainee had it destroyed: a keeper from a backup must not bring it back (P20), and no list names it."""
+        erased(recording, self.archive.witness, self.catalogue)
 
     async def until_beating(self) -> None:
         """Returns once the PBX has this bridge's heartbeat: from then on callers hear the notice."""

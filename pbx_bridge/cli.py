@@ -24,6 +24,10 @@ TRAINER_COMMANDS = frozenset(
         "confirm",
         "audit-log",
         "book",
+        "export",
+        "erase",
+        "requests",
+        "grant",
     }
 )
 

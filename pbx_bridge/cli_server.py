@@ -29,6 +29,7 @@ from pbx_bridge import (
     cli_numbers,
     cli_payment,
     cli_plan,
+    cli_requests,
     cli_retention,
     cli_rights,
 )
@@ -257,6 +258,7 @@ cli_plan.add_to(app, _config)
 cli_payment.add_to(app, _config)
 cli_notice.add_to(app, _config)
 cli_rights.add_to(app, _config)
+app.add_typer(cli_requests.commands(_config, lambda *asked: _ask(*asked)), name="request")
 cli_retention.add_to(app, _config)
 cli_numbers.add_to(app, _config)
 

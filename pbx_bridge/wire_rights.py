@@ -11,8 +11,9 @@ from enum import Enum
 from typing import Annotated, Final
 
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_json import Many, Text, Whole
-from pbx_bridge.wire_portal import DIGEST, NAME, RECORDING, UNIX
+from pbx_bridge.wire_portal import DIGEST, MAX_ACT_CHARS, NAME, RECORDING, UNIX
 
 EXPORT_PATH: Final = "/v1/recordings/{recording}/export"
 ERASE_PATH: Final = "/v1/recordings/{recording}/erase"
@@ -23,6 +24,11 @@ MAX_RECORDINGS: Final = 200
 """Of one request: a trainee has at most 5 a week, none older than 25 weeks."""
 MAX_REQUESTS: Final = 1_000
 """Told at once; closed ones are forgotten after a year."""
+
+MAX_OWN_ACCESSES: Final = 2_000
+"""The newest; older ones the auditor has."""
+MAX_CALLS: Final = 8_000
+"""Of a trainee's thirty days: 260 a day."""
 
 REQUEST: Final = Text(8, 8, "[a-z2-7]{8}")
 NAME_OR_EMPTY: Final = Text(64, 0, "([A-Za-z0-9][A-Za-z0-9._-]*)?")
@@ -99,6 +105,49 @@ class Visitor:
 
     name: Annotated[str, NAME]
     requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """One text the trainee acknowledged (P14)."""
+
+    notice: Annotated[str, DIGEST]
+    at: Annotated[int, UNIX]
+    station: Annotated[str, Text(64)]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCall:
+    """One of the trainee's calls, as the ledger answers it to them (P24)."""
+
+    at: Annotated[str, Text(40)]
+    outcome: Annotated[str, Text(32)]
+    reason: Annotated[str, Text(32, 0)]
+    recording: Annotated[str, Text(26, 0)]
+    duration_ms: Annotated[int, Whole(0, 1 << 32)]
+    plan: Annotated[str, Text(80, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the bridge keeps of one trainee beside their recordings (art. 15)."""
+
+    name: Annotated[str, NAME]
+    endpoints: Annotated[tuple[Annotated[str, Text(100)], ...], Many(100)]
+    member: Annotated[str, Text(80, 0)]
+    login: Annotated[str, Text(128, 0)]
+    plans: Annotated[tuple[Annotated[str, Text(MAX_ACT_CHARS, lines=True)], ...], Many(200)]
+    """`plan_text` of each (training/plans.py)."""
+    acknowledgements: Annotated[tuple[Acknowledged, ...], Many(2_000)]
+    calls: Annotated[tuple[OwnCall, ...], Many(MAX_CALLS)]
+    requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
+    accesses: Annotated[tuple[AccessLine, ...], Many(MAX_OWN_ACCESSES)] = ()
+    """Newest first (P19)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    pass
 
 
 def grant_text(request: RightsRequest) -> str:

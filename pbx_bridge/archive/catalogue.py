@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from pbx_bridge.ids import RecordingId
 
@@ -34,6 +35,22 @@ class Shelf:
                 return os.pread(file.fileno(), size, position)
         except FileNotFoundError:
             return b""
+
+    def for_copy(self, recording: RecordingId) -> tuple[BinaryIO, BinaryIO]:
+        """The sealed file, and a new one without a name beside it, which is gone when it is closed. Where there is no sealed
+        file an empty one stands for it: whether the asker may know that is not decided here."""
+        new = self._nameless()
+        try:
+            return open(self.path(recording), "rb"), new
+        except FileNotFoundError:
+            return self._nameless(), new
+        except OSError:
+            new.close()
+            raise
+
+    def _nameless(self) -> BinaryIO:
+        flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
+        return open(os.open(self._folder, flags, 0o600), "w+b")
 
     def remove(self, recording: RecordingId) -> None:
         """Removes the ciphertext; its key is destroyed before, by the keeper."""

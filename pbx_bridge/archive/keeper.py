@@ -85,6 +85,9 @@ class Keeper:
             rights_wire.SeeRequests: rights.seen,
             rights_wire.Who: rights.who,
             rights_wire.EraseOwn: rights.erase,
+            rights_wire.OwnAccesses: lambda request: audit.accesses(
+                wire.Accesses(rights.trainee(request.token), request.before)
+            ),
         }
 
     def handle(self, request: Any) -> Any:

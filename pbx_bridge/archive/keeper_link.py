@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge import wire_rights as rights
 from pbx_bridge.age import X25519Identity, X25519Recipient, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_server import peer_uid
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Malformed
@@ -115,9 +117,10 @@ class KeeperLink:
 
     async def recover(self, recording: RecordingId, left: wire.Left, files: Sequence[int]) -> wire.Rebuilt:
         """The keeper makes a whole file of the open `files` (see `wire.Left`). On a connection of its own: it takes time."""
-        return await asyncio.to_thread(self._recover, wire.Recover(recording, left), files)
+        request = wire.Recover(recording, left)
+        return await asyncio.to_thread(self._with_files, request, files, wire.Rebuilt)
 
-    def _recover(self, request: wire.Recover, files: Sequence[int]) -> wire.Rebuilt:
+    def _with_files(self, request: Any, files: Sequence[int], kind: type[T]) -> T:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(RECOVER_WITHIN_S)
@@ -127,7 +130,7 @@ class KeeperLink:
                 sent = socket.send_fds(connection, [line], list(files))
                 connection.sendall(line[sent:])
                 with connection.makefile("rb") as answers:
-                    return wire.read_answer(answers.readline(words.MAX_ANSWER_BYTES), wire.Rebuilt)
+                    return wire.read_answer(answers.readline(words.MAX_ANSWER_BYTES), kind)
         except (OSError, Malformed) as error:
             raise KeeperUnreachable(f"{self._path}: the keeper cannot be asked: {error}") from error
 
@@ -189,6 +192,44 @@ class KeeperLink:
     async def accesses(self, trainee: str, before: int = 0) -> wire.AccessesFound:
         """P19: who opened, or tried to open, what is this trainee's; newest first, older than `before`."""
         return await self._ask(wire.Accesses(trainee, before), wire.AccessesFound)
+
+    # rights of persons concerned
+
+    async def export_own(self, token: bytes, recording: RecordingId, files: Sequence[int]) -> rights.Exported:
+        """A trainee's copy, from and into the open `files`: the sealed recording, a new one. It takes seconds."""
+        request = rights_wire.ExportOwn(token, recording)
+        return await asyncio.to_thread(self._with_files, request, files, rights.Exported)
+
+    async def export_requested(
+        self, request: str, recording: RecordingId, files: Sequence[int]
+    ) -> rights.Exported:
+        """A copy for an open request, as above."""
+        asked = rights_wire.ExportRequested(request, recording)
+        return await asyncio.to_thread(self._with_files, asked, files, rights.Exported)
+
+    async def erase_own(self, token: bytes, recording: RecordingId) -> None:
+        await self._ask(rights_wire.EraseOwn(token, recording), wire.Done)
+
+    async def who(self, token: bytes) -> rights.Visitor:
+        return await self._ask(rights_wire.Who(token), rights.Visitor)
+
+    async def own_accesses(self, token: bytes, before: int) -> wire.AccessesFound:
+        return await self._ask(rights_wire.OwnAccesses(token, before), wire.AccessesFound)
+
+    async def requests_seen(self, token: bytes) -> rights.RightsRequests:
+        return await self._ask(rights_wire.SeeRequests(token), rights.RightsRequests)
+
+    async def open_request(self, asked: rights_wire.OpenRequest) -> rights.RightsRequest:
+        return await self._ask(asked, rights.RightsRequest)
+
+    async def all_requests(self) -> tuple[rights.RightsRequest, ...]:
+        return (await self._ask(rights_wire.AllRequests(), rights.RightsRequests)).requests
+
+    async def extend_request(self, request: str) -> rights.RightsRequest:
+        return await self._ask(rights_wire.ExtendRequest(request), rights.RightsRequest)
+
+    async def close_request(self, request: str, closing: rights.Closing) -> rights.RightsRequest:
+        return await self._ask(rights_wire.CloseRequest(request, closing), rights.RightsRequest)
 
     # administrator
 

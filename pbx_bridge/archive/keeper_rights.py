@@ -130,12 +130,17 @@ class RightsSide:
 
     def who(self, asked: wire.Who) -> Visitor:
         """Which trainee visits. The bridge tells them what it knows of them (art. 15)."""
-        person = self._people.person(asked.token)
+        name = self.trainee(asked.token)
+        self._room.record(Access(name, "own"))
+        return Visitor(name, self._of(self._people.person(asked.token)))
+
+    def trainee(self, token: bytes) -> str:
+        """The trainee who visits. Raises: words.Refused when somebody else does."""
+        person = self._people.person(token)
         if Role.TRAINEE not in person.roles or not person.confirmed:
             self._room.record(Access(person.name, "own", outcome="refused", reason="role"))
             raise words.Refused("role", "only a trainee whose key is confirmed has data to export here")
-        self._room.record(Access(person.name, "own"))
-        return Visitor(person.name, self._of(person))
+        return person.name
 
     def grant(self, person: Person, act: Act) -> None:
         """P22, P23: the second person compared the requester's key. `act.text` is the request as they read it."""
@@ -163,10 +168,13 @@ class RightsSide:
         assert request is not None
         customers = request.party is Party.CUSTOMER
         keep = Side.CUSTOMER if customers else Side.AGENT
-        self._room.parts.book.note_released(
-            asked.recording, request.trainee or f"request-{request.id}", now or 0
+        return self._order(
+            asked.recording,
+            request.recipient,
+            keep,
+            pictures=not customers,
+            who=request.trainee or f"request-{request.id}",
         )
-        return self._order(asked.recording, request.recipient, keep, pictures=not customers)
 
     def erase(self, asked: wire.EraseOwn) -> Done:
         """P18, P23: the trainee has their own recording destroyed."""
@@ -178,15 +186,18 @@ class RightsSide:
 
     def _export_own(self, asked: wire.ExportOwn) -> Order:
         asker, recipient = self._people.visitor(asked.token)
-        now, parts = self._room.parts.time.now(), self._room.parts
+        now, keeping = self._room.parts.time.now(), self._room.parts.keeping
         mine = [one for one in self._book if one.party is Party.TRAINEE and one.trainee == asker.name]
         kept = suspended_until((one for one in mine if one.right is Right.ACCESS), asked.recording) or 0
-        answer = may_export_own(asker, self._room.holding(asked.recording), now, parts.keeping, kept)
+        answer = may_export_own(asker, self._room.holding(asked.recording), now, keeping, kept)
         self._room.answered(asker.name, "export", asked.recording, answer)
-        parts.book.note_released(asked.recording, asker.name, now or 0)
-        return self._order(asked.recording, recipient, Side.AGENT, pictures=True)
+        return self._order(asked.recording, recipient, Side.AGENT, pictures=True, who=asker.name)
 
-    def _order(self, recording: RecordingId, recipient: str, keep: Side, *, pictures: bool) -> Order:
+    def _order(
+        self, recording: RecordingId, recipient: str, keep: Side, *, pictures: bool, who: str
+    ) -> Order:
+        """Notes first who holds a copy from now on (P20)."""
+        self._room.parts.book.note_released(recording, who, self._room.parts.clock())
         identity = self._room.opened_key(self._room.parts.store.key(recording))
         return Order(recording, identity, X25519Recipient.parse(recipient), keep, pictures)
 

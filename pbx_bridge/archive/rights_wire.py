@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pbx_bridge.ids import RecordingId
-from pbx_bridge.wire_json import Many
+from pbx_bridge.wire_json import Many, Whole
 from pbx_bridge.wire_portal import RECORDING, TOKEN, UNIX
 from pbx_bridge.wire_rights import (
     MAX_RECORDINGS,
@@ -88,11 +88,20 @@ class Who:
     token: Annotated[bytes, TOKEN]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnAccesses:
+    """The trainee who visits sees accesses to their own; older than number `before` (0: the newest)."""
+
+    token: Annotated[bytes, TOKEN]
+    before: Annotated[int, Whole(0)]
+
+
 RECORDER: Final[dict[str, type[Any]]] = {
     "export-own": ExportOwn,
     "erase-own": EraseOwn,
     "requests": SeeRequests,
     "who": Who,
+    "own-accesses": OwnAccesses,
 }
 ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "open-request": OpenRequest,

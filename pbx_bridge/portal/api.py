@@ -13,7 +13,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -25,6 +25,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge import wire_rights as rights_words
+from pbx_bridge.archive.keeper_wire import AccessesFound
 from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
@@ -33,6 +35,7 @@ from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.payload import Payloads, Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
+from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
@@ -98,6 +101,18 @@ class Keeper(Protocol):
 
     async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
 
+    async def export_own(
+        self, token: bytes, recording: RecordingId, files: Sequence[int]
+    ) -> rights_words.Exported: ...
+
+    async def erase_own(self, token: bytes, recording: RecordingId) -> None: ...
+
+    async def who(self, token: bytes) -> rights_words.Visitor: ...
+
+    async def own_accesses(self, token: bytes, before: int) -> AccessesFound: ...
+
+    async def requests_seen(self, token: bytes) -> rights_words.RightsRequests: ...
+
 
 Proposed = Callable[[], Iterable[str]]
 """The texts of the plans and capacities there are now, approved or not (training/plans.py)."""
@@ -125,11 +140,13 @@ class Api:
         proposed: Proposed,
         payments: Payments = NO_PAYMENTS,
         book: Book = no_slots,
+        behind: Behind = NOTHING_BEHIND,
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
         self._keeper, self._now_s, self._proposed, self._payments = keeper, monotonic_s, proposed, payments
         self._book = book
         self._payloads = Payloads(shelf, monotonic_s)
+        self._rights = RightsDesk(keeper, shelf, behind)
         self._ca_pem, self._certificate = ca_pem, certificate
         self._proofs = RateLimit(burst=20, per_s=0.5)
         self._answers = RateLimit(burst=20, per_s=0.5)
@@ -146,9 +163,23 @@ class Api:
                 Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
                 Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
                 Route(words.PAYMENT_PATH, self._guarded(self._payment, self._requests), methods=["POST"]),
+                *self._rights_routes(),
                 Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
             ]
         )
+
+    def _rights_routes(self) -> list[Route]:
+        """P23: what persons concerned may ask."""
+        asked = (
+            (rights_words.EXPORT_PATH, self._export, "POST"),
+            (rights_words.ERASE_PATH, self._erase, "POST"),
+            (rights_words.OWN_PATH, self._own, "GET"),
+            (rights_words.REQUESTS_PATH, self._rights_requests, "GET"),
+        )
+        return [
+            Route(path, self._guarded(handler, self._requests), methods=[method])
+            for path, handler, method in asked
+        ]
 
     def _guarded(
         self, handler: Callable[[Request], Awaitable[Response]], limit: RateLimit
@@ -219,6 +250,19 @@ class Api:
     async def _payload(self, request: Request) -> Response:
         asked = request.headers.get("range")
         return self._payloads.serve(request.path_params["grant"], _token(request), asked)
+
+    async def _export(self, request: Request) -> Response:
+        return await self._rights.export(_token(request), _named(request))
+
+    async def _erase(self, request: Request) -> Response:
+        await self._rights.erase(_token(request), _named(request))
+        return _ok(rights_words.Erased())
+
+    async def _own(self, request: Request) -> Response:
+        return _ok(await self._rights.own(_token(request)))
+
+    async def _rights_requests(self, request: Request) -> Response:
+        return _ok(await self._keeper.requests_seen(_token(request)))
 
     async def _review(self, request: Request) -> Response:
         token = _token(request)
@@ -308,8 +352,9 @@ def make_api(
     proposed: Proposed,
     payments: Payments = NO_PAYMENTS,
     book: Book = no_slots,
+    behind: Behind = NOTHING_BEHIND,
 ) -> Api:
     """The API over this archive. Raises: OSError, ValueError when the certificates cannot be read."""
     certificate = certificate_digest(settings.cert.read_bytes())
     ca_pem = settings.ca_cert.read_bytes()
-    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, payments, book)
+    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, payments, book, behind)

@@ -12,7 +12,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from starlette.responses import Response, StreamingResponse
 
@@ -38,6 +38,12 @@ class Shelf(Protocol):
 
     def read(self, recording: RecordingId, position: int, size: int) -> bytes:
         """At most `size` bytes of the file; none when it has gone."""
+
+    def for_copy(self, recording: RecordingId) -> tuple[BinaryIO, BinaryIO]:
+        """The sealed file, and a new one without a name."""
+
+    def remove(self, recording: RecordingId) -> None:
+        """Removes the ciphertext."""
 
 
 @dataclass(frozen=True, slots=True)

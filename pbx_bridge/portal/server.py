@@ -16,6 +16,7 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.portal.api import Book, Keeper, PortalSettings, Proposed, make_api, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
+from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
 
 MAX_CONNECTIONS: Final = 128
 """Each may stream one payload; more get 503 at once."""
@@ -82,12 +83,13 @@ class Portal:
         proposed: Proposed = lambda: (),
         payments: Payments = NO_PAYMENTS,
         book: Book = no_slots,
+        behind: Behind = NOTHING_BEHIND,
     ) -> None:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
             self._config = uvicorn.Config(
-                make_api(settings, keeper, shelf, proposed, payments, book).app,
+                make_api(settings, keeper, shelf, proposed, payments, book, behind).app,
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -138,6 +140,7 @@ def make_portal(
     proposed: Proposed = lambda: (),
     payments: Payments = NO_PAYMENTS,
     book: Book = no_slots,
+    behind: Behind = NOTHING_BEHIND,
 ) -> Portal:
     """The portal, not yet listening. Raises: OperatorError."""
-    return Portal(settings, keeper, shelf, proposed, payments, book)
+    return Portal(settings, keeper, shelf, proposed, payments, book, behind)

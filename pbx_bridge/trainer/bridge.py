@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge import wire_rights as rights
 from pbx_bridge.access.proof import ProofError, answer
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.errors import OperatorError
@@ -137,6 +138,34 @@ class Bridge:
         """P19: the audit log after this record, for the auditor."""
         path = words.AUDIT_PATH.format(after=after)
         return self._visiting(lambda: self._ask("GET", path, None, words.AuditPage))
+
+    def export(self, recording: RecordingId) -> bytes:
+        """P23: a trainee's copy of their own, sealed to this machine's key. Raises: BridgeError when less than all comes."""
+        return self._visiting(lambda: self._copy(recording))
+
+    def _copy(self, recording: RecordingId) -> bytes:
+        with _faults(self._url):
+            response = self._response("POST", rights.EXPORT_PATH.format(recording=recording), b"")
+            if response.status != 200:
+                _refusal(response.read(words.MAX_ANSWER_BYTES), self._url)
+            copy = response.read()
+        if f'"{hashlib.sha256(copy).hexdigest()}"' != response.headers.get("ETag"):
+            raise BridgeError(f"{self._url}: the copy did not come whole: run the same command again")
+        return copy
+
+    def erase(self, recording: RecordingId) -> None:
+        """P18, P23: the trainee has their own recording destroyed."""
+        path = rights.ERASE_PATH.format(recording=recording)
+        self._visiting(lambda: self._ask("POST", path, None, rights.Erased))
+
+    def own(self) -> rights.Own:
+        """P23: what is kept of this trainee beside their recordings."""
+        return self._visiting(lambda: self._ask("GET", rights.OWN_PATH, None, rights.Own))
+
+    def rights_requests(self) -> tuple[rights.RightsRequest, ...]:
+        """P23: those that wait for this approver, or this trainee's own."""
+        path = rights.REQUESTS_PATH
+        return self._visiting(lambda: self._ask("GET", path, None, rights.RightsRequests)).requests
 
     def payload(self, grant: bytes, start: int, end: int) -> Iterator[bytes]:
         """Bytes [start, end) of the sealed payload. Raises: BridgeError also when fewer come."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pbx_bridge.access.approvals import NoProposal
 from pbx_bridge.access.audit_chain import AuditBroken
-from pbx_bridge.age import AgeError, Reader, X25519Identity
+from pbx_bridge.age import AgeError, Reader, X25519Identity, X25519Recipient
 from pbx_bridge.archive.manifest import State
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
@@ -34,6 +34,7 @@ from pbx_bridge.trainer.fetch import fetch, vouched
 from pbx_bridge.trainer.play import Player
 from pbx_bridge.trainer.profile import Profile, Where
 from pbx_bridge.trainer.remote import RemotePayload
+from pbx_bridge.trainer.rights import add_commands as add_rights
 from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused, fingerprint, said
 from pbx_bridge.wire_proof import parse_invite
@@ -44,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     approver = partial(add_commands, visit=_bridge)
     auditor = partial(add_auditing, visit=_bridge)
     booker = partial(add_booking, visit=_bridge)
-    arguments = parser(_join, _list, _fetch, _play, _review, approver, auditor, booker).parse_args(argv)
+    concerned = partial(add_rights, visit=_bridge, key=_own_key)
+    subjects = (approver, auditor, booker, concerned)
+    arguments = parser(_join, _list, _fetch, _play, _review, *subjects).parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         return run(arguments)
@@ -187,6 +190,10 @@ def _shown(reader: Reader, text: str, no_browser: bool) -> int:
 def _bridge(arguments: argparse.Namespace) -> Bridge:
     known = profiles.load(profiles.folder(arguments.profile))
     return Bridge(known.url, known.ca_pem, profiles.identity(known))
+
+
+def _own_key(arguments: argparse.Namespace) -> X25519Recipient:
+    return X25519Recipient.parse(profiles.load(profiles.folder(arguments.profile)).recipient)
 
 
 def _recording(text: str) -> RecordingId:

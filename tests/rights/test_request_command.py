@@ -1,0 +1,141 @@
+"""`pbx-bridge request` against a real keeper: noted with its deadline, answered with sealed copies, erased, overdue."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+
+import pytest
+from typer.testing import CliRunner
+
+from pbx_bridge.age import X25519Identity
+from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.witness import Witness
+from pbx_bridge.cli_requests import commands
+from pbx_bridge.config import Config
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_portal import Act, Deed, fingerprint
+from pbx_bridge.wire_rights import grant_text
+from tests.archive.house import House, house, manifest, opened_by_age
+from tests.media.test_excerpt import CUSTOMER_HZ, legs, original, tone_db
+
+T = TypeVar("T")
+
+
+@dataclass
+class Site:
+    home: House
+    recording: RecordingId
+
+    async def request(self, *words: str) -> Any:
+        """One command, as root on the server."""
+
+        def ask(config: Config, question: Callable[[KeeperLink], Coroutine[Any, Any, T]]) -> T:
+            async def asked() -> T:
+                link = KeeperLink(self.home.socket)
+                try:
+                    return await question(link)
+                finally:
+                    await link.close()
+
+            return asyncio.run(asked())
+
+        bridge = SimpleNamespace(state_dir=self.home.folder, user="root")
+        site = cast(Config, SimpleNamespace(bridge=bridge, catalogue=self.home.folder / "catalogue.db"))
+        group = commands(lambda: site, ask)
+        return await asyncio.to_thread(lambda: CliRunner().invoke(group, list(words)))
+
+    async def asked(self, *words: str) -> dict[str, Any]:
+        done = await self.request(*words, "--json")
+        assert done.exit_code == 0, done.exception
+        return cast(dict[str, Any], json.loads(done.output))
+
+    def file(self) -> Path:
+        return self.home.archive / f"{self.recording}.age"
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with house(tmp_path) as home:
+        (tmp_path / "retention").mkdir()
+        recorded = await home.record(original(), manifest(trainee="alice"))
+        yield Site(home, recorded.recording)
+
+
+async def test_a_customers_request_from_the_first_day_to_the_copy(site: Site, tmp_path: Path) -> None:
+    customer = X25519Identity.generate()
+    key = str(customer.recipient())
+    told = await site.request("open", "access", "--recording", site.recording, "--key", key)
+    assert told.exit_code == 0, told.exception
+    assert "answer by 20" in told.output
+    assert fingerprint(key) in told.output
+    (request,) = await site.home.link.all_requests()
+    assert f"pbx-bridge grant {request.id}" in told.output
+    early = await site.request("answer", request.id, "--to", str(tmp_path / "copy"))
+    assert early.exit_code != 0
+    assert not list((tmp_path / "copy").iterdir())
+    await site.home.deed(Act(Deed.GRANT, request.id, grant_text(request)))
+    done = await site.request("answer", request.id, "--to", str(tmp_path / "copy"))
+    assert done.exit_code == 0, done.exception
+    (copy,) = (tmp_path / "copy").iterdir()
+    assert copy.stat().st_mode & 0o077 == 0
+    identity = tmp_path / "customer.txt"
+    identity.write_text(f"{customer}\n")
+    assert tone_db(legs(opened_by_age(copy, identity))[1], CUSTOMER_HZ, 2.1, 4.9) > -20
+    assert (await site.request("close", request.id, "answered")).exit_code == 0
+    listed = await site.request("list")
+    assert (listed.exit_code, "answered" in listed.output) == (0, True)
+
+
+async def test_erasure_takes_the_bytes_too(site: Site) -> None:
+    """The control: access leaves them."""
+    await site.asked("open", "access", "--trainee", "alice")
+    assert site.file().exists()
+    (request,) = await site.home.link.all_requests()
+    assert (await site.request("close", request.id, "withdrawn")).exit_code == 0
+    told = await site.request("open", "erasure", "--recording", site.recording)
+    assert told.exit_code == 0, told.exception
+    assert f"destroyed: {site.recording}" in told.output
+    assert not site.file().exists()
+    (remembered,) = Witness(site.home.folder / "retention").recent(0)
+    assert (remembered.recording, remembered.reason) == (site.recording, "erased")
+
+
+async def test_a_restriction_has_its_end(site: Site) -> None:
+    refused = await site.request("open", "restriction", "--recording", site.recording)
+    assert "within 173 days" in str(refused.exception)
+    made = await site.asked("open", "restriction", "--recording", site.recording, "--until", _day_in(days=20))
+    assert made["until"] > made["opened_at"]
+    longer = await site.request("extend", made["id"])
+    assert longer.exit_code == 0, longer.exception
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("open", "access"), "who asks"),
+        (("open", "access", "--trainee", "alice", "--recording", "a" * 26), "who asks"),
+        (("open", "restriction", "--trainee", "alice", "--until", "soon"), "2026-11-24"),
+        (("answer", "zzzzzzzz", "--to", "copy"), "no such request"),
+        (("close", "zzzzzzzz", "answered"), "no open request"),
+    ],
+)
+async def test_what_is_wrong_is_said(site: Site, words: tuple[str, ...], said: str) -> None:
+    done = await site.request(*words)
+    assert done.exit_code != 0
+    assert said in str(done.exception)
+
+
+async def test_a_customers_copy_needs_their_key(site: Site) -> None:
+    done = await site.request("open", "access", "--recording", site.recording)
+    assert "their own key" in str(done.exception)
+
+
+def _day_in(*, days: int) -> str:
+    return (datetime.now().astimezone() + timedelta(days=days)).date().isoformat()
