@@ -6,7 +6,6 @@ It knows where records lie; who may read them is keeper_audit.py's.
 
 from __future__ import annotations
 
-import re
 from array import array
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +15,7 @@ from pbx_bridge.access.audit_chain import MAX_LINE_BYTES
 
 EACH: Final = 256
 """Every so many records the place of one is kept, to find the others from."""
-_ABOUT: Final = re.compile(
-    rb'"act":"(?P<act>[^"\\]*)".*"person":"(?P<person>[^"\\]*)".*"recording":"(?P<recording>[^"\\]*)"'
-    rb'.*"who":"(?P<who>[^"\\]*)"\}\n'
-)
+_ACT: Final = b'{"act":"'
 _OF_PERSONS: Final = frozenset({b"approve", b"withdraw", b"invite", b"join", b"confirm", b"revoke"})
 """P22: acts that change what somebody may do: whom they concern sees them."""
 _TECHNICAL: Final = frozenset({b"put", b"finish", b"recover"})
@@ -97,15 +93,13 @@ class AuditIndex:
         self._number += 1
         if self._number % EACH == 0 or not self._marks:
             self._marks.append((self._number, segment, at))
-        match = _ABOUT.search(line)
-        if match is None:
-            return
+        act = _text(line, _ACT)
         place = int(segment.replace("-", "")) << 40 | at
-        if match["act"] in _OF_PERSONS:
-            for person in {match["person"], match["who"]} - {b""}:
+        if act in _OF_PERSONS:
+            for person in {_text(line, b'"person":"'), _text(line, b'"who":"')} - {b""}:
                 self._about.setdefault(f"p:{person.decode()}", array("Q")).append(place)
-        elif match["recording"] and match["act"] not in _TECHNICAL:
-            self._about.setdefault(f"r:{match['recording'].decode()}", array("Q")).append(place)
+        elif act not in _TECHNICAL and (recording := _text(line, b'"recording":"')):
+            self._about.setdefault(f"r:{recording.decode()}", array("Q")).append(place)
 
     def _record(self, place: int) -> dict[str, Any] | None:
         """The record there; None when its segment has gone."""
@@ -116,3 +110,13 @@ class AuditIndex:
                 return places.record_in(file.readline(MAX_LINE_BYTES))
         except FileNotFoundError:
             return None
+
+
+def _text(line: bytes, name: bytes) -> bytes:
+    """The text behind `name`, of a record as this product writes it: quotes within texts are escaped there, so that the
+    name stands nowhere else, and short names and ids have none."""
+    at = line.find(name)
+    if at < 0:
+        return b""
+    at += len(name)
+    return line[at : line.index(b'"', at)]

@@ -5,6 +5,7 @@ sealing   age files: ours beside Debian's age and pyrage
 capture   filming a window: ours beside ffmpeg x11grab with the same encoder; sizes beside x264; memory; start
 media     from hang-up to the sealed file for 10- and 60-minute recordings; memory over the call
 release   releases and the keeper's start with 100,000 recordings (3 minutes)
+audit     verifying a year of audit log (1,000,000 records), and writing one record (3 minutes)
 calls     whole calls on a real Asterisk: delays and picture/voice offset (12 minutes)
 """
 
@@ -14,7 +15,7 @@ import importlib
 import sys
 import time
 
-TABLES = ("decisions", "sealing", "capture", "media", "release", "calls")
+TABLES = ("decisions", "sealing", "capture", "media", "release", "audit", "calls")
 
 
 def main(names: list[str]) -> int:
