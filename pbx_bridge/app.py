@@ -250,7 +250,7 @@ class Bridge:
                     unread = False
             except OperatorError as error:
                 log.error("the catalogue cannot be read: nothing new is recorded", why=str(error))
-                self._enrolled, unread = Enrolled(), True
+                self._enrolled, unread = replace(self._enrolled, plans=()), True
 
     def _take_enrolled(self, read: tuple[Enrolled, tuple[Fault, ...]]) -> None:
         """P3, P13: only what no fault is in is used; each station learns its notice when anything is different."""

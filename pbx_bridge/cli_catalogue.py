@@ -102,8 +102,7 @@ def _trainee(load: Load) -> typer.Typer:
             for person in people:
                 if update and person.id in known:
                     one.change_trainee(person)
-                else:
-                    one.add_trainee(person)
+            one.add_trainees(person for person in people if not update or person.id not in known)
             return [plain(person) for person in people]
 
         fresh = sum(person.id not in known for person in people)

@@ -21,8 +21,8 @@ from pbx_bridge.errors import OperatorError
 FILE = "catalogue.db"
 HEAD: Final = "0001"
 """The newest migration: what this program reads and writes."""
-WAIT_S = 5
-"""How long one command waits for another's: each holds the file for milliseconds."""
+WAIT_S = 20
+"""How long one writer waits for another: a command holds the file for milliseconds, the largest import for seconds."""
 _VERSION = "alembic_version"
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps what it works on in a module of its own."""
