@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 
 from pbx_bridge.calls.reasons import Outcome, Reason
 from tests.live import plays
-from tests.live.house import ALICE, BEA, House
+from tests.live.house import ALICE, BEA, REDIALS_S, House, until
 from tests.live.lanes import scene
 from tests.live.watched import judge, talk_of
 from tests.rig import scenarios
+from tests.rig.bridge import APPLICATION, TRAINER
 
 HUNG_UP = (ALICE, Outcome.RECORDED, Reason.HUNG_UP)
 
@@ -112,3 +114,45 @@ async def test_a_notice_that_changed_and_is_not_acknowledged_yet(house: House) -
     for station in house.stations:
         await station.accept_notice()
     await _recorded(house)
+
+
+@scene(lasts_s=25)
+async def test_a_plan_that_is_not_approved_any_more(house: House) -> None:
+    """P13, P22: its approver takes her word back, and gives it again."""
+    plan, approver = f"{ALICE}-{APPLICATION}", house.bridge.approver
+    seen = len(house.said())
+    await approver.withdraw(plan)
+    await _said(house, seen, "approvals")
+    await _refused(house, Reason.NOT_APPROVED)
+    house.forget_week()
+    seen = len(house.said())
+    await approver.approve()
+    await _said(house, seen, "approvals")
+    await _recorded(house)
+
+
+@scene(lasts_s=25)
+async def test_a_plan_that_somebody_edited_in_the_catalogue(house: House) -> None:
+    """P22: another trainer is written into the row by hand; nothing is recorded by it until it is as it was approved."""
+    for trainer, good in (("mallory", False), (TRAINER, True)):
+        seen = len(house.said())
+        with sqlite3.connect(house.bridge.state / "catalogue" / "catalogue.db") as database:
+            database.execute("INSERT OR IGNORE INTO trainers VALUES (?, 600)", (trainer,))
+            database.execute("UPDATE plans SET trainer = ? WHERE trainee = ?", (trainer, ALICE))
+        database.close()
+        await _said(house, seen, "the catalogue is read")
+        await house.alice.accept_notice()
+        if good:
+            await _recorded(house)
+        else:
+            await _refused(house, Reason.NOT_APPROVED)
+        house.forget_week()
+
+
+async def _said(house: House, seen: int, what: str) -> None:
+    """Returns once the bridge has logged this after what was seen."""
+
+    async def logged() -> bool:
+        return what in house.said()[seen:]
+
+    await until(logged, f"the bridge's word {what!r}", REDIALS_S)

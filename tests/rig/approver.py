@@ -15,6 +15,8 @@ class Approver:
 
     def __init__(self, programs: Installed, folder: Path) -> None:
         self.machine = PersonsMachine(programs, folder, folder / "identity.txt")
+        self.approved: dict[str, str] = {}
+        """What was approved last under each name: its digest."""
 
     async def take_office(self, invitation: Invitation) -> None:
         """Joins as the first approver, whose key works by itself, and approves what waits."""
@@ -26,6 +28,11 @@ class Approver:
         waiting = json.loads(await self.machine.run("proposals", "--json"))["proposals"]
         for one in waiting:
             await self.machine.run("approve", one["about"], "--digest", one["digest"])
+            self.approved[one["about"]] = one["digest"]
+
+    async def withdraw(self, name: str) -> None:
+        """Takes the approval of that plan or capacity back."""
+        await self.machine.run("withdraw", self.approved.pop(name))
 
     async def confirm(self, name: str, fingerprint: str) -> None:
         """Confirms the key whose holder read out this fingerprint."""
