@@ -39,7 +39,7 @@ from pbx_bridge.cli_person import commands as person_commands
 from pbx_bridge.cli_person import invitation
 from pbx_bridge.config import DEFAULT_PATH, Config, load
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ledger import Ledger, Line
+from pbx_bridge.ledger import Ledger, Line, shown
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 T = TypeVar("T")
@@ -179,9 +179,16 @@ def trainer_revoke(name: str) -> None:
 
 
 @app.command("ledger")
-def show_ledger(as_json: AsJson = False) -> None:
+def show_ledger(
+    of: Annotated[
+        str,
+        typer.Option(help="One trainee's lines in full, to be given to that trainee (P24).", metavar="NAME"),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """One line for each call of an enrolled person: recorded, or why not. Example: pbx-bridge ledger --json"""
     lines = list(Ledger(_config().bridge.state_dir / "ledger").lines())
+    lines = [line for line in lines if line.trainee == of] if of else list(map(shown, lines))
     if as_json:
         print(json.dumps([asdict(line) for line in lines]))
         return

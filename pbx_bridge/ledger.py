@@ -11,7 +11,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -39,6 +39,26 @@ class Line:
     recording: str
     seconds: float
     plan: str
+
+
+FROM_A_PERSON = frozenset(
+    reason.value
+    for reason in (
+        Reason.NOT_DRAWN,
+        Reason.OBJECTION,
+        Reason.OPTED_OUT,
+        Reason.PRIVATE,
+        Reason.ERASED,
+    )
+)
+"""P24: what comes from a person, and the draw: only the trainee concerned sees these."""
+
+
+def shown(line: Line) -> Line:
+    """P24: the line as anybody but its trainee sees it: what comes from a person, and the draw, is "not recorded"."""
+    if line.reason not in FROM_A_PERSON:
+        return line
+    return replace(line, outcome=Outcome.NOT_RECORDED.value, reason="", recording="", seconds=0.0)
 
 
 class Ledger:
