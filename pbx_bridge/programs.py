@@ -149,10 +149,8 @@ def rule_fault(rule: ApplicationRule) -> str | None:
     if rule.title is not None and (fault := _pattern_fault("title", rule.title)):
         return fault
     for pattern in rule.pause_titles:
-        if fault := _pattern_fault("a pause title", pattern):
+        if fault := pause_title_fault(pattern):
             return fault
-        if re.search(pattern, ""):
-            return "a pause title that fits every title would pause everything: name the payment's window"
     if len(rule.masks) > MAX_MASKS or len(rule.pause_titles) > MAX_PAUSE_TITLES:
         return f"at most {MAX_MASKS} masks and {MAX_PAUSE_TITLES} pause titles for one application"
     if any(mask.width < 1 or mask.height < 1 for mask in rule.masks):
@@ -162,7 +160,18 @@ def rule_fault(rule: ApplicationRule) -> str | None:
     return None
 
 
+def pause_title_fault(pattern: str) -> str | None:
+    """P7: what is wrong with a pause title; None when it can be used."""
+    if fault := _pattern_fault("a pause title", pattern):
+        return fault
+    if re.search(pattern, ""):
+        return "a pause title that fits every title would pause everything: name the payment's window"
+    return None
+
+
 def _pattern_fault(what: str, pattern: str) -> str | None:
+    if not pattern.isprintable():
+        return f"{what} has characters that cannot be printed"
     if len(pattern) > MAX_TITLE_PATTERN:
         return f"{what} is longer than {MAX_TITLE_PATTERN} characters"
     try:

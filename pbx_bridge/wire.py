@@ -44,6 +44,8 @@ MAX_APPLICATIONS: Final = 16
 MAX_MASKS: Final = 16
 """Fields and columns of one window that hold secrets (P7)."""
 MAX_PAUSE_TITLES: Final = 8
+MAX_MASK_EDGE: Final = 16_384
+"""Pixels: windows on several screens are larger than any canvas."""
 MAX_SPOOLED: Final = 8
 """Recordings a workstation may still hold unacknowledged packets of: it makes one at a time."""
 MAX_RECORDINGS_LISTED: Final = 200
@@ -140,10 +142,10 @@ class FarewellReason(StrEnum):
 class Mask:
     """A part of the window that is always neutral (P7), in its pixels; negative x, y count from its far edge."""
 
-    x: Annotated[int, Whole(-MAX_CANVAS, MAX_CANVAS)]
-    y: Annotated[int, Whole(-MAX_CANVAS, MAX_CANVAS)]
-    width: Annotated[int, Whole(1, MAX_CANVAS)]
-    height: Annotated[int, Whole(1, MAX_CANVAS)]
+    x: Annotated[int, Whole(-MAX_MASK_EDGE, MAX_MASK_EDGE)]
+    y: Annotated[int, Whole(-MAX_MASK_EDGE, MAX_MASK_EDGE)]
+    width: Annotated[int, Whole(1, MAX_MASK_EDGE)]
+    height: Annotated[int, Whole(1, MAX_MASK_EDGE)]
 
 
 @dataclass(frozen=True, slots=True)

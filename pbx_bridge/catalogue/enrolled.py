@@ -15,10 +15,10 @@ from functools import partial
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import parse_name
-from pbx_bridge.programs import MAX_TITLE_PATTERN, rule_fault
+from pbx_bridge.programs import pause_title_fault, rule_fault
 from pbx_bridge.training.plans import Application, Mask, Plan, Trainee, Trainer
 from pbx_bridge.training.rules import check_capacity, check_history, check_plan, last_day
-from pbx_bridge.wire import ApplicationRule
+from pbx_bridge.wire import MAX_MASK_EDGE, MAX_MASKS, MAX_PAUSE_TITLES, ApplicationRule
 
 ENDPOINTS_LIMIT = 16
 """Devices of one person: nobody has more phones on a desk."""
@@ -28,10 +28,6 @@ MEMBER_LIMIT = 80
 """Characters of a queue member's name: Asterisk's own limit for a caller's name (AST_MAX_EXTENSION)."""
 PATH_LIMIT, CLASS_LIMIT = 1024, 128
 """Characters of a program's path and of a window's class: those of the wire."""
-MASKS_LIMIT = PAUSE_TITLES_LIMIT = 16
-"""Masks and pause titles of one application: a form has a handful of secret fields."""
-MASK_EDGE_LIMIT = 16_384
-"""Pixels: wider than any desktop."""
 SLOTS_LIMIT = 200
 """Slots of one plan: every working day of its longest time, and room."""
 
@@ -187,33 +183,24 @@ def _application(application: Application) -> Iterator[Fault]:
         )
     ):
         yield Fault(where, f"{fault} (P3)", "Correct it")
-    if len(application.masks) > MASKS_LIMIT or len(application.pause_titles) > PAUSE_TITLES_LIMIT:
-        yield Fault(where, f"more than {MASKS_LIMIT} masks or pause titles (P7)", "Join some of them")
+    if len(application.masks) > MAX_MASKS or len(application.pause_titles) > MAX_PAUSE_TITLES:
+        what = f"more than {MAX_MASKS} masks or {MAX_PAUSE_TITLES} pause titles (P7)"
+        yield Fault(where, what, "Join some of them")
     for mask in application.masks:
         if not _is_mask(mask):
             yield Fault(
                 where,
-                f"a mask is X,Y,WIDTH,HEIGHT in pixels, at most {MASK_EDGE_LIMIT} each, width and height over 0 (P7)",
+                f"a mask is X,Y,WIDTH,HEIGHT in pixels, at most {MAX_MASK_EDGE} each, width and height over 0 (P7)",
                 "Correct --mask",
             )
     for pattern in application.pause_titles:
-        if fault := _pattern_fault(pattern):
-            yield Fault(where, f"pause title: {fault} (P7)", "Correct --pause-title")
+        if fault := pause_title_fault(pattern):
+            yield Fault(where, f"{fault} (P7)", "Correct --pause-title")
 
 
 def _is_mask(mask: Mask) -> bool:
-    inside = abs(mask.x) <= MASK_EDGE_LIMIT and abs(mask.y) <= MASK_EDGE_LIMIT
-    return inside and 0 < mask.width <= MASK_EDGE_LIMIT and 0 < mask.height <= MASK_EDGE_LIMIT
-
-
-def _pattern_fault(pattern: str) -> str | None:
-    if not 0 < len(pattern) <= MAX_TITLE_PATTERN:
-        return f"it must be 1 to {MAX_TITLE_PATTERN} characters"
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        return f"not a regular expression: {error}"
-    return None
+    inside = abs(mask.x) <= MAX_MASK_EDGE and abs(mask.y) <= MAX_MASK_EDGE
+    return inside and 0 < mask.width <= MAX_MASK_EDGE and 0 < mask.height <= MAX_MASK_EDGE
 
 
 def _plan(plan: Plan, enrolled: Enrolled) -> Iterator[Fault]:
