@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
+from pbx_bridge.calls.events import PauseBy
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S, PAYMENT_TAIL_NS
 from pbx_bridge.ids import ChannelId, RecordingId
@@ -193,3 +199,80 @@ def test_what_software_announced_follows_the_customer_too() -> None:
     assert "StartCapture" not in story.kinds()
     story.also(story.desk.payment_asked(ALICE, 2 * AT, began=False) or [])
     assert "StartCapture" in fires(story, second)
+
+
+class Clockwork:
+    """A recorded call whose timers fire when they are due; what is ordered is what is done."""
+
+    def __init__(self) -> None:
+        self.story, self.now_ns = recording(), AT
+        self.filming, self.stopped = True, False
+        self.due: dict[str, int] = {}
+        self.sources: set[PauseBy] = set()
+        self.silent_until_ns = 0
+
+    def _obey(self) -> None:
+        for order in self.story.orders:
+            match order:
+                case co.SetTimer(_, timer, at_ns):
+                    self.due[timer] = at_ns
+                case co.CancelTimer(_, timer):
+                    self.due.pop(timer, None)
+                case co.PauseCapture():
+                    self.filming = False
+                case co.ResumeCapture():
+                    self.filming = True
+                case co.StopCapture():
+                    self.filming, self.stopped = False, True
+        self.story.orders.clear()
+        if self.sources or self.now_ns < self.silent_until_ns:
+            assert not self.filming, "P7"
+
+    def say(self, by: PauseBy, began: bool) -> None:
+        if self.sources == {by} and not began:
+            self.silent_until_ns = self.now_ns + PAYMENT_TAIL_NS
+        (self.sources.add if began else self.sources.discard)(by)
+        if by is PauseBy.WINDOW:
+            self.story.also(self.story.desk.payment_shown(REC, self.now_ns, began=began))
+        elif by is PauseBy.REQUEST:
+            self.story.also(self.story.desk.payment_asked(ALICE, self.now_ns, began=began) or [])
+        else:
+            self.story >> (fa.PaymentBegan if began else fa.PaymentEnded)(self.now_ns, CUSTOMER)
+        self._obey()
+
+    def hold(self, held: bool) -> None:
+        self.story >> (fa.Held if held else fa.Unheld)(self.now_ns, AGENT)
+        self._obey()
+
+    def wait(self, ns: int) -> None:
+        until_ns = self.now_ns + ns
+        while due := sorted((at, timer) for timer, at in self.due.items() if at <= until_ns):
+            self.now_ns, timer = due[0]
+            del self.due[timer]
+            self.story.also(self.story.desk.timer(AGENT, timer, self.now_ns))
+            self._obey()
+        self.now_ns = until_ns
+        self._obey()
+
+
+steps = st.one_of(
+    st.tuples(st.just("say"), st.sampled_from(list(PauseBy)), st.booleans()),
+    st.tuples(st.just("hold"), st.booleans()),
+    st.tuples(st.just("wait"), st.integers(0, 2 * PAYMENT_TAIL_NS)),
+    st.tuples(st.just("wait"), st.integers(0, 2 * LIMIT_NS)),
+)
+
+
+@given(st.lists(steps, max_size=30))
+def test_whoever_says_what_in_any_order_nothing_is_filmed_while_anybody_says_payment(
+    script: list[tuple[str, Any]],
+) -> None:
+    """And once nobody does, it is filmed again, or was ended by the time-out."""
+    call = Clockwork()
+    for do, *what in script:
+        getattr(call, do)(*what)
+    for by in PauseBy:
+        call.say(by, False)
+    call.hold(False)
+    call.wait(PAYMENT_TAIL_NS)
+    assert call.filming is not call.stopped

@@ -45,7 +45,7 @@ SETTLE_S = 10.0
 """From the last hang-up to the ledger's line: one second for the last pictures, some for a machine that does more."""
 REDIALS_S = 20.0
 """A bridge or a PBX that was started again: reconnects, first heartbeat, the station's link."""
-PAYMENT_PAUSE_S = 15
+PAYMENT_PAUSE_S = 25
 """Time-out of a payment's pause: longer than any of the scenes needs, short enough to wait for."""
 PAUSE_TITLE = "Card payment"
 """A window of the order desk with this title pauses everything (P7)."""

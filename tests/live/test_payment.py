@@ -88,7 +88,7 @@ async def test_a_payment_line_is_not_recorded(house: House) -> None:
     assert set(house.kept()) == kept
 
 
-@scene(lasts_s=18)
+@scene(lasts_s=32)
 async def test_a_payment_nobody_ends_ends_the_recording_where_it_began(house: House) -> None:
     async with house.stage() as stage:
         talking, calling = await stage.connect(await stage.agent(), await stage.customer(), "142")
