@@ -1,6 +1,7 @@
 """`pbx-bridge request`: what persons concerned asked for, with its deadline; erasure, restriction and copies (P23).
 
-A copy for a customer is sealed to their own key and needs an approver's grant: nobody here can listen to it.
+A customer is found by number and day; the number leaves here only as a keyed hash. A copy for a customer is sealed to
+their own key and needs an approver's grant: nobody here can listen to it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx_bridge.app_own import erased
-from pbx_bridge.app_parts import catalogue_of
+from pbx_bridge.app_parts import catalogue_of, number_lists_of
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.rights_wire import OpenRequest
 from pbx_bridge.archive.witness import Witness
@@ -26,6 +27,7 @@ from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.rights.rules import SOON_DAYS
+from pbx_bridge.telephony.numbers import hashes
 from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import fingerprint
 from pbx_bridge.wire_rights import Closing, Party, Right, RightsRequest
@@ -43,7 +45,9 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
     def open_(
         right: Annotated[Right, typer.Argument(help="What they ask for.")],
         trainee: Annotated[str, typer.Option(help="The trainee who asks.")] = "",
-        recording: Annotated[list[str] | None, typer.Option(help="The customer's recording, its id.")] = None,
+        number: Annotated[str, typer.Option(help="The number of the customer who asks; - asks for it.")] = "",
+        day: Annotated[str, typer.Option(help="The day of the customer's call, as 2026-11-24.")] = "",
+        recording: Annotated[list[str] | None, typer.Option(help="Or the recording's id.")] = None,
         key: Annotated[str, typer.Option(help="The customer's own age key, age1…: copies go to it.")] = "",
         until: Annotated[str, typer.Option(help="The last day of a restriction.")] = "",
         as_json: AsJson = False,
@@ -51,8 +55,12 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
         """Note a request; erasure is done at once. Example: pbx-bridge request open access --trainee alice"""
         site = config()
         given = [RecordingId(parse_recording_id(one)) for one in recording or ()]
-        if bool(trainee) == bool(given):
-            raise OperatorError("who asks?", where="request open", do="Give --trainee or --recording")
+        if bool(trainee) == bool(number or given):
+            raise OperatorError(
+                "who asks?", where="request open", do="Give --trainee, or --number and --day, or --recording"
+            )
+        if number:
+            given += _customers(site, number, _day(day, "--day"))
         party = Party.TRAINEE if trainee else Party.CUSTOMER
         if party is Party.CUSTOMER and right is Right.ACCESS and not key:
             raise OperatorError(
@@ -137,6 +145,20 @@ def _copy(site: Config, ask: Ask, request: str, recording: RecordingId, to: Path
         finally:
             os.close(handle)
     return path
+
+
+def _customers(site: Config, number: str, day: date) -> list[RecordingId]:
+    """The recordings of this day's calls with a number, by its keyed hashes. Raises: OperatorError when there are none."""
+    written = typer.prompt("Number", hide_input=True) if number == "-" else number
+    recordings = catalogue_of(site).recordings
+    readings = hashes(number_lists_of(site).key, written)
+    found = [noted.recording for reading in readings for noted in recordings.of_customer(reading, day)]
+    if not found:
+        raise OperatorError(
+            "no recording of a call with this number on this day",
+            do="Check both; what was destroyed is found no more: then answer that nothing is kept",
+        )
+    return found
 
 
 def _kept(request: RightsRequest) -> bool:

@@ -17,9 +17,13 @@ from typer.testing import CliRunner
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.witness import Witness
+from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.cli_requests import commands
 from pbx_bridge.config import Config
-from pbx_bridge.ids import RecordingId
+from pbx_bridge.ids import RecordingId, TraineeId
+from pbx_bridge.telephony.number_lists import NumberLists
+from pbx_bridge.telephony.numbers import number_hash
 from pbx_bridge.wire_portal import Act, Deed, fingerprint
 from pbx_bridge.wire_rights import grant_text
 from tests.archive.house import House, house, manifest, opened_by_age
@@ -139,3 +143,22 @@ async def test_a_customers_copy_needs_their_key(site: Site) -> None:
 
 def _day_in(*, days: int) -> str:
     return (datetime.now().astimezone() + timedelta(days=days)).date().isoformat()
+
+
+async def test_a_customer_is_found_by_number_and_day_and_the_number_lies_nowhere(site: Site) -> None:
+    """However it is written. The control: another number, another day, find nothing."""
+    catalogue = Catalogue.open(site.home.folder / "catalogue.db")
+    key = NumberLists(site.home.folder / "numbers").key
+    began = int(datetime.now().astimezone().timestamp())
+    hashed = number_hash(key, "+33 6 12 34 56 78")
+    catalogue.recordings.note(Noted(site.recording, TraineeId("alice"), "call", "party", hashed, began))
+    catalogue.close()
+    mine = ("--key", str(X25519Identity.generate().recipient()))
+    for number, days in (("0612345679", 0), ("0612345678", 1)):
+        none = await site.request("open", "access", "--number", number, "--day", _day_in(days=days), *mine)
+        assert "no recording of a call with this number" in str(none.exception)
+    made = await site.asked("open", "access", "--number", "0612345678", "--day", _day_in(days=0), *mine)
+    assert made["recordings"] == [site.recording]
+    files = [path for path in site.home.folder.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"12345678" in path.read_bytes()]
+    assert [path for path in files if hashed.encode() in path.read_bytes()]
