@@ -106,10 +106,10 @@ class House:
         self.proposed: list[str] = []
         """Texts of the plans and capacities this site has."""
 
-    async def start_keeper(self) -> None:
+    async def start_keeper(self, within_s: float = START_WITHIN_S) -> None:
         """Starts the keeper's process and introduces the recorder."""
         self.keeper = self._started()
-        await self.link.wait_ready(START_WITHIN_S)
+        await self.link.wait_ready(within_s)
         self.keeper_recipient = await self.link.introduce(self.recorder.public)
 
     async def restart_keeper(self) -> None:

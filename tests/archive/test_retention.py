@@ -339,13 +339,13 @@ class TimedHouse(House):
     now = NOON
     server: KeeperServer
 
-    async def start_keeper(self) -> None:
+    async def start_keeper(self, within_s: float = 20.0) -> None:
         me = frozenset({os.getuid()})
         settings = KeeperSettings(self.folder / "keeper", self.socket, Keeping(), me, me)
         self.socket.parent.mkdir(exist_ok=True)
         self.server = open_keeper(settings, lambda: self.now, lambda: self.now)
         threading.Thread(target=self.server.serve, daemon=True).start()
-        await self.link.wait_ready(20)
+        await self.link.wait_ready(within_s)
         self.keeper_recipient = await self.link.introduce(self.recorder.public)
 
     async def made(self, content: bytes) -> RecordingId:

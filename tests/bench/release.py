@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,8 @@ from pbx_bridge.age import X25519Identity, X25519Recipient, make_header, new_fil
 from pbx_bridge.archive.book import Did, Note
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import RecorderKey
-from pbx_bridge.ids import RecordingId
+from pbx_bridge.archive.rules import Keeping, not_after
+from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_json import canonical, write_fields
 from pbx_bridge.wire_portal import Purpose, Role
 from tests.archive.house import House, manifest
@@ -31,6 +33,7 @@ RECORDINGS: Final = 100_000
 OPENS: Final = 2_000
 TRAINEES: Final = 200
 ALICE: Final = "alice"
+START_WITHIN_S: Final = 120.0
 
 
 def fill(
@@ -41,18 +44,26 @@ def fill(
     shared = seal_bytes(str(X25519Identity.generate()).encode(), [recipient])
     header = make_header(new_file_key(), [X25519Identity.generate().recipient()]).hex()
     now = int(time.time())
+    template = manifest().sealed("ab" * 32, 1_000_000, 300_000)
     with open(keeper / "book.jsonl", "ab") as book:
         for number in range(total):
             mine = number < hers
             trainee = ALICE if mine else f"t{number % TRAINEES:03}"
-            described = manifest(trainee=trainee, start=now - number % 86_400)
+            start = now - number % 86_400
+            described = replace(
+                template,
+                recording=new_recording_id(),
+                trainee=TraineeId(trainee),
+                start=start,
+                not_after=not_after(start, Keeping()),
+            )
             key, its_header = shared, header
             if mine:
                 identity = X25519Identity.generate()
                 key = seal_bytes(str(identity).encode(), [recipient])
                 its_header = make_header(new_file_key(), [identity.recipient()]).hex()
                 names.append(described.recording)
-            entry = Entry(recorder.sign(described.sealed("ab" * 32, 1_000_000, 300_000)), its_header)
+            entry = Entry(recorder.sign(described), its_header)
             path = keeper / "keystore" / f"{described.recording}.json"
             path.write_bytes(canonical(write_fields(entry)))
             path.with_suffix(".key").write_bytes(key)
@@ -68,6 +79,12 @@ async def timed(work: Callable[[], Awaitable[object]]) -> float:
     return (time.perf_counter() - started) * 1_000
 
 
+def resident_mib(pid: int) -> float:
+    """Of the process, as the kernel counts it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1_024
+
+
 async def measure(folder: Path, recordings: int, opens: int) -> list[Figure]:
     home = House(folder)
     alice = X25519Identity.generate()
@@ -81,7 +98,9 @@ async def measure(folder: Path, recordings: int, opens: int) -> list[Figure]:
         filled = time.perf_counter()
         names = fill(home.folder / "keeper", home.recorder, home.keeper_recipient, recordings, opens)
         print(f"{recordings} recordings written in {time.perf_counter() - filled:.0f} s", flush=True)
-        started_ms = await timed(home.start_keeper)
+        started_ms = await timed(lambda: home.start_keeper(START_WITHIN_S))
+        assert home.keeper is not None
+        resident = resident_mib(home.keeper.pid)
         token = (await home._prove_with(alice, Purpose.SESSION, None, None)).token
         release_ms = [
             await timed(lambda name=name: home.link.open(token, name, "bench"))  # type: ignore[misc]
@@ -107,7 +126,8 @@ async def measure(folder: Path, recordings: int, opens: int) -> list[Figure]:
         Figure("backlog", "ms", backlog_ms, ""),
         Figure("purge, nothing due (each hour)", "ms", purge_ms, ""),
         Figure("count (each day)", "ms", count_ms, ""),
-        Figure("keeper's start", "ms", [started_ms], "<= 60000"),
+        Figure("keeper's start", "s", [started_ms / 1_000], "<= 60"),
+        Figure("keeper's memory", "MiB", [resident], ""),
     ]
 
 
