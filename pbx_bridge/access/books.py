@@ -30,9 +30,9 @@ def read_book(path: Path, kind: type[T], key: bytes) -> T | None:
         whole = path.read_bytes()
     except FileNotFoundError:
         return None
-    text, mac = whole[: -_MAC_CHARS - 2], whole[-_MAC_CHARS - 1 : -1]
+    text, genuine = opened(path.name, whole, key)
     try:
-        if not hmac.compare_digest(mac, _mac(path, text, key)):
+        if not genuine:
             raise Malformed("it is not as this keeper wrote it: edited, cut, or of another keeper or version")
         return read_fields(kind, read_object(text))
     except Malformed as error:
@@ -45,9 +45,19 @@ def read_book(path: Path, kind: type[T], key: bytes) -> T | None:
 
 def write_book(path: Path, book: Any, key: bytes) -> None:
     """Replaces the book: after a crash the old or the new one stands there. Raises: OSError."""
-    text = canonical(write_fields(book))
-    write_whole(path, text + b"\n" + _mac(path, text, key) + b"\n")
+    write_whole(path, closed(path.name, canonical(write_fields(book)), key))
 
 
-def _mac(path: Path, text: bytes, key: bytes) -> bytes:
-    return hmac.new(key, path.name.encode() + b"\0" + text, hashlib.sha256).hexdigest().encode()
+def closed(name: str, text: bytes, key: bytes) -> bytes:
+    """The file of this name with this one-line text."""
+    return text + b"\n" + _mac(name, text, key) + b"\n"
+
+
+def opened(name: str, whole: bytes, key: bytes) -> tuple[bytes, bool]:
+    """The text in such a file, and whether it is as it was closed."""
+    text, mac = whole[: -_MAC_CHARS - 2], whole[-_MAC_CHARS - 1 : -1]
+    return text, hmac.compare_digest(mac, _mac(name, text, key))
+
+
+def _mac(name: str, text: bytes, key: bytes) -> bytes:
+    return hmac.new(key, name.encode() + b"\0" + text, hashlib.sha256).hexdigest().encode()

@@ -97,7 +97,7 @@ def open_keeper(
     keeper = Keeper(
         Parts(
             identity=identity,
-            store=KeyStore(folder / "keystore"),
+            store=KeyStore(folder / "keystore", key),
             book=Book(folder / "book.jsonl"),
             audit=open_log(folder),
             people=People(folder / "people.json", key),

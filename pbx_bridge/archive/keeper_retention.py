@@ -135,6 +135,8 @@ class RetentionSide:
             if known is None or known[0] is not entry:
                 put_at = self._book.recorded.get(manifest.recording)
                 kept = Kept(manifest, put_at, entry.reviewed_at, entry.suspended_until)
+                if self._store.is_edited(manifest.recording):
+                    kept = Kept(manifest, put_at, None, None)
                 known = entry, falls_due(kept, self._room.parts.keeping)
             self._due[manifest.recording] = known
             yield known[1]

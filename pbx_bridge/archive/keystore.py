@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+from pbx_bridge.access.books import closed, opened
 from pbx_bridge.archive.backlog import Backlog
 from pbx_bridge.archive.manifest import Manifest, decode
 from pbx_bridge.archive.retention import Stamp
@@ -47,6 +48,8 @@ class Entry:
     """Payload digest of the file the keeper rebuilt and whose manifest it awaits."""
 
 
+_OPEN: Final = b"edited"
+"""No keeper's key: what it closes is not closed."""
 _ADDED: Final[dict[str, object]] = {"reviewed_at": None, "suspended_until": None, "restricted_until": None}
 """Fields an entry written by an earlier version does not have."""
 
@@ -54,17 +57,19 @@ _ADDED: Final[dict[str, object]] = {"reviewed_at": None, "suspended_until": None
 class KeyStore:
     """The folder, read whole at start: an entry has about 1 KiB."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises: OperatorError naming an entry that cannot be read."""
+    def __init__(self, folder: Path, key: bytes) -> None:
+        """`key` closes the entries (access/books.py). Raises: OperatorError naming an entry that cannot be read."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self._close_key = folder, key
+        self._edited: set[RecordingId] = set()
         self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
         self.backlog = Backlog()
         self._of: dict[str, set[RecordingId]] = {}
         """Short name -> the recordings in whose manifest it stands, as trainee or trainer."""
         for path in sorted(folder.glob("*.json")):
             try:
-                entry = read_fields(Entry, _ADDED | read_object(path.read_bytes()))
+                text, genuine = opened(path.name, path.read_bytes(), key)
+                entry = read_fields(Entry, _ADDED | read_object(text))
                 manifest = decode(entry.signed.text)
             except ValueError as error:
                 raise OperatorError(
@@ -72,6 +77,8 @@ class KeyStore:
                 ) from None
             if path.stem != manifest.recording:
                 raise OperatorError("it holds another recording's entry", where=str(path))
+            if not genuine:
+                self._edited.add(manifest.recording)
             self._remember(entry, manifest)
 
     def __len__(self) -> int:
@@ -103,8 +110,19 @@ class KeyStore:
             raise
 
     def replace(self, recording: RecordingId, entry: Entry) -> None:
-        write_whole(self.folder / f"{recording}.json", canonical(write_fields(entry)))
+        name = f"{recording}.json"
+        key = (
+            _OPEN if self.is_edited(recording) else self._close_key
+        )  # what was edited stays so, whatever is changed since
+        write_whole(self.folder / name, closed(name, canonical(write_fields(entry)), key))
         self._remember(entry, decode(entry.signed.text))
+
+    def is_edited(self, recording: RecordingId) -> bool:
+        """Whether the entry is not as the keeper wrote it: somebody may have handed over, reviewed or suspended it by hand.
+
+        What it says still counts for destroying; nothing opens by it.
+        """
+        return recording in self._edited
 
     def of_person(self, name: str) -> list[tuple[Entry, Manifest]]:
         """The entries in whose manifest this short name stands, read but not verified."""

@@ -20,6 +20,7 @@ from pbx_bridge.access.approvals import approval
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import AuditUnwritable, open_log
 from pbx_bridge.access.audit_check import check
+from pbx_bridge.access.books import book_key
 from pbx_bridge.access.people import People
 from pbx_bridge.access.proof import ProofError, answer
 from pbx_bridge.age import (
@@ -36,12 +37,13 @@ from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_process import Recorders
 from pbx_bridge.archive.keeper_room import Parts
-from pbx_bridge.archive.keystore import KeyStore
+from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping
 from pbx_bridge.archive.timekeeper import Timekeeper
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
+from pbx_bridge.wire_json import canonical
 from pbx_bridge.wire_portal import Deed, Purpose, Refused, Role
 from pbx_bridge.wire_proof import hand_over_statement, new_seed, public_key, sign
 from tests.archive.house import manifest, plan_behind
@@ -74,7 +76,7 @@ class Desk:
 
     def open(self) -> None:
         """The keeper as it starts, from what lies on the disk."""
-        self.store = KeyStore(self.folder / "keystore")
+        self.store = KeyStore(self.folder / "keystore", book_key(str(self.identity)))
         self.book = Book(self.folder / "book.jsonl")
         self.people = People(self.folder / "people.json")
         self.approved = Approved(self.folder / "approvals.json")
@@ -152,6 +154,11 @@ class Desk:
         with pytest.raises(Refused) as refused:
             self.keeper.handle(request)
         return refused.value
+
+    def keeper_entry(self, recording: RecordingId) -> Entry:
+        found = self.store.find(recording)
+        assert found is not None
+        return found[0]
 
     def audited(self) -> list[tuple[str, str, str, str]]:
         """(who, act, outcome, reason) of every record."""
@@ -383,17 +390,37 @@ def test_an_edited_entry_opens_for_nobody(desk: Desk) -> None:
     recording = desk.record().recording
     desk.keeper.handle(wire.HandOver(recording, "alice"))
     path = desk.folder / "keystore" / f"{recording}.json"
-    entry = json.loads(path.read_text())
+    entry, mac = json.loads(path.read_text().splitlines()[0]), path.read_text().splitlines()[1]
     text = entry["signed"]["text"]
     desk.join("carla", Role.TRAINER, CARLA)
     for edited in (text.replace('"bruno"', '"carla"'), text.replace('"alice"', '"carla"')):
         entry["signed"]["text"] = edited
-        path.write_text(json.dumps(entry))
+        path.write_text(f"{canonical(entry).decode()}\n{mac}\n")
         desk.open()
         for name, identity in (("carla", CARLA), ("bruno", BRUNO)):
             token = desk.join(name, Role.TRAINER, identity).token
             assert desk.refused(wire.Open(token, recording, "review")).word == "unknown"
             assert desk.ask(wire.List(token), words.Items).items == ()
+
+
+def test_a_hand_over_written_by_hand_opens_for_nobody(desk: Desk) -> None:
+    """P18: somebody ends the trainee's first hours in the key store's file, or says it was reviewed, or keeps it."""
+    recording = desk.record().recording
+    path = desk.folder / "keystore" / f"{recording}.json"
+    whole = path.read_text()
+    bruno = desk.join("bruno", Role.TRAINER, BRUNO)
+    assert desk.refused(wire.Open(bruno.token, recording, "review")).word == "trainee-first"
+    for name in ("handed_over_at", "reviewed_at", "suspended_until"):
+        path.write_text(whole.replace(f'"{name}":null', f'"{name}":{NOON + 1}'))
+        assert path.read_text() != whole
+        for _ in range(2):  # nor after the keeper itself has written it again
+            desk.open()
+            assert desk.refused(wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "unknown"
+            assert desk.ask(wire.List(desk.prove(BRUNO).token), words.Items).items == ()
+            desk.store.replace(recording, desk.keeper_entry(recording))
+    path.write_text(whole)
+    desk.open()
+    assert desk.refused(wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "trainee-first"
 
 
 def test_another_recordings_manifest_does_not_fit(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
+from pbx_bridge.wire_json import canonical
 from pbx_bridge.wire_portal import Refused, Role
 from tests.archive.house import House, manifest, opened_by_age
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, RECORDER, Desk
@@ -114,12 +115,13 @@ def test_an_edited_entry_lives_no_longer(desk: Desk) -> None:
     """Somebody moves the start and the end of a manifest into the future by hand: the book knows when it was put."""
     recording = desk.record().recording
     path = desk.folder / "keystore" / f"{recording}.json"
-    entry = json.loads(path.read_text())
+    entry, mac = json.loads(path.read_text().splitlines()[0]), path.read_text().splitlines()[1]
     later = NOON + 100 * DAY_S
     edited = replace(manifest(recording, start=later), not_after=not_after(later, Keeping()))
     entry["signed"]["text"] = RECORDER.sign(edited).text
     entry["reviewed_at"] = later
-    path.write_text(json.dumps(entry))
+    entry["suspended_until"] = later
+    path.write_text(f"{canonical(entry).decode()}\n{mac}\n")
     desk.open()
     desk.now = UNREVIEWED_AT
     assert purged(desk) == {recording: "unreviewed"}

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pbx_bridge.access.books import book_key, closed
 from pbx_bridge.age import X25519Identity, X25519Recipient, make_header, new_file_key, seal_bytes
 from pbx_bridge.archive.book import Did, Note
 from pbx_bridge.archive.keystore import Entry
@@ -45,6 +46,7 @@ def fill(
     header = make_header(new_file_key(), [X25519Identity.generate().recipient()]).hex()
     now = int(time.time())
     template = manifest().sealed("ab" * 32, 1_000_000, 300_000)
+    close_key = book_key((keeper / "keeper.key").read_text().strip())
     with open(keeper / "book.jsonl", "ab") as book:
         for number in range(total):
             mine = number < hers
@@ -65,7 +67,7 @@ def fill(
                 names.append(described.recording)
             entry = Entry(recorder.sign(described), its_header)
             path = keeper / "keystore" / f"{described.recording}.json"
-            path.write_bytes(canonical(write_fields(entry)))
+            path.write_bytes(closed(path.name, canonical(write_fields(entry)), close_key))
             path.with_suffix(".key").write_bytes(key)
             note = Note(described.start, Did.RECORDED, described.recording)
             book.write(canonical(write_fields(note)) + b"\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -219,10 +219,9 @@ def test_a_restriction_without_a_fitting_end_is_refused(site: Site, until: int |
 def test_a_restart_keeps_what_requests_keep(site: Site) -> None:
     recording = site.desk.record().recording
     request = site.opened(Right.RESTRICTION, recording, until=NOON + 20 * DAY_S)
-    entry = site.desk.folder / "keystore" / f"{recording}.json"
-    edited = entry.read_text().replace(f'"restricted_until":{request.until}', '"restricted_until":null')
-    assert edited != entry.read_text()
-    entry.write_text(edited)
+    entry = site.desk.keeper_entry(recording)
+    assert entry.restricted_until == request.until
+    site.desk.store.replace(recording, replace(entry, restricted_until=None))
     site.desk.open()
     token = site.desk.prove(ALICE).token
     assert site.desk.refused(wire.Open(token, recording, "")).word == "restricted"
