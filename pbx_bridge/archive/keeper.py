@@ -52,7 +52,6 @@ class Keeper:
             wire.Finish: recorder.finish,
             wire.Destroy: retention.destroy,
             wire.Purge: retention.purge,
-            wire.Suspend: retention.suspend,
             wire.Pulse: retention.pulse,
             wire.ConfirmClock: retention.confirm_clock,
             wire.Reconcile: retention.reconcile,

@@ -95,10 +95,6 @@ class KeeperLink:
         """P20: a person compared the clock with another one."""
         await self._ask(wire.ConfirmClock(), wire.Done)
 
-    async def suspend(self, recording: RecordingId, until: int) -> None:
-        """P20: nothing destroys it before `until` except its ceiling and a person's objection."""
-        await self._ask(wire.Suspend(recording, until), wire.Done)
-
     async def reconcile(self) -> wire.Reconciled:
         return await self._ask(wire.Reconcile(), wire.Reconciled, PURGE_WITHIN_S)
 

@@ -106,7 +106,7 @@ def open_keeper(
             clock=clock,
             time=Timekeeper(folder / "clock.json", clock, uptime_s),
             keeping=settings.keeping,
-            requests=RequestBook(folder / "requests.json"),
+            requests=RequestBook(folder / "requests.json", key),
             session_needed=settings.session_needed,
         )
     )

@@ -204,13 +204,6 @@ class RetentionSide:
         except OSError as error:
             log.error("the key store could not be stamped", why=error.strerror)
 
-    def suspend(self, request: wire.Suspend) -> wire.Done:
-        """P20: an open request keeps it from being destroyed until then, never past the ceiling; 0 ends that."""
-        entry, _ = self._room.entry(request.recording)
-        self._room.record(Access(ADMINISTRATOR, "suspend", request.recording))
-        self._store.replace(request.recording, replace(entry, suspended_until=request.until or None))
-        return wire.Done()
-
     # -- the count ----------------------------------------------------------------------------------------------
 
     def reconcile(self, request: wire.Reconcile) -> wire.Reconciled:

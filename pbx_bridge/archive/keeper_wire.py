@@ -137,14 +137,6 @@ class ConfirmClock:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspend:
-    """P20: an open request keeps it from being destroyed until then (0: no longer), never past the ceiling."""
-
-    recording: Annotated[RecordingId, RECORDING]
-    until: Annotated[int, UNIX]
-
-
-@dataclass(frozen=True, slots=True)
 class Reconcile:
     """Count: recorded - destroyed = present."""
 
@@ -474,7 +466,6 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "purge": Purge,
     "pulse": Pulse,
     "confirm-clock": ConfirmClock,
-    "suspend": Suspend,
     "reconcile": Reconcile,
     "ask": Ask,
     "held": Held,

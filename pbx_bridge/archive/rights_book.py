@@ -11,10 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from pbx_bridge.access.books import read_book, write_book
 from pbx_bridge.archive.rules import DAY_S
-from pbx_bridge.durable import write_whole
-from pbx_bridge.errors import OperatorError
-from pbx_bridge.wire_json import Malformed, canonical, read_fields, read_object, write_fields
 from pbx_bridge.wire_rights import MAX_REQUESTS, RightsRequest, RightsRequests
 
 KEPT_DAYS: Final = 366
@@ -23,18 +21,12 @@ KEPT_DAYS: Final = 366
 class RequestBook:
     """`requests.json` in the keeper's folder; without a path it lives in memory."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Raises: OperatorError when the file cannot be read."""
-        self._path = path
-        self._requests: dict[str, RightsRequest] = {}
-        if path is not None and path.exists():
-            try:
-                book = read_fields(RightsRequests, read_object(path.read_bytes()))
-            except Malformed as error:
-                raise OperatorError(
-                    str(error), where=str(path), do="Restore it from the keeper's backup"
-                ) from None
-            self._requests = {request.id: request for request in book.requests}
+    def __init__(self, path: Path | None = None, key: bytes = b"") -> None:
+        """`key` closes the file (access/books.py): nobody grants by editing it. Raises: OperatorError when it is not as the
+        keeper left it."""
+        self._path, self._key = path, key
+        book = None if path is None else read_book(path, RightsRequests, key)
+        self._requests = {request.id: request for request in book.requests} if book is not None else {}
 
     def __iter__(self) -> Iterator[RightsRequest]:
         """Oldest first."""
@@ -56,7 +48,7 @@ class RequestBook:
             one.id: one for one in self._requests.values() if one.closed_at is None or one.closed_at > oldest
         } | {request.id: request}
         if self._path is not None:
-            write_whole(self._path, canonical(write_fields(RightsRequests(tuple(kept.values())))))
+            write_book(self._path, RightsRequests(tuple(kept.values())), self._key)
         self._requests = kept
 
     def change(self, request: RightsRequest, now: int, **fields: object) -> RightsRequest:

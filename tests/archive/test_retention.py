@@ -17,6 +17,7 @@ import pytest
 from pbx_bridge import wire_portal as words
 from pbx_bridge.app_retention import Retention, last_count
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.book import KEPT_DAYS, Book
 from pbx_bridge.archive.keeper_process import KeeperSettings, open_keeper
 from pbx_bridge.archive.keeper_server import KeeperServer
@@ -28,6 +29,7 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_json import canonical
 from pbx_bridge.wire_portal import Refused, Role
+from pbx_bridge.wire_rights import Party, Right
 from tests.archive.house import House, manifest, opened_by_age
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, RECORDER, Desk
 
@@ -127,9 +129,14 @@ def test_an_edited_entry_lives_no_longer(desk: Desk) -> None:
     assert purged(desk) == {recording: "unreviewed"}
 
 
+def restriction(recording: RecordingId, until: int) -> rights_wire.OpenRequest:
+    """A request that keeps it until then."""
+    return rights_wire.OpenRequest(Right.RESTRICTION, Party.CUSTOMER, "", (recording,), "", until)
+
+
 def test_what_suspends_destruction_opens_nothing_and_ends(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.Suspend(recording, NOON + 40 * DAY_S))
+    desk.keeper.handle(restriction(recording, NOON + 40 * DAY_S))
     desk.open()
     desk.now = NOON + 40 * DAY_S - 1
     assert purged(desk) == {}
@@ -137,12 +144,11 @@ def test_what_suspends_destruction_opens_nothing_and_ends(desk: Desk) -> None:
     assert desk.refused(wire.Open(token, recording, "own")).word == "expired"
     desk.now += 1
     assert purged(desk) == {recording: "unreviewed"}
-    assert desk.refused(wire.Suspend(new_recording_id(), desk.now)).word == "unknown"
 
 
 def test_nothing_suspends_an_objection(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.Suspend(recording, NOON + 40 * DAY_S))
+    desk.keeper.handle(restriction(recording, NOON + 40 * DAY_S))
     desk.keeper.handle(wire.Destroy(recording, "objection"))
     assert not key(desk, recording).exists()
 

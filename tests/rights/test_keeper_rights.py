@@ -14,6 +14,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_rights import Order
 from pbx_bridge.archive.rules import DAY_S, KEEP_CEILING_DAYS
+from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, new_recording_id
 from pbx_bridge.media.voice import Side
 from pbx_bridge.rights.rules import due_at
@@ -225,6 +226,18 @@ def test_a_restart_keeps_what_requests_keep(site: Site) -> None:
     site.desk.open()
     token = site.desk.prove(ALICE).token
     assert site.desk.refused(wire.Open(token, recording, "")).word == "restricted"
+
+
+def test_a_grant_written_by_hand_keeps_the_keeper_from_starting(site: Site) -> None:
+    """P22. The control: the book as the keeper left it is read."""
+    site.opened(Right.ACCESS, site.desk.record().recording)
+    path = site.desk.folder / "requests.json"
+    site.desk.open()
+    edited = path.read_text().replace('"granted_by":""', '"granted_by":"carla"')
+    assert edited != path.read_text()
+    path.write_text(edited)
+    with pytest.raises(OperatorError, match="not as this keeper wrote it"):
+        site.desk.open()
 
 
 def test_erasure_destroys_at_once_and_nothing_of_another(site: Site) -> None:
