@@ -23,7 +23,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command(argument: str) -> None:
     done = run(argument)
     assert done.returncode == 0
-    assert re.findall(r"^  (\w+)", done.stdout, re.MULTILINE) == ["demo", "test", "lint", "bench"]
+    assert re.findall(r"^  (\w+)", done.stdout, re.MULTILINE) == ["demo", "test", "lint", "bench", "mutate"]
 
 
 @pytest.mark.parametrize("arguments", [("dmeo",), ("demo", "--seconds", "soon"), ("demo", "--secnods", "20")])

@@ -1,0 +1,196 @@
+"""Which tests are asked about which function, the quickest first: the first that fails ends the asking.
+
+A function of a core is asked of its core's own tests. What joins the parts of the running bridge, or needs a screen or an
+Asterisk, is LIVE: its tests take minutes and are asked with `--live`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from tests.mutate.rules import RuleFunction
+
+KEEPER: Final = (
+    "tests/archive/test_keeper.py",
+    "tests/archive/test_keeper_approvals.py",
+    "tests/access/test_pairs.py",
+)
+CALLS: Final = (
+    "tests/calls/test_session.py",
+    "tests/calls/test_frozen.py",
+    "tests/calls/test_payment.py",
+    "tests/calls/test_lists.py",
+    "tests/calls/test_room.py",
+    "tests/calls/test_promises.py",
+)
+PORTAL: Final = (
+    "tests/trainer/test_portal.py",
+    "tests/trainer/test_fetch.py",
+    "tests/trainer/test_booking.py",
+)
+CALLS_LIVE: Final = (
+    "tests/live/test_plain_calls.py",
+    "tests/live/test_desk.py",
+    "tests/live/test_refusals.py",
+    "tests/faults/test_audit.py",
+    "tests/faults/test_disk.py",
+    "tests/faults/test_clock.py",
+)
+TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    (r"pbx_bridge/access/(approvals|people)\.py", ("tests/access/test_approvals.py", *KEEPER)),
+    (r"pbx_bridge/access/roles\.py::audit_refusal", ("tests/access/test_audit_reading.py",)),
+    (r"pbx_bridge/access/roles\.py", ("tests/access/test_roles.py", *KEEPER)),
+    (r"pbx_bridge/access/audit_check\.py", ("tests/access/test_audit_check.py",)),
+    (r"pbx_bridge/access/audit\w*\.py", ("tests/access/test_audit.py", "tests/access/test_audit_check.py")),
+    (r"pbx_bridge/app_notices\.py", ("tests/training/test_notices.py", "tests/catalogue/test_commands.py")),
+    (r"pbx_bridge/app_standing\.py", ("tests/training/test_standing.py", "tests/training/test_decision.py")),
+    (
+        r"pbx_bridge/app_retention\.py",
+        ("tests/archive/test_retention.py", "tests/archive/test_keeper_server.py"),
+    ),
+    (r"pbx_bridge/app_own\.py", ("tests/rights/test_own.py", "tests/rights/test_exports.py")),
+    (r"pbx_bridge/app_booking\.py", ("tests/trainer/test_booking.py",)),
+    (r"pbx_bridge/app_notes\.py", ("tests/catalogue/test_recordings.py", *CALLS)),
+    (r"pbx_bridge/archive/(clock|timekeeper)\.py", ("tests/archive/test_clock.py",)),
+    (r"pbx_bridge/archive/(retention|book|keystore)\.py", ("tests/archive/test_retention.py", *KEEPER)),
+    (
+        r"pbx_bridge/archive/keeper_(retention|recorder)\.py",
+        (
+            "tests/archive/test_retention.py",
+            "tests/archive/test_clock.py",
+            *KEEPER,
+            "tests/archive/test_keeper_recovery.py",
+        ),
+    ),
+    (r"pbx_bridge/archive/keeper_audit\.py", ("tests/access/test_audit_reading.py",)),
+    (
+        r"pbx_bridge/archive/keeper_link\.py",
+        (
+            "tests/archive/test_keeper_server.py",
+            "tests/archive/test_retention.py",
+            "tests/access/test_audit_reading.py",
+        ),
+    ),
+    (r"pbx_bridge/archive/keeper_process\.py", ("tests/archive/test_keeper_server.py",)),
+    (r"pbx_bridge/archive/keeper_people\.py::PeopleSide\.book", ("tests/trainer/test_booking.py",)),
+    (
+        r"pbx_bridge/archive/keeper_rights\.py",
+        ("tests/rights/test_keeper_rights.py", "tests/rights/test_exports.py"),
+    ),
+    (
+        r"pbx_bridge/archive/(release|rules)\.py",
+        ("tests/archive/test_release.py", "tests/archive/test_retention.py", *KEEPER),
+    ),
+    (r"pbx_bridge/archive/keeper_\w+\.py", (*KEEPER, "tests/archive/test_retention.py")),
+    (r"pbx_bridge/calls/switchboard\.py", (*CALLS, "tests/asterisk/test_translate.py")),
+    (r"pbx_bridge/calls/\w+\.py", CALLS),
+    (
+        r"pbx_bridge/catalogue/\w+\.py",
+        ("tests/catalogue/test_catalogue.py", "tests/catalogue/test_commands.py"),
+    ),
+    (
+        r"pbx_bridge/cli_person\.py",
+        ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
+    ),
+    (r"pbx_bridge/config\.py", ("tests/test_config.py",)),
+    (r"pbx_bridge/ledger\.py", ("tests/test_ledger.py",)),
+    (
+        r"pbx_bridge/media/\w+\.py",
+        ("tests/media/test_timeline.py", "tests/media/test_spans.py", "tests/media/test_recording.py"),
+    ),
+    (
+        r"pbx_bridge/portal/payment\.py|pbx_bridge/portal/api\.py::Api\._payment",
+        ("tests/portal/test_payment.py",),
+    ),
+    (r"pbx_bridge/portal/api\.py::Api\._slots", ("tests/trainer/test_booking.py",)),
+    (
+        r"pbx_bridge/portal/api\.py::Api\._rights\w*",
+        ("tests/rights/test_own.py", "tests/rights/test_exports.py"),
+    ),
+    (
+        r"pbx_bridge/programs\.py|pbx_bridge/window_rules\.py",
+        ("tests/test_config.py", "tests/capture/test_guard.py"),
+    ),
+    (
+        r"pbx_bridge/rights/(figures|facts|record)\.py",
+        ("tests/rights/test_figures.py", "tests/rights/test_report.py"),
+    ),
+    (
+        r"pbx_bridge/rights/(decide|rules)\.py",
+        ("tests/rights/test_rules.py", "tests/rights/test_keeper_rights.py", "tests/rights/test_own.py"),
+    ),
+    (r"pbx_bridge/wire_rights\.py", ("tests/rights/test_keeper_rights.py", "tests/rights/test_exports.py")),
+    (
+        r"pbx_bridge/wire_portal\.py",
+        ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
+    ),
+    (r"pbx_bridge/stations/link\.py", ("tests/stations/test_link.py",)),
+    (r"pbx_bridge/stations/registry\.py", ("tests/stations/test_server.py",)),
+    (r"pbx_bridge/telephony/.*", ("tests/asterisk/test_numbers.py", "tests/asterisk/test_features.py")),
+    (r"pbx_bridge/trainer/approving\.py", ("tests/trainer/test_approving.py",)),
+    (r"pbx_bridge/trainer/bridge\.py::Bridge\.audit", ("tests/access/test_audit_reading.py",)),
+    (
+        r"pbx_bridge/trainer/bridge\.py::Bridge\.(export|erase|own|rights_requests)",
+        ("tests/rights/test_own.py", "tests/rights/test_exports.py"),
+    ),
+    (r"pbx_bridge/trainer/\w+\.py", PORTAL),
+    (
+        r"pbx_bridge/training/\w+\.py",
+        (
+            "tests/training/test_rules.py",
+            "tests/training/test_plans.py",
+            "tests/training/test_decision.py",
+            "tests/training/test_notices.py",
+            "tests/training/test_standing.py",
+            "tests/catalogue/test_catalogue.py",
+        ),
+    ),
+    (
+        r"workstation_client/(agent|client|spool)\.py::(Agent|Spool)\.\w+",
+        ("tests/stations/test_agent.py", "tests/stations/test_cut.py"),
+    ),
+    (
+        r"workstation_client/guard\.py",
+        ("tests/capture/test_guard.py", "tests/capture/test_pause_titles.py", "tests/capture/test_masks.py"),
+    ),
+    (r"workstation_client/pacing\.py", ("tests/capture/test_pacing.py",)),
+    (r"workstation_client/recorder\.py", ("tests/capture/test_recorder.py",)),
+    (
+        r"workstation_client/reel\.py",
+        ("tests/capture/test_quarantine.py", "tests/capture/test_pause_titles.py"),
+    ),
+)
+"""A pattern of `file::Class.function`, and the files of tests. The first that matches counts."""
+LIVE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    (r"pbx_bridge/app\w*\.py", CALLS_LIVE),
+    (
+        r"workstation_client/(capture/.*|client\.py|cli\.py)",
+        (
+            "tests/capture/test_leaks.py",
+            "tests/capture/test_masks.py",
+            "tests/stations/test_conversation.py",
+            *CALLS_LIVE,
+        ),
+    ),
+)
+EQUIVALENT: Final[dict[str, str]] = {}
+"""`file::function: what` -> why this change changes nothing a rule is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The tests that are asked, in their order."""
+
+    ids: list[str]
+    live: bool = False
+
+
+def chosen_tests(function: RuleFunction) -> Chosen:
+    """No ids: nobody thought of this function yet."""
+    for live, table in ((False, TESTS), (True, LIVE)):
+        for pattern, tests in table:
+            if re.fullmatch(rf"(?:{pattern})(?:::.*)?", function.key):
+                return Chosen(list(tests), live)
+    return Chosen([])
