@@ -21,6 +21,7 @@ from typing import Any, assert_never
 import structlog
 
 from pbx_bridge import wire
+from pbx_bridge.app_approvals import end_approvals
 from pbx_bridge.app_notes import Notes
 from pbx_bridge.app_notices import CEILING_S, trainees_notice
 from pbx_bridge.app_parts import Parts, keeper_socket
@@ -232,6 +233,7 @@ class Bridge:
             self._ledger.forget_old()
             self._notes.tidy(self._live)
             self._tell_notices()
+            await self._end_approvals()
             await asyncio.sleep(HOUR_S)
 
     def _tell_notices(self) -> None:
@@ -262,6 +264,15 @@ class Bridge:
         for event in list(self._ups.values()):
             self._station_belongs(event)
         self._tell_notices()
+        self._spawn(self._end_approvals())
+
+    async def _end_approvals(self) -> None:
+        """P13: asked at each change of the catalogue and each hour, so a keeper that was busy learns it later."""
+        try:
+            today = datetime.now().astimezone().date()
+            await end_approvals(self._parts.archive.keeper, self._enrolled.plans, today)
+        except (Refused, KeeperUnreachable) as error:
+            log.warning("the keeper could not be told which plans have ended", why=str(error))
 
     # -- what comes in ------------------------------------------------------------------------------------------
 

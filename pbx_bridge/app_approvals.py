@@ -6,10 +6,28 @@ It asks the keeper and the catalogue; it decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
+from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import KnownPerson
 from pbx_bridge.training.plans import Plan, Trainer, capacity_digest, plan_digest
+from pbx_bridge.training.rules import last_day
 from pbx_bridge.wire_portal import Role
+
+
+def of_use(plans: Iterable[Plan], today: date) -> list[Plan]:
+    """P13: what may still record, today or later, and so needs an approval."""
+    return [plan for plan in plans if last_day(plan) >= max(today, plan.first_day)]
+
+
+async def end_approvals(keeper: KeeperLink, plans: Iterable[Plan], today: date) -> None:
+    """P13, P22: tells the keeper which approved plans have been ended early. Turned back in the catalogue, by a hand or a
+    restored backup, they record nothing until they are approved again. Raises: Refused, KeeperUnreachable.
+    """
+    ended = [plan for plan in plans if plan.ended_on is not None and plan.ended_on <= today]
+    approved = await keeper.approvals() if ended else frozenset()
+    for digest in approved & set(map(plan_digest, ended)):
+        await keeper.end_plan(digest)
 
 
 def approvals_say(

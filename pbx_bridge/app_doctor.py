@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from pbx_bridge import memory
-from pbx_bridge.app_approvals import approvals_say
+from pbx_bridge.app_approvals import approvals_say, of_use
 from pbx_bridge.app_features import keys_of
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
@@ -155,7 +156,8 @@ async def _approvals(config: Config) -> Finding:
         return Finding("approvals", False, str(error))
     finally:
         await link.close()
-    return Finding("approvals", *approvals_say(people, approved, enrolled.plans, enrolled.trainers))
+    plans = of_use(enrolled.plans, datetime.now().astimezone().date())
+    return Finding("approvals", *approvals_say(people, approved, plans, enrolled.trainers))
 
 
 async def _keeper(config: Config) -> Finding:

@@ -9,11 +9,13 @@ import pwd
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from pbx_bridge.app_approvals import of_use
 from pbx_bridge.app_booking import book
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_own import erased, own_of
@@ -231,7 +233,8 @@ class Parts:
     def _proposed(self) -> list[str]:
         """What an approver may be asked about (P13, P22)."""
         found = sound(self.catalogue.enrolled())
-        return [*map(plan_text, found.plans), *map(capacity_text, found.trainers)]
+        plans = of_use(found.plans, datetime.now().astimezone().date())
+        return [*map(plan_text, plans), *map(capacity_text, found.trainers)]
 
     def _known(self, visitor: Visitor) -> Own:
         """What is kept of this trainee (P23)."""

@@ -56,6 +56,8 @@ class Approval:
     first_day: Annotated[str, Text(10, 0)]
     last_day: Annotated[str, Text(10, 0)]
     at: Annotated[int, UNIX]
+    ended: Annotated[int, UNIX] = 0
+    """When the bridge told that the plan had been ended before its last day; 0 while it may record."""
 
 
 def read_proposal(text: str) -> Plan | Trainer:
@@ -117,6 +119,7 @@ def covers(approvals: Iterable[Approval], manifest: Manifest) -> bool:
         and found.trainee == manifest.trainee
         and all(_assigns(found, assignment.trainer, assignment.end) for assignment in manifest.trainers)
         and _instant(found.first_day) - _ZONES <= _at(manifest.start) < _instant(found.last_day, 1) + _ZONES
+        and (found.ended == 0 or manifest.start <= found.ended)
         for found in approvals
     )
 

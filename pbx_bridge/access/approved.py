@@ -6,7 +6,7 @@ It keeps what access/approvals.py decided; it decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +35,8 @@ class Approved:
 
     @property
     def digests(self) -> frozenset[str]:
-        return frozenset(approval.digest for approval in self._book.approvals)
+        """Of what may record: an ended plan's stays in the book for the recordings it covers."""
+        return frozenset(approval.digest for approval in self._book.approvals if not approval.ended)
 
     def add(self, approval: Approval) -> None:
         """Keeps it, in place of an earlier one of the same text. What can cover nothing any more goes; so does the oldest
@@ -47,6 +48,16 @@ class Approved:
             if known.digest != approval.digest and not is_over(known, approval.at)
         ]
         self._keep(_Book((*others[-(MAX_APPROVED - 1) :], approval)))
+
+    def end(self, digest: str, at: int) -> Approval | None:
+        """P13: it covers nothing that begins later, until it is approved again; None when it was not approved."""
+        found = next(
+            (known for known in self._book.approvals if known.digest == digest and not known.ended), None
+        )
+        if found is not None:
+            ended = replace(found, ended=at)
+            self._keep(_Book(tuple(ended if known is found else known for known in self._book.approvals)))
+        return found
 
     def withdraw(self, digest: str) -> Approval | None:
         """Forgets it; what it was."""

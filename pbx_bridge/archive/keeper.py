@@ -66,6 +66,7 @@ class Keeper:
             wire.Book: people.book,
             wire.Desk: lambda request: approvals.desk(people.person(request.token)),
             wire.Approvals: approvals.approvals,
+            wire.EndPlan: approvals.end_plan,
             wire.Revoke: people.revoke,
             wire.Writable: audit.writable,
             wire.Audit: audit.page,

@@ -13,7 +13,7 @@ from pbx_bridge.access.approvals import Kind, NoProposal, approval, approve_refu
 from pbx_bridge.access.audit import Access
 from pbx_bridge.access.roles import Person, confirm_refusal
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive.keeper_room import Room
+from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.wire_portal import Act, Deed
 
 
@@ -34,6 +34,18 @@ class ApprovalSide:
     def approvals(self, request: wire.Approvals) -> wire.Approved:
         """Digests of everything that is approved now, for the bridge."""
         return wire.Approved(tuple(sorted(self._approved.digests)))
+
+    def end_plan(self, request: wire.EndPlan) -> wire.Done:
+        """P13, P22: an end nobody can take back in the catalogue alone: to record again it must be approved again."""
+        known = next((one for one in self._approved if one.digest == request.digest and not one.ended), None)
+        if known is not None and known.kind is Kind.PLAN:
+            self._room.record(
+                Access(
+                    BRIDGE, "end-plan", reason=known.kind.value, person=known.trainee, subject=known.digest
+                )
+            )
+            self._approved.end(known.digest, self._room.parts.clock())
+        return wire.Done()
 
     def desk(self, person: Person) -> words.ApproversDesk:
         """What an approver has to know of what waits. Raises: words.Refused."""

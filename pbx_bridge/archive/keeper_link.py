@@ -144,6 +144,10 @@ class KeeperLink:
         """Digests of the plans and capacities that are approved now."""
         return frozenset((await self._ask(wire.Approvals(), wire.Approved)).digests)
 
+    async def end_plan(self, digest: str) -> None:
+        """A plan was ended before its last day: its approval covers nothing that begins from now on."""
+        await self._ask(wire.EndPlan(digest), wire.Done)
+
     async def audit_fault(self) -> str:
         """P19: why the next access cannot be recorded, "" when it can."""
         return (await self._ask(wire.Writable(), wire.WritableNow)).fault

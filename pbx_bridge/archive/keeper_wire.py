@@ -306,6 +306,13 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
+class EndPlan:
+    """The bridge tells that this plan was ended before its last day: it only narrows, and nobody turns it back alone."""
+
+    digest: Annotated[str, DIGEST]
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     digests: Annotated[tuple[Annotated[str, DIGEST], ...], Many(MAX_APPROVED)]
 
@@ -443,6 +450,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "desk": Desk,
     "book": Book,
     "approvals": Approvals,
+    "end-plan": EndPlan,
     "audit": Audit,
     "accesses": Accesses,
     "writable": Writable,

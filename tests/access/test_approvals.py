@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,7 +21,8 @@ from pbx_bridge.access.approvals import (
 )
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.roles import Person
-from pbx_bridge.app_approvals import approvals_say
+from pbx_bridge.app_approvals import approvals_say, end_approvals, of_use
+from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import KnownPerson
 from pbx_bridge.archive.manifest import Assignment, Manifest
 from pbx_bridge.ids import TraineeId
@@ -215,3 +216,43 @@ def test_the_doctor_says_what_waits_for_a_second_person() -> None:
         good, says = approvals_say(people, approved, [PLAN], [CAPACITY])
         assert not good
         assert what in says
+
+
+def test_what_began_before_an_early_end_stays_covered_and_nothing_later() -> None:
+    ended = replace(APPROVED, ended=NOON + 60)
+    assert covers([ended], RECORDED)
+    assert covers([ended], replace(RECORDED, start=NOON + 60))
+    assert not covers([ended], replace(RECORDED, start=NOON + 61))
+    assert covers([APPROVED], replace(RECORDED, start=NOON + 61))
+    assert may_reassign([ended], RECORDED)
+
+
+class _Keeper:
+    def __init__(self, *approved: str) -> None:
+        self.approved = frozenset(approved)
+        self.ended: list[str] = []
+
+    async def approvals(self) -> frozenset[str]:
+        return self.approved
+
+    async def end_plan(self, digest: str) -> None:
+        self.ended.append(digest)
+
+
+async def test_the_keeper_is_told_of_plans_that_ended_early_and_of_no_other() -> None:
+    today = PLAN.first_day + timedelta(days=3)
+    day = timedelta(days=1)
+    for ended_on, told in ((today, True), (today - day, True), (today + day, False), (None, False)):
+        keeper, one = _Keeper(plan_digest(PLAN)), replace(PLAN, ended_on=ended_on)
+        await end_approvals(cast(KeeperLink, keeper), [one, replace(one, id="unapproved")], today)
+        assert keeper.ended == [plan_digest(PLAN)] * told
+
+
+def test_an_approver_is_asked_only_about_what_may_still_record() -> None:
+    last, day = PLAN.last_day, timedelta(days=1)
+    assert of_use([PLAN], last) == of_use([PLAN], PLAN.first_day - day) == [PLAN]
+    assert of_use([PLAN], last + day) == []
+    ended = replace(PLAN, ended_on=last)
+    assert (of_use([ended], last - day), of_use([ended], last)) == ([ended], [])
+    never = replace(PLAN, ended_on=PLAN.first_day)
+    assert of_use([never], PLAN.first_day - day) == []

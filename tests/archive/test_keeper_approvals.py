@@ -193,3 +193,20 @@ def test_with_recordings_no_approver_is_the_first(desk: Desk) -> None:
     (desk.folder / "approvals.json").unlink()
     desk.open()
     assert not desk.join("mallory", Role.APPROVER, ALICE).confirmed
+
+
+def test_an_ended_plan_records_nothing_until_it_is_approved_again(desk: Desk) -> None:
+    """P13, P22: whoever turns the end back in the catalogue, by hand or from a backup, needs the approver again."""
+    for text in (APPROVE.text, capacity_text(Trainer("bruno", 90))):
+        desk.act(DORA, Act(Deed.APPROVE, "", text))
+    for _ in range(2):
+        desk.ask(wire.EndPlan(plan_digest(PLAN)), wire.Done)
+    desk.ask(wire.EndPlan(capacity_digest(Trainer("bruno", 90))), wire.Done)
+    desk.ask(wire.EndPlan("0" * 64), wire.Done)
+    assert approved(desk) == {capacity_digest(Trainer("bruno", 90))}
+    desk.open()
+    assert approved(desk) == {capacity_digest(Trainer("bruno", 90))}
+    told = [(r["who"], r["person"], r["subject"]) for r in records_of(desk.folder) if r["act"] == "end-plan"]
+    assert told == [("(bridge)", "alice", plan_digest(PLAN))]
+    desk.act(DORA, APPROVE)
+    assert plan_digest(PLAN) in approved(desk)
