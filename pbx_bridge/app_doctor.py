@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Address, Config, read_secret
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.rights.rules import requests_say
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
@@ -46,6 +48,7 @@ async def examine(config: Config) -> list[Finding]:
         await _answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b"")
     )
     findings += [await _keeper(config), await _approvals(config), _counted(config)]
+    findings.append(await _requests(config))
     findings.append(Finding("keys in a call", *keys_of(config)))
     return findings
 
@@ -158,6 +161,18 @@ async def _approvals(config: Config) -> Finding:
         await link.close()
     plans = of_use(enrolled.plans, datetime.now().astimezone().date())
     return Finding("approvals", *approvals_say(people, approved, plans, enrolled.trainers))
+
+
+async def _requests(config: Config) -> Finding:
+    """P23: whether a person waits longer than the law allows."""
+    link = KeeperLink(keeper_socket(config))
+    try:
+        requests = await link.all_requests()
+    except (KeeperUnreachable, Refused) as error:
+        return Finding("requests", False, str(error))
+    finally:
+        await link.close()
+    return Finding("requests", *requests_say(requests, int(time.time())))
 
 
 async def _keeper(config: Config) -> Finding:

@@ -26,7 +26,7 @@ from pbx_bridge.cli_person import Ask
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
-from pbx_bridge.rights.rules import SOON_DAYS
+from pbx_bridge.rights.rules import state_of
 from pbx_bridge.telephony.numbers import hashes
 from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import fingerprint
@@ -89,16 +89,16 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
         )
         now = int(datetime.now(UTC).timestamp())
         if as_json:
-            print(json.dumps([write_fields(one) | {"state": _state(one, now)} for one in found]))
+            print(json.dumps([write_fields(one) | {"state": state_of(one, now)} for one in found]))
         else:
             table = Table("id", "asked", "right", "by", "recordings", "answer by", "state", "granted by")
             for one in found:
                 by = one.trainee or one.party.value
                 due = _date(one.due_at - 1)
                 row = (one.id, _date(one.opened_at), one.right.value, by, str(len(one.recordings)), due)
-                table.add_row(*row, _state(one, now), one.granted_by)
+                table.add_row(*row, state_of(one, now), one.granted_by)
             Console(width=None if os.isatty(1) else 140).print(table)
-        if any(_state(one, now) == "overdue" for one in found):
+        if any(state_of(one, now) == "overdue" for one in found):
             raise typer.Exit(1)
 
     @group.command("answer")
@@ -178,14 +178,6 @@ def _say(request: RightsRequest) -> None:
     if request.right is Right.OBJECTION:
         wanted = "pbx-bridge number optout" if request.party is Party.CUSTOMER else "pbx-bridge plan end"
         print(f"next, so that nothing new is recorded: {wanted}")
-
-
-def _state(request: RightsRequest, now: int) -> str:
-    if request.closing is not None:
-        return request.closing.value
-    if now >= request.due_at:
-        return "overdue"
-    return "due soon" if request.due_at - now <= SOON_DAYS * 86_400 else "open"
 
 
 def _shelf(site: Config) -> Shelf:

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from pbx_bridge.app_parts import catalogue_of, registry_of, tls_of
+from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
@@ -80,9 +81,14 @@ def facts_of(config: Config) -> Facts:
         trainee_first_hours=config.recording.trainee_first_hours,
         notice_languages=tuple(notice.language for notice in config.notice),
         foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
+        opt_out_months=config.recording.opt_out_months,
+        payment_pause_s=config.recording.payment_pause_s,
         workstations=sum(station.revoked_at is None for station in stations),
     )
-    return facts(settings, catalogue_of(config).plans(), datetime.now().astimezone().date())
+    catalogue = catalogue_of(config)
+    enrolled = sound(catalogue.enrolled())
+    catalogue.close()
+    return facts(settings, enrolled.plans, enrolled.trainers, datetime.now().astimezone().date())
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from pbx_bridge.training.plans import Plan
+from pbx_bridge.training.plans import Plan, Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class Settings:
     trainee_first_hours: int
     notice_languages: tuple[str, ...]
     foreign_recorders_allowed: bool
+    opt_out_months: int
+    """How long a caller's objection keeps their number out."""
+    payment_pause_s: int
+    """How long a payment may pause a recording before it ends."""
     workstations: int
     """Enrolled, not revoked."""
 
@@ -61,6 +65,8 @@ class Volume:
     recordings_per_week: int
     """The greatest number that all plans together allow."""
     minutes_per_week: int
+    capacity_minutes: int
+    """What the trainers of these plans declared to be able to review a week, together."""
     longest_plan_days: int
     booked_slots: int
 
@@ -73,9 +79,10 @@ class Facts:
     volume: Volume
 
 
-def facts(settings: Settings, plans: Iterable[Plan], today: date) -> Facts:
+def facts(settings: Settings, plans: Iterable[Plan], trainers: Iterable[Trainer], today: date) -> Facts:
     """P23: the facts of the plans that hold today, without a person."""
     current = [plan for plan in plans if plan.holds_on(today)]
+    busy = {plan.trainer for plan in current}
     filmed = {
         application: Filmed(
             application.name,
@@ -92,11 +99,12 @@ def facts(settings: Settings, plans: Iterable[Plan], today: date) -> Facts:
     volume = Volume(
         plans=len(current),
         trainees=len({plan.trainee for plan in current}),
-        trainers=len({plan.trainer for plan in current}),
+        trainers=len(busy),
         needs=dict(sorted(Counter(plan.need.value for plan in current).items())),
         highest_rate=max((plan.rate for plan in current), default=0.0),
         recordings_per_week=sum(plan.recordings_per_week for plan in current),
         minutes_per_week=sum(plan.minutes_per_week for plan in current),
+        capacity_minutes=sum(one.review_minutes_per_week for one in trainers if one.id in busy),
         longest_plan_days=max(((p.last_day - p.first_day).days + 1 for p in current), default=0),
         booked_slots=sum(len(plan.slots) for plan in current),
     )

@@ -6,6 +6,7 @@ Pure. It knows P23's deadlines (GDPR art. 12(3), 18) and P20's suspension; it ne
 from __future__ import annotations
 
 import calendar
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -58,6 +59,24 @@ def keeps_until(request: RightsRequest) -> int:
             return request.until or 0
         case Right.ERASURE | Right.OBJECTION:
             return 0
+
+
+def state_of(request: RightsRequest, now: int) -> str:
+    """P23: how a request stands: its closing's word, or `open`, `due soon`, `overdue`."""
+    if request.closing is not None:
+        return request.closing.value
+    if now >= request.due_at:
+        return "overdue"
+    return "due soon" if request.due_at - now <= SOON_DAYS * DAY_S else "open"
+
+
+def requests_say(requests: Iterable[RightsRequest], now: int) -> tuple[bool, str]:
+    """P23: whether nobody waits too long, and a sentence without a name."""
+    counts = Counter(state_of(one, now) for one in requests if one.closing is None)
+    if not counts:
+        return True, "nobody waits for an answer"
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return not counts["overdue"], f"{told}: pbx-bridge request list"
 
 
 def suspended_until(requests: Iterable[RightsRequest], recording: RecordingId) -> int | None:

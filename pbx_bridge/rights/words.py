@@ -92,7 +92,8 @@ RECORD: Final[Mapping[Language, Labels]] = {
             "Durées de conservation",
             "Enregistrements : {retention_days} jours, {reviewed_days} jours après la séance de formation, "
             "{unreviewed_days} jours sans séance, jamais plus de {ceiling_days} jours. Journal des appels : "
-            "{ledger_days} jours. Traces d'accès : 12 mois. Chiffres sans personne : sans limite.",
+            "{ledger_days} jours. Traces d'accès et demandes : 12 mois. Oppositions (empreinte du "
+            "numéro) : {opt_out_months} mois. Chiffres sans personne : sans limite.",
         ),
         "security": (
             "Mesures de sécurité",
@@ -142,7 +143,8 @@ RECORD: Final[Mapping[Language, Labels]] = {
             "Retention",
             "Recordings: {retention_days} days, {reviewed_days} days after the training session, "
             "{unreviewed_days} days without one, never more than {ceiling_days} days. Ledger: {ledger_days} days. "
-            "Access records: 12 months. Figures without persons: no limit.",
+            "Access records and requests: 12 months. Objections (hash of the number): {opt_out_months} months. "
+            "Figures without persons: no limit.",
         ),
         "security": (
             "Security",
@@ -175,6 +177,15 @@ ASSESSMENT: Final[Mapping[Language, Labels]] = {
             "Volume",
             "Tous plans réunis, au plus {recordings_per_week} enregistrements et {minutes_per_week} minutes par "
             "semaine ; par personne, plafonds {recordings_ceiling} et {minutes_ceiling}.",
+        ),
+        "capacity": (
+            "Capacité de séance",
+            "{capacity_minutes} minutes par semaine déclarées par les formateurs ; au-delà, rien n'est enregistré (P15).",
+        ),
+        "secrets": (
+            "Secrets et paiements",
+            "Zones masquées et titres de pause ci-dessus ; un paiement met en pause les deux voix et la fenêtre, au plus "
+            "{payment_pause_s} s, après quoi l'enregistrement se termine ; aucune touche n'est notée (P7).",
         ),
         "pictures": ("Images par seconde", "{fps}"),
         "information": (
@@ -217,6 +228,15 @@ ASSESSMENT: Final[Mapping[Language, Labels]] = {
             "Volume",
             "All plans together at most {recordings_per_week} recordings and {minutes_per_week} minutes a week; "
             "ceilings for one person: {recordings_ceiling} and {minutes_ceiling}.",
+        ),
+        "capacity": (
+            "Review capacity",
+            "{capacity_minutes} minutes a week declared by the trainers; beyond that nothing is recorded (P15).",
+        ),
+        "secrets": (
+            "Secrets and payments",
+            "Masked parts and pause titles as above; a payment pauses both voices and the window, at most "
+            "{payment_pause_s} s, after which the recording ends; no key pressed is noted (P7).",
         ),
         "pictures": ("Pictures per second", "{fps}"),
         "information": (

@@ -36,6 +36,8 @@ ami_secret_file = "/etc/pbx-bridge/ami.secret"
 ari_secret_file = "/etc/pbx-bridge/ari.secret"
 [recording]
 retention_days = 21
+opt_out_months = 7
+payment_pause_s = 90
 """
 RECORDING = RecordingId("z" * 26)
 
@@ -50,7 +52,7 @@ def site(tmp_path: Path) -> Path:
     with catalogue.change() as change:
         change.add_application(orders)
         change.add_trainee(trainee)
-        change.add_trainer(Trainer("zz-trainer", 60))
+        change.add_trainer(Trainer("zz-trainer", 55))
         change.add_plan(
             Plan(
                 "zz-plan", trainee.id, (orders,), Need.NEW_IN_POST, "zz-trainer", "zz-approver",
@@ -81,7 +83,17 @@ def test_the_report_says_what_is_configured_and_names_nobody(
 ) -> None:
     html, whole = reported(site, tmp_path, "--language", language)
     text = html + json.dumps(whole)
-    for known in ("privacy@example.fr", "dpo@example.fr", "DPIA-2026-04", "orders", "Orderdesk", "21 "):
+    for known in (
+        "privacy@example.fr",
+        "dpo@example.fr",
+        "DPIA-2026-04",
+        "orders",
+        "Orderdesk",
+        "21 ",
+        "7 m",
+        "90 s",
+        "55 min",
+    ):
         assert known in text
     assert "zz-trainee" in str(Catalogue.open(tmp_path / "state" / "catalogue").trainees())
     assert not re.search("zz-|zzz|Zz Member|private", text)

@@ -17,7 +17,9 @@ from pbx_bridge.rights.rules import (
     due_at,
     keeps_until,
     months_after,
+    requests_say,
     restricted_until,
+    state_of,
     suspended_until,
 )
 from pbx_bridge.wire_rights import Closing, Party, Right, RightsRequest
@@ -85,3 +87,20 @@ def test_a_restriction_ends_and_not_beyond_the_ceiling(days: int) -> None:
     check_restriction(NOON + KEEP_CEILING_DAYS * DAY_S, NOON)
     with pytest.raises(OperatorError, match="P23"):
         check_restriction(NOON + days * DAY_S, NOON)
+
+
+def test_a_list_says_who_waits_too_long() -> None:
+    due = ASKED.due_at
+    closed = replace(ASKED, closed_at=NOON, closing=Closing.REFUSED)
+    assert [state_of(ASKED, now) for now in (NOON, due - 7 * DAY_S, due - 1, due)] == [
+        "open",
+        "due soon",
+        "due soon",
+        "overdue",
+    ]
+    assert state_of(ASKED, due - 7 * DAY_S - 1) == "open"
+    assert state_of(closed, due) == "refused"
+    assert requests_say([closed], due) == (True, "nobody waits for an answer")
+    assert requests_say([ASKED, closed], NOON)[0]
+    good, says = requests_say([ASKED, RESTRICTED, closed], due)
+    assert (good, says.startswith("2 overdue")) == (False, True)
