@@ -108,6 +108,7 @@ class Bridge:
         self._notes = Notes(
             parts.catalogue.recordings, parts.archive.folder, parts.call_key, self._lost_its_note
         )
+        self._erasing = 0
         self._plans: dict[RecordingId, str] = {}
         self._filming: dict[RecordingId, StationId] = {}
         self._timers: dict[tuple[ChannelId, str], asyncio.TimerHandle] = {}
@@ -481,8 +482,10 @@ class Bridge:
             case co.EraseNoted():
                 self._spawn(self._erase_noted(self._notes.of_party(order.customer), Reason.OBJECTION))
             case co.EraseCall():
-                call = self._call(order.leg, order.trainee)
-                self._spawn(self._erase_noted(self._notes.of_call(call), Reason.PRIVATE))
+                who_sat_there = [order.trainee] if order.trainee else [t.id for t in self._enrolled.trainees]
+                for trainee in who_sat_there:
+                    found = self._notes.of_call(self._call(order.leg, trainee))
+                    self._spawn(self._erase_noted(found, Reason.PRIVATE))
             case co.OptOut():
                 self._parts.numbers.opt_out(order.number, self._config.recording.opt_out_months)
                 self._spawn(self._keep_numbers())
@@ -611,11 +614,17 @@ class Bridge:
 
     async def _erase_noted(self, found: Awaitable[tuple[Noted, ...]], reason: Reason) -> None:
         """P16: an objection reaches what an earlier run of the bridge recorded of this call."""
-        for noted in await found:
-            await destroy(self._parts.archive, noted.recording, reason)
-            self._notes.gone(noted.recording)
-            self._owe(partial(self._ledger.write, noted.call, noted.trainee, Outcome.DISCARDED, reason))
-            log.info("an earlier recording of this call was destroyed", recording=noted.recording)
+        self._erasing += 1
+        try:
+            for noted in await found:
+                await destroy(self._parts.archive, noted.recording, reason)
+                self._notes.gone(noted.recording)
+                self._owe(partial(self._ledger.write, noted.call, noted.trainee, Outcome.DISCARDED, reason))
+                log.info("an earlier recording of this call was destroyed", recording=noted.recording)
+        finally:
+            self._erasing -= 1
+        if not self._erasing:
+            await self._parts.forget_what_was_said()
 
     async def _keep_numbers(self) -> None:
         """P16: an objection outlives a full disk and a restart after it."""

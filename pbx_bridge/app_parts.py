@@ -44,6 +44,7 @@ from pbx_bridge.telephony.asterisk.ami import AmiLink
 from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
 from pbx_bridge.telephony.asterisk.heartbeat import Heartbeat
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
+from pbx_bridge.telephony.asterisk.resync import SAID
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
 from pbx_bridge.telephony.asterisk.watchdog import Watchdog
@@ -283,6 +284,13 @@ class Parts:
                 await self.ami.setvar(leg, "DYNAMIC_FEATURES", both)
         except (ActionRefused, OSError, TimeoutError) as error:
             log.warning("a trainee has no key for a private call", why=str(error))
+
+    async def forget_what_was_said(self) -> None:
+        """All that the keys of calls asked for is done: the PBX need not keep it for a bridge that was down (P16)."""
+        with contextlib.suppress(
+            ActionRefused, OSError, TimeoutError
+        ):  # it is done once more, which harms nothing
+            await self.ami.setvar(None, SAID, "")
 
 
 async def _listening(start: object, address: str, key: str) -> None:

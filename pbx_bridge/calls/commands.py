@@ -97,7 +97,8 @@ class EraseCall:
     """Destroy what an earlier run of the bridge recorded of this trainee's leg: the call is private (P16)."""
 
     leg: ChannelId
-    trainee: TraineeId
+    trainee: TraineeId | None
+    """None: whoever sat there, in a call that is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,8 +113,8 @@ class Desk:
                 if numbers := self._switchboard.numbers_of(fact.channel):
                     orders.append(co.OptOut(numbers[0]))
             case AgentObjected():
-                if (session := self._sessions.get(fact.channel)) is not None:
-                    orders.append(co.EraseCall(fact.channel, session.trainee))
+                session = self._sessions.get(fact.channel)
+                orders.append(co.EraseCall(fact.channel, session.trainee if session else None))
             case ChannelGone():
                 self._heard_by.pop(fact.channel, None)
             case LinkUp():

@@ -124,7 +124,8 @@ async def test_a_value_that_would_be_a_second_header_is_never_sent(value: str) -
             await link.setvar(None, "PBXB_X", value)
         with pytest.raises(ValueError, match=r"Value|Channel|Variable"):
             await link.getvar(ChannelId(value), "X")
-        assert {action["Action"] for action in ami.actions} <= {"Login", "Ping", "Status", "BridgeList"}
+        of_its_own = [action for action in ami.actions if action.get("Variable") != "PBXB_SAID"]
+        assert {action["Action"] for action in of_its_own} <= {"Login", "Ping", "Status", "BridgeList"}
 
 
 async def test_a_value_with_strange_letters_arrives_as_it_is(pbx: Asterisk) -> None:

@@ -12,7 +12,7 @@ from pbx_bridge.calls import facts
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.framing import LINE_LIMIT, MESSAGE_LIMIT, AmiFraming
-from pbx_bridge.telephony.asterisk.translate import FOLLOWED_KINDS, born, translate
+from pbx_bridge.telephony.asterisk.translate import FOLLOWED_KINDS, born, said, translate
 from tests.asterisk import vectors
 
 HANGUP = {"Event": "Hangup", "Uniqueid": "1.2", "Cause": "16", "Channel": "PJSIP/201-00000001"}
@@ -153,6 +153,13 @@ def test_our_snoop_is_nobody_and_a_foreign_one_is_a_recorder() -> None:
     }
     assert translate({**fields, "Uniqueid": "pbxb-0f"}, 5) == []
     assert translate({**fields, "Uniqueid": "1.9"}, 5) == [facts.ForeignRecorder(5, ChannelId("pbx-1.7"))]
+
+
+def test_what_was_said_while_nobody_listened() -> None:
+    noted = " objection/pbx-1.7 private/pbx-1.8 nonsense private/ objection/pbx-1.7 other/1.2"
+    one, two = facts.CallerObjected(5, ChannelId("pbx-1.7")), facts.AgentObjected(5, ChannelId("pbx-1.8"))
+    assert said(noted, 5) == [one, two, one]
+    assert said("", 5) == []
 
 
 def test_parked_callers_share_a_bridge_and_do_not_talk() -> None:

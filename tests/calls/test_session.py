@@ -445,10 +445,11 @@ def test_the_trainees_key_does_what_the_button_does() -> None:
 
 
 def test_nobody_calls_a_call_private_from_another_phone() -> None:
+    """What is asked for an unknown leg finds nothing: a call is noted by its trainee and their leg."""
     story = (
         recording() >> fa.AgentObjected(3 * SECOND_NS, CUSTOMER) >> fa.AgentObjected(3 * SECOND_NS, SECOND)
     )
-    story << []
+    story << [co.EraseCall(CUSTOMER, None), co.EraseCall(SECOND, None)]
 
 
 def test_an_objection_after_a_lost_link_still_reaches_the_recording() -> None:

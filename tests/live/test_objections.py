@@ -7,6 +7,7 @@ its key, and for every recording of that customer's call, those of earlier agent
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 from pbx_bridge.calls.reasons import Outcome, Reason
@@ -330,6 +331,39 @@ async def test_an_objection_after_a_crash_destroys_what_was_rebuilt(house: House
     await house.ledger(OBJECTED)
     await house.until_connected()
     assert house.kept() == before
+
+
+async def said_nothing_any_more(house: House) -> None:
+    """The PBX keeps no objection that is dealt with."""
+
+    async def forgotten() -> bool:
+        return re.search(r"PBXB_SAID=\S", await house.pbx.cli("dialplan show globals")) is None
+
+    await until(forgotten, "the PBX forgets it", SETTLE_S)
+
+
+@scene(lasts_s=40)
+async def test_what_was_said_while_the_bridge_was_down_is_done_when_it_is_back(house: House) -> None:
+    """Even if the call is over by then: a customer's objection, and a trainee's private call."""
+    before = house.kept()
+    for whose in ("customer", "agent"):
+        async with house.stage() as stage:
+            talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+            await filmed(house, 1 if whose == "customer" else 2)
+            await stage.talk(1.0)
+            await house.bridge.stop()
+            recording = await sealed(house, before)
+            await (calling.press(OBJECTION) if whose == "customer" else talking.press(PRIVATE))
+            await goes_on(stage, talking, calling)
+            calling.hang_up()
+            await talking.until_ended()
+        await house.bridge.start()
+        await nothing_left(house, before)
+        assert house.is_gone(recording)
+        await said_nothing_any_more(house)
+        await house.until_connected()
+        await house.until_listening()
+    await house.ledger(OBJECTED, (ALICE, Outcome.DISCARDED, Reason.PRIVATE))
 
 
 @scene(lasts_s=25)

@@ -13,14 +13,16 @@ from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.ami_protocol import FencedProtocol
-from pbx_bridge.telephony.asterisk.translate import HOLDING, born
+from pbx_bridge.telephony.asterisk.translate import HOLDING, born, said
 
+SAID = "PBXB_SAID"
+"""The dialplan's global: which channels pressed a key of theirs, until the bridge has done what follows (P16)."""
 DEADLINE_S = 5.0
 """A list of a thousand channels takes some tens of milliseconds."""
 
 
 async def snapshot(protocol: FencedProtocol, digest_key: bytes) -> list[Fact]:
-    """LinkUp with every channel, what cannot be read of them, then which are up and who shares a bridge.
+    """LinkUp with every channel, what cannot be read of them, which are up, who shares a bridge, and who objected.
 
     Raises: as `FencedProtocol.ask`.
     """
@@ -41,7 +43,13 @@ async def snapshot(protocol: FencedProtocol, digest_key: bytes) -> list[Fact]:
                 more += _standing(event, channel.channel, now_ns, holding)
         except ValueError:
             more.append(facts.Unreadable(now_ns, None, "Status"))
-    return [facts.LinkUp(now_ns, tuple(channels)), *more]
+    (noted, *_) = await protocol.ask({"Action": "Getvar", "Variable": SAID}, DEADLINE_S)
+    value = noted.get("Value")
+    return [
+        facts.LinkUp(now_ns, tuple(channels)),
+        *more,
+        *said(value if isinstance(value, str) else "", now_ns),
+    ]
 
 
 def _standing(

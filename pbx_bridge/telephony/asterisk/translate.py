@@ -89,6 +89,20 @@ def born(event: Mapping[str, object], at_ns: int, digest_key: bytes = b"") -> fa
         raise ValueError("a channel without readable name, context or Uniqueid") from None
 
 
+def said(noted: str, at_ns: int) -> list[Fact]:
+    """What the keys of calls said while nobody listened: the dialplan's PBXB_SAID, `objection/ID` or `private/ID` each."""
+    told: list[Fact] = []
+    for word in noted.split():
+        what, _, channel = word.partition("/")
+        if not _ID.match(channel):
+            continue
+        if what == "objection":
+            told.append(facts.CallerObjected(at_ns, ChannelId(channel)))
+        elif what == "private":
+            told.append(facts.AgentObjected(at_ns, ChannelId(channel)))
+    return told
+
+
 def _channel_born(event: _Event, at_ns: int, digest_key: bytes) -> facts.ChannelBorn | None:
     if _is_snoop(event):
         return None
