@@ -125,17 +125,16 @@ def masked(
     return found
 
 
-def telling_secrets(title: str | None, rules: Sequence[ApplicationRule]) -> tuple[ApplicationRule, ...]:
-    """P7: the rules by which a window with this title tells that a secret is shown or spoken, if it is their application's.
+def telling_secrets(titles: Sequence[str], rules: Sequence[ApplicationRule]) -> tuple[ApplicationRule, ...]:
+    """P7: the rules by which a window with one of these titles tells that a secret is shown or spoken, if it is their
+    application's.
 
     Their title narrowing is taken off: a payment window counts although it would never be filmed itself.
     """
-    if title is None:
-        return ()
     return tuple(
         replace(rule, title=None)
         for rule in rules
-        if any(re.search(pattern, title) for pattern in rule.pause_titles)
+        if any(re.search(pattern, title) for pattern in rule.pause_titles for title in titles)
     )
 
 

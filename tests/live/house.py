@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.training.plans import Mask
 from tests.rig import sdp
 from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import TRAINEE, Bridge, Colleague, Site
@@ -49,6 +50,8 @@ PAYMENT_PAUSE_S = 25
 """Time-out of a payment's pause: longer than any of the scenes needs, short enough to wait for."""
 PAUSE_TITLE = "Card payment"
 """A window of the order desk with this title pauses everything (P7)."""
+MASK = -160, -60, 150, 50
+"""x, y, width, height of the part of the order desk that is never filmed; nothing stands there by itself."""
 REPORTED_LINES = 15
 
 
@@ -100,7 +103,7 @@ class House:
         self.site = Site(
             login=self.alice.login, phones=("201", "204", "205"), recordings_per_week=5,
             colleagues=(Colleague(BEA, ("202",), bea),), payment_pause_s=PAYMENT_PAUSE_S,
-            pause_titles=(f"^{PAUSE_TITLE}$",),
+            pause_titles=(f"^{PAUSE_TITLE}$",), masks=(Mask(*MASK),),
         )  # fmt: skip
         self.bridge = await enter(Bridge(self.pbx, self._programs, self.site))
         await asyncio.to_thread(self.pbx.speak, "pbxb/notice-en", "en", SHORT_NOTICE, words_per_minute=320)

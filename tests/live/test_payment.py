@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable
 
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import PAYMENT_TAIL_NS
-from tests.live.house import ALICE, PAUSE_TITLE, PAYMENT_PAUSE_S, House
+from tests.live.house import ALICE, MASK, PAUSE_TITLE, PAYMENT_PAUSE_S, House
 from tests.live.lanes import scene
-from tests.live.watched import LOUD_DB, TRACE_DB, judge, loudest_db, talk_of
+from tests.live.watched import EDGE_S, LOUD_DB, TRACE_DB, judge, loudest_db, talk_of
 from tests.rig import sdp
 from tests.rig.phone import Leg
 from tests.rig.rtp_voices import tone
@@ -255,3 +255,24 @@ async def test_unannounced_it_is_seen_and_heard(house: House) -> None:
     planted.write_text(f"x{CARD[:8]}")
     assert found_in_logs(house) == [str(planted)]
     planted.unlink()
+
+
+@scene()
+async def test_a_masked_part_of_the_window_is_never_filmed(house: House) -> None:
+    """From the catalogue to the film; the same stamp beside the mask is."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        await house.alice.order("stamp " + " ".join(map(str, MASK)))
+        await stage.talk()
+        shown_ns = await house.alice.order("stamp -320 -60 150 50")
+        await stage.talk()
+        calling.hang_up()
+        stage.over(calling.ended_ns)
+        await talking.until_ended()
+    await house.alice.order("no-stamp")
+    (line,) = await house.ledger(HUNG_UP)
+    film = await house.film(line)
+    judge(film, talk_of(stage.truth))
+    beside_s = talk_of(stage.truth).at_s(shown_ns) - EDGE_S
+    assert max(picture.green_px for picture in film.pictures if picture.at_s < beside_s) == 0
+    assert max(picture.green_px for picture in film.pictures) > GREEN_PX // 4

@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Application, Trainee
+from pbx_bridge.training.plans import Application, Mask, Trainee
 from tests.rig.approver import Approver
 from tests.rig.asterisk import Asterisk
 from tests.rig.asterisk_sounds import NOTICES
@@ -68,7 +68,8 @@ class Site:
     retention_days: int = 30
     payment_pause_s: int = 300
     pause_titles: tuple[str, ...] = ()
-    """Of the order desk."""
+    masks: tuple[Mask, ...] = ()
+    """Both of the order desk."""
     colleagues: tuple[Colleague, ...] = ()
     extra: str = ""
     """More TOML, at the end."""
@@ -294,7 +295,12 @@ payment_pause_s = {self._site.payment_pause_s}
         enrol(
             self.state,
             Application(
-                APPLICATION, str(SYSTEM_PYTHON), main_program, WM_CLASS, pause_titles=self._site.pause_titles
+                APPLICATION,
+                str(SYSTEM_PYTHON),
+                main_program,
+                WM_CLASS,
+                masks=self._site.masks,
+                pause_titles=self._site.pause_titles,
             ),
             [
                 Trainee(TraineeId(one.id), tuple(f"PJSIP/{phone}" for phone in one.phones), one.id, one.login)

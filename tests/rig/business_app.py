@@ -6,8 +6,8 @@ which second of CLOCK_MONOTONIC it is, so that a film of it can be checked again
 flashes on order. It uses no red: every red pixel in a film comes from somewhere else.
 
 Orders come as lines on a Unix socket (`--control`): flash [MS] | dialog | card NUMBER TITLE | close-dialog | busy on|off |
-title TEXT | move X Y [W H] | iconify | show | quit. Each is answered by one line: `ok <CLOCK_MONOTONIC ns after drawing>` or
-`error <why>`.
+title TEXT | stamp X Y WIDTH HEIGHT | no-stamp | move X Y [W H] | iconify | show | quit. Each is answered by one line:
+`ok <CLOCK_MONOTONIC ns after drawing>` or `error <why>`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class OrderDesk:
         self.root.configure(background="#dfe5ea")
         ttk.Style(self.root).theme_use("clam")
         self.dialog: tk.Toplevel | None = None
+        self.stamp = tk.Label(self.root, background=GREEN)
+        """Something in the dialogs' green at a place of the window; negative x, y count from its far edge."""
         self.busy = False
         self.typed = 0
         self._strip()
@@ -160,6 +162,12 @@ class OrderDesk:
                 if self.dialog is not None:
                     self.dialog.destroy()
                 self.dialog = None
+            case ["stamp", numbers]:
+                x, y, width, height = map(int, numbers.split())
+                self.stamp.place(x=x, y=y, relx=float(x < 0), rely=float(y < 0), width=width, height=height)
+                self.stamp.lift()
+            case ["no-stamp"]:
+                self.stamp.place_forget()
             case ["busy", ("on" | "off") as state]:
                 self.busy = state == "on"
             case ["title", text]:

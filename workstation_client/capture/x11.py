@@ -207,7 +207,7 @@ class X11Capture:
             own = self.display.client_of(seen.window) in kin
             if own and seen.window not in held | self._tellers:
                 self._follow_title(seen.window)
-            if fits := telling_secrets(self._windows.title(seen.window), self._rules):
+            if fits := telling_secrets(self._windows.titles(seen.window), self._rules):
                 told |= own or self._is_application(seen.window, fits)
         return told
 

@@ -146,12 +146,10 @@ class Windows:
             here=desktop is None or current is None or desktop in (current, _ALL_DESKTOPS),
         )
 
-    def title(self, window: int) -> str | None:
-        """What `window` calls itself now; None when it does not, or is gone."""
-        answers = [
-            _reply(asked) for asked in [self._ask(window, "_NET_WM_NAME"), self._ask(window, "WM_NAME")]
-        ]
-        return next((_text(answer) for answer in answers if answer is not None and answer.type), None)
+    def titles(self, window: int) -> tuple[str, ...]:
+        """What `window` calls itself now, in either property: they may differ. None of them when it is gone."""
+        asked = [self._ask(window, name) for name in ("_NET_WM_NAME", "WM_NAME")]
+        return tuple(_text(answer) for answer in map(_reply, asked) if answer is not None and answer.type)
 
     def owned(self, window: int, *, with_hash: bool) -> tuple[bool, ProcessFacts | None]:
         """Whether `window` is viewable now, and the process behind it, by the server's and the kernel's own knowledge."""
