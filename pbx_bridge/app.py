@@ -208,6 +208,7 @@ class Bridge:
         while True:
             await asyncio.sleep(REFRESH_S)
             await refresh(self._standings, self._parts.archive.keeper)
+            self._obey(self._desk.recheck(time.monotonic_ns()))
 
     def _log_decision(self, leg: ChannelId, trainee: TraineeId, decision: Draw | Reason) -> None:
         """P11: each call's one decision, before anything is captured; by the ledger's name of the call."""

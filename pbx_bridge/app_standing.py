@@ -67,7 +67,7 @@ class Standings:
         self._plans_seen: tuple[Plan, ...] | None = None
         self._trainer_of: dict[str, str] = {}
         """Plan to trainer, and trainee to the trainer of one of their plans."""
-        self._approved: frozenset[str] = frozenset()
+        self._approved: frozenset[str] | None = None
         self._backlog: dict[str, float] | None = None
         self._sealed_since: list[tuple[str, float]] = []
         """(trainer, minutes) that the keeper's last answer may not hold yet."""
@@ -98,8 +98,8 @@ class Standings:
             self._sealed_since.append((self._trainer(line), line.seconds / 60))
 
     @property
-    def approved(self) -> frozenset[str]:
-        """Digests the keeper holds as approved."""
+    def approved(self) -> frozenset[str] | None:
+        """Digests the keeper holds as approved; None while it does not answer."""
         return self._approved
 
     def asking(self) -> int:
@@ -117,7 +117,7 @@ class Standings:
 
     def lost(self) -> None:
         """The keeper does not answer: nothing is known to be approved or reviewed."""
-        self._approved, self._backlog = frozenset(), None
+        self._approved, self._backlog = None, None
 
     # -- the week -----------------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ async def refresh(standings: Standings, keeper: Keeper) -> None:
         standings.lost()
     else:
         standings.take(asked, approved, waiting)
-    if standings.approved != before:
+    if standings.approved is not None and standings.approved != before:
         log.info("approvals", in_force=len(standings.approved))
 
 

@@ -29,12 +29,16 @@ from pbx_bridge.calls.rules import PAYMENT_DEFAULT_S
 from pbx_bridge.calls.session import Session, State
 from pbx_bridge.calls.switchboard import Directory, Switchboard
 from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId
-from pbx_bridge.training.decision import decide, still
+from pbx_bridge.training.decision import decide, same_leave, still
 from pbx_bridge.training.plans import Draw, Plan
 from pbx_bridge.training.standing import Held, Standing, held
 
 Call = tuple[TraineeId, ChannelId]
 """A trainee and the channel that started the call: what P11 draws once and P24 answers once."""
+
+
+REDIAL_NS = 10 * 60 * 10**9
+"""P11: a call of the same two this soon after is the same occasion: hanging up and calling again draws nothing new."""
 
 
 class Desk:
@@ -68,6 +72,8 @@ class Desk:
         self._stations: dict[StationId, StationSeen] = {}
         self._last_picture_ns: dict[RecordingId, int] = {}
         self._decisions: dict[Call, Draw | Reason] = {}
+        self._rolls: dict[tuple[TraineeId, str], tuple[float, int]] = {}
+        """Trainee and the other party's number, hashed -> the number drawn for their last call, and when."""
         self._answered: set[Call] = set()
         self._unanswered: dict[Call, co.WriteLedger] = {}
         self._heard_by: dict[ChannelId, list[tuple[RecordingId, ChannelId, TraineeId]]] = {}
@@ -87,7 +93,8 @@ class Desk:
         """P10, P15: what a drawn call may have now that its conversation begins; a frozen desk begins none."""
         if self.frozen is not None:
             return self.frozen
-        return still(draw, self._wall(), self._standing(), self._held(to_come=True))
+        held_now = self._held(to_come=True)
+        return still(draw, self._plans(), self._wall(), self._standing(), held_now)
 
     def numbers_of(self, customer: ChannelId) -> tuple[str, ...]:
         """Readings of this customer's number, hashed; empty where none is known."""
@@ -145,7 +152,7 @@ class Desk:
             return []  # an id the PBX used twice: its first call is still being closed, the second is not recorded
         call = (offered.trainee, offered.origin)
         if call not in self._decisions:
-            self._decisions[call] = offered.forbidden or self._decide(offered.trainee)
+            self._decisions[call] = offered.forbidden or self._decide(offered)
             self._tell_decision(offered.leg, offered.trainee, self._decisions[call])
         decision = offered.forbidden or self._decisions[call]
         self._sessions[offered.leg] = Session(offered, decision, self)
@@ -156,11 +163,44 @@ class Desk:
             orders.append(co.PlayOutboundNotice(offered.leg, offered.dialled))
         return orders
 
-    def _decide(self, trainee: TraineeId) -> Draw | Reason:
+    def _decide(self, offered: ev.CallOffered) -> Draw | Reason:
         if self.frozen is not None:
             return self.frozen
         standing, now = self._standing(), self._wall()
-        return decide(self._plans(), trainee, now, standing, self._held(to_come=False), self._roll())
+        roll = self._roll_for(offered)
+        return decide(self._plans(), offered.trainee, now, standing, self._held(to_come=False), roll)
+
+    def _roll_for(self, offered: ev.CallOffered) -> float:
+        """P11: the call's random number. Who redials the same party soon after finds the number that was drawn before."""
+        numbers = self._switchboard.numbers_of(offered.dialled or offered.origin)
+        fresh = {pair: drawn for pair, drawn in self._rolls.items() if offered.at_ns - drawn[1] < REDIAL_NS}
+        pair = (offered.trainee, numbers[0]) if numbers else None
+        roll = fresh[pair][0] if pair in fresh else self._roll()
+        if pair is not None:
+            fresh[pair] = (roll, offered.at_ns)
+        self._rolls = fresh
+        return roll
+
+    def recheck(self, at_ns: int) -> list[co.Command]:
+        """P13, P14: ends recordings whose plan was ended, changed or withdrawn, or whose notice changed, since they began.
+
+        A keeper that does not answer for a moment ends nothing: what it last said was leave.
+        """
+        standing, plans, today = self._standing(), self._plans(), self._wall().date()
+        if standing.approved is None:
+            return []
+        orders: list[co.Command] = []
+        for session in list(self._sessions.values()):
+            if session.permit is None or session.ended:
+                continue
+            why = same_leave(session.permit.draw, plans, today, standing)
+            if not isinstance(why, Reason) and session.permit.acknowledgement != self._notice_of(
+                session.trainee
+            ):
+                why = Reason.NOT_ACKNOWLEDGED
+            if isinstance(why, Reason):
+                orders += self._tell(session.leg, ev.CallForbidden(at_ns, session.leg, why, erase=False))
+        return orders
 
     def _held(self, *, to_come: bool) -> list[Held]:
         """P15: the recordings that are not sealed yet; one that still runs with all it may `to_come` to, or with nothing.

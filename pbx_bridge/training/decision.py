@@ -8,7 +8,7 @@ is room (week, capacity, backlog), and only then slot or chance, so that the cha
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import TraineeId
@@ -38,11 +38,29 @@ def approved(plan: Plan, standing: Standing) -> bool:
     The keeper holds the approvals; a row that was changed since has another digest and opens nothing.
     """
     trainer = standing.trainers.get(plan.trainer)
-    return (
-        trainer is not None
-        and plan_digest(plan) in standing.approved
-        and capacity_digest(trainer) in standing.approved
-    )
+    known = standing.approved or frozenset()
+    return trainer is not None and plan_digest(plan) in known and capacity_digest(trainer) in known
+
+
+def leave(plans: Iterable[Plan], trainee: TraineeId, today: date, standing: Standing) -> Plan | Reason:
+    """P13: the plan under which this trainee may be recorded today, or why there is none."""
+    mine = [plan for plan in plans if plan.trainee == trainee]
+    if not mine:
+        return Reason.NO_PLAN
+    plan = current_plan(mine, trainee, today)
+    if plan is None or used_up(plan, mine, today):
+        return Reason.PLAN_ENDED
+    if standing.approved is None:
+        return Reason.BRIDGE_FAULT
+    return plan if approved(plan, standing) else Reason.NOT_APPROVED
+
+
+def same_leave(draw: Draw, plans: Iterable[Plan], today: date, standing: Standing) -> Plan | Reason:
+    """P13: the plan a call was drawn under, as it stands now: ended, changed or withdrawn since, it covers nothing more."""
+    plan = leave(plans, draw.plan.trainee, today, standing)
+    if isinstance(plan, Plan) and plan_digest(plan) != plan_digest(draw.plan):
+        return Reason.PLAN_ENDED
+    return plan
 
 
 def allowance(plan: Plan, standing: Standing, held: Iterable[Held]) -> float | Reason:
@@ -91,14 +109,9 @@ def decide(
     roll: float,
 ) -> Draw | Reason:
     """P11: the one decision of a call. `roll` is uniform in [0, 1), from the system's random source; `now` has a zone."""
-    mine = [plan for plan in plans if plan.trainee == trainee]
-    if not mine:
-        return Reason.NO_PLAN
-    plan = current_plan(mine, trainee, now.date())
-    if plan is None or used_up(plan, mine, now.date()):
-        return Reason.PLAN_ENDED
-    if not approved(plan, standing):
-        return Reason.NOT_APPROVED
+    plan = leave(plans, trainee, now.date(), standing)
+    if isinstance(plan, Reason):
+        return plan
     minutes = allowance(plan, standing, held)
     if isinstance(minutes, Reason):
         return minutes
@@ -106,13 +119,12 @@ def decide(
     return Reason.NOT_DRAWN if kind is None else Draw(plan, kind, now.timestamp(), minutes)
 
 
-def still(draw: Draw, now: datetime, standing: Standing, held: Iterable[Held]) -> float | Reason:
+def still(
+    draw: Draw, plans: Iterable[Plan], now: datetime, standing: Standing, held: Iterable[Held]
+) -> float | Reason:
     """P13, P15: asked when the conversation begins: the minutes the drawn call may have now. It never draws again.
 
     Between the ring and the answer another recording may have taken the room, or the plan may have been ended.
     """
-    if not draw.plan.holds_on(now.date()):
-        return Reason.PLAN_ENDED
-    if not approved(draw.plan, standing):
-        return Reason.NOT_APPROVED
-    return allowance(draw.plan, standing, held)
+    plan = same_leave(draw, plans, now.date(), standing)
+    return plan if isinstance(plan, Reason) else allowance(plan, standing, held)

@@ -25,8 +25,9 @@ class Held:
 class Standing:
     """Read-only for who decides. What a table does not know is nothing used, nothing declared, nothing approved."""
 
-    approved: frozenset[str]
-    """Digests of the plans and capacities whose approver confirmed them (plan_digest, capacity_digest)."""
+    approved: frozenset[str] | None
+    """Digests of the plans and capacities whose approver confirmed them (plan_digest, capacity_digest). None: the keeper
+    does not answer."""
     used: Mapping[TraineeId, Used]
     """Each trainee's current week: what is sealed."""
     trainers: Mapping[str, Trainer]

@@ -75,6 +75,7 @@ class Story:
         foreign_recorders_allowed: bool = False,
         decided: Callable[[ChannelId, TraineeId, Draw | Reason], None] = lambda *_: None,
         lists: Lists | None = None,
+        notice_of: Callable[[TraineeId], str] = lambda _: NOTICE,
     ) -> None:
         self.rolls = 0
         self.roll = roll
@@ -85,7 +86,7 @@ class Story:
         self.desk = Desk(
             directory=partial(who, TRAINEES),
             plans=lambda: self.plans,
-            notice_of=lambda _: NOTICE,
+            notice_of=notice_of,
             standing=lambda: self.standing,
             roll=self._roll,
             now=lambda: datetime(2026, 11, 23, 10, tzinfo=UTC),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.reasons import Outcome, Reason
-from pbx_bridge.ids import ChannelId, StationId
-from pbx_bridge.training.plans import Draw, Trainer, Used
+from pbx_bridge.ids import ChannelId, RecordingId, StationId
+from pbx_bridge.training.plans import Draw, Slot, Trainer, Used
 from pbx_bridge.training.standing import Standing
 from tests.calls.story import (
     AGENT,
@@ -18,6 +19,7 @@ from tests.calls.story import (
     BOB,
     NOTICE,
     OTHER,
+    PLANS,
     SECOND,
     SECOND_NS,
     Story,
@@ -139,3 +141,68 @@ def test_the_person_at_the_phone_and_at_the_workstation_are_one() -> None:
     story >> again >> answers(22, desk, customer, "b3")
     (start,) = [order for order in story.orders if isinstance(order, co.StartCapture)]
     assert start.station == BOBS
+
+
+def test_hanging_up_and_calling_again_draws_nothing_new() -> None:
+    """P11: the same two within ten minutes find the number drawn before; others, and later, a new one."""
+
+    def call(at: int, number: int, customers: tuple[str, ...], to: str = "PJSIP/201") -> None:
+        agent, customer = ChannelId(f"a{number}x"), ChannelId(f"c{number}x")
+        first, *others = rings(at, agent, customer, to)
+        assert isinstance(first, fa.ChannelBorn)
+        story >> replace(first, numbers=customers) >> others
+        gone = at * SECOND_NS + 1
+        story >> [fa.ChannelGone(gone, agent, 16), fa.ChannelGone(gone, customer, 16)]
+
+    told: list[object] = []
+    story = Story(roll=0.99, decided=lambda leg, trainee, decision: told.append(decision))
+    call(1, 1, ("known",))
+    story.roll = 0.0
+    call(60, 2, ("known", "another reading"))
+    assert told == [Reason.NOT_DRAWN, Reason.NOT_DRAWN]
+    call(61, 3, ("somebody else",))
+    call(62, 4, ())
+    call(63, 5, ("known",), "PJSIP/202")
+    call(60 + 599, 6, ("known",))
+    call(659 + 600, 7, ("known",))
+    new, old = Draw, Reason
+    assert ([type(one) for one in told], story.rolls) == ([old, old, new, new, new, old, new], 5)
+
+
+@pytest.mark.parametrize("change", ["ended", "changed", "withdrawn", "notice", "nothing", "mute", "slot"])
+def test_what_changes_while_it_is_recorded_ends_it(change: str) -> None:
+    notice = [NOTICE]
+    story = Story(notice_of=lambda _: notice[0]) >> rings() >> answers(0)
+    story.also(story.desk.capture_started(RecordingId("rec1"), 1))
+    story.kinds()
+    expected: Reason | None = Reason.PLAN_ENDED
+    match change:
+        case "ended":
+            story.plans = (replace(story.plans[0], ended_on=date(2026, 11, 23)), story.plans[1])
+        case "changed":
+            story.plans = (replace(story.plans[0], rate=0.1), story.plans[1])
+            story.standing = standing((*story.plans, PLANS[0]))
+        case "withdrawn":
+            story.standing, expected = replace(standing(), approved=frozenset()), Reason.NOT_APPROVED
+        case "notice":
+            notice[0], expected = "another text", Reason.NOT_ACKNOWLEDGED
+        case "slot":
+            now = datetime(2026, 11, 23, 10, tzinfo=UTC)
+            story.plans = (
+                replace(story.plans[0], slots=(Slot(now, now + timedelta(hours=1)),)),
+                story.plans[1],
+            )
+            expected = None
+        case "mute":
+            story.standing, expected = replace(standing(), approved=None), None
+        case _:
+            expected = None
+    story.also(story.desk.recheck(5 * SECOND_NS))
+    stops = [order.reason for order in story.orders if isinstance(order, co.StopCapture)]
+    assert stops == ([expected] if expected else [])
+    assert not [order for order in story.orders if isinstance(order, co.DiscardRecording)], (
+        "what precedes is kept"
+    )
+    story.kinds()
+    story.also(story.desk.recheck(6 * SECOND_NS))
+    assert story.orders == [], "it ends once"

@@ -17,10 +17,10 @@ from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.calls.rules import CEILING_NS, longest_ns
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.decision import allowance, decide, drawn, still
-from pbx_bridge.training.plans import Draw, DrawKind, Plan, Slot, Trainer, Used, plan_digest
+from pbx_bridge.training.plans import Draw, DrawKind, Plan, Slot, Trainer, Used, capacity_digest, plan_digest
 from pbx_bridge.training.rules import current_plan
 from pbx_bridge.training.standing import Held, Standing
-from tests.calls.story import ALICE, BOB, plan, standing
+from tests.calls.story import ALICE, BOB, BRUNO, plan, standing
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 PLAN = plan()
@@ -86,7 +86,8 @@ PLAN_DAY_14 = datetime(2026, 11, 14, 10, tzinfo=UTC)
 def test_what_the_approver_did_not_read_opens_nothing(changed: Plan) -> None:
     assert ask(changed, stand=standing((changed,)), roll=0.0) != Reason.NOT_APPROVED
     assert ask(changed, stand=standing((PLAN,))) is Reason.NOT_APPROVED
-    assert still(Draw(changed, DrawKind.DRAWN, 0.0), NOW, standing((PLAN,)), ()) is Reason.NOT_APPROVED
+    draw = Draw(changed, DrawKind.DRAWN, 0.0)
+    assert still(draw, (changed,), NOW, standing((PLAN,)), ()) is Reason.NOT_APPROVED
 
 
 def test_a_slot_and_an_earlier_end_need_no_second_approval() -> None:
@@ -99,7 +100,7 @@ def test_a_capacity_nobody_approved_opens_nothing() -> None:
     raised = replace(standing(trainer=Trainer("bruno", 60)), trainers={"bruno": Trainer("bruno", 600)})
     assert ask(stand=raised) is Reason.NOT_APPROVED
     assert ask(stand=replace(standing(), trainers={})) is Reason.NOT_APPROVED
-    only_capacity = replace(standing(), approved=standing().approved - {plan_digest(PLAN)})
+    only_capacity = replace(standing(), approved=frozenset({capacity_digest(BRUNO)}))
     assert ask(stand=only_capacity) is Reason.NOT_APPROVED
 
 
@@ -157,9 +158,20 @@ def test_a_ceiling_holds_even_for_a_plan_an_approver_was_brought_to_sign() -> No
 
 def test_what_was_drawn_is_asked_again_when_the_conversation_begins() -> None:
     draw = won(ask())
-    assert still(draw, NOW, standing(), ()) == 20.0
-    assert still(draw, NOW, with_used(2, 1.0), ()) is Reason.WEEKLY_CAP
-    assert still(draw, PLAN_OVER, standing(), ()) is Reason.PLAN_ENDED
+    assert still(draw, (PLAN,), NOW, standing(), ()) == 20.0
+    assert still(draw, (PLAN,), NOW, with_used(2, 1.0), ()) is Reason.WEEKLY_CAP
+    assert still(draw, (PLAN,), PLAN_OVER, standing(), ()) is Reason.PLAN_ENDED
+    assert still(draw, (), NOW, standing(), ()) is Reason.NO_PLAN
+    ended = replace(PLAN, ended_on=NOW.date())
+    assert still(draw, (ended,), NOW, standing(), ()) is Reason.PLAN_ENDED
+    other = replace(PLAN, id="another")
+    assert still(draw, (other,), NOW, standing((PLAN, other)), ()) is Reason.PLAN_ENDED
+    assert still(draw, (BOOKED,), NOW, standing(), ()) == 20.0, "a slot booked meanwhile changes nothing"
+
+
+def test_a_keeper_that_does_not_answer_is_a_fault_and_no_missing_approval() -> None:
+    assert ask(stand=replace(standing(), approved=None)) is Reason.BRIDGE_FAULT
+    assert still(won(ask()), (PLAN,), NOW, replace(standing(), approved=None), ()) is Reason.BRIDGE_FAULT
 
 
 PLAN_OVER = datetime(2026, 12, 2, 0, 0, 1, tzinfo=UTC)
@@ -279,8 +291,7 @@ def test_a_month_of_calls_passes_no_limit() -> None:
             )
         )
     by_trainee = {it.trainee: it for it in plans}
-    base = standing(plans)
-    approved = base.approved.union(*(standing(plans, trainer).approved for trainer in trainers.values()))
+    approved = frozenset({*map(plan_digest, plans), *map(capacity_digest, trainers.values())})
     week, used, recorded = (
         month.date(),
         defaultdict[TraineeId, list[float]](list),

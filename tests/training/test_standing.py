@@ -114,13 +114,13 @@ def test_what_this_run_records_is_the_desks_to_count(world: World) -> None:
 
 def test_what_the_keeper_did_not_say_is_no_room(world: World) -> None:
     assert world.standings.now().backlog_minutes is None
-    assert world.standings.now().approved == frozenset()
+    assert world.standings.now().approved is None
     world.standings.take(world.standings.asking(), APPROVED, [Waiting(ALICE, "bruno", 1, 90_000)])
     assert world.standings.now().backlog_minutes == {"bruno": 1.5}
     assert world.standings.now().approved == APPROVED
     world.standings.lost()
     assert world.standings.now().backlog_minutes is None
-    assert world.standings.now().approved == frozenset()
+    assert world.standings.now().approved is None
 
 
 def test_what_is_sealed_while_the_keeper_is_asked_waits_too(world: World) -> None:
