@@ -6,15 +6,17 @@ It knows files, connections and migrations, nothing of persons or plans.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from pbx_bridge.errors import OperatorError
 
@@ -46,7 +48,12 @@ def open_file(folder: Path, owner: tuple[int, int] | None) -> Engine:
     """
     path = folder / FILE
     _make(path, owner)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": WAIT_S})
+    address = f"file:{quote(str(path))}?mode=rw"  # never made anew by a connection
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, check_same_thread=False, timeout=WAIT_S)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool)
     _prepare(engine)
     with told(str(path)), engine.connect() as connection:
         found = _version(connection)

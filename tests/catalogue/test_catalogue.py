@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -30,17 +31,26 @@ def opened(folder: Path, today: date = TODAY) -> Catalogue:
     return Catalogue.open(folder / "catalogue", today=lambda: today)
 
 
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Catalogue:
-    """Alice with a plan, Bob without one."""
-    made = opened(tmp_path)
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue's folder to copy: Alice with a plan, Bob without one."""
+    folder = tmp_path_factory.mktemp("filled")
+    made = opened(folder)
     with made.change() as change:
         change.add_application(ORDERS)
         change.add_trainer(Trainer("bruno", 120))
         for trainee in TRAINEES:
             change.add_trainee(trainee)
         change.add_plan(plan())
-    return made
+    made.close()
+    return folder / "catalogue"
+
+
+@pytest.fixture
+def catalogue(filled: Path, tmp_path: Path) -> Catalogue:
+    """A copy of it, in `tmp_path`."""
+    shutil.copytree(filled, tmp_path / "catalogue")
+    return opened(tmp_path)
 
 
 def test_what_goes_in_comes_out(catalogue: Catalogue, tmp_path: Path) -> None:
@@ -311,6 +321,28 @@ def test_a_watch_sees_what_others_write(catalogue: Catalogue, tmp_path: Path) ->
     assert not watch.changed()
     by_hand(tmp_path, "UPDATE plans SET rate = 0.1")
     assert watch.changed()
+    watch.close()
+
+
+def test_a_backup_put_in_its_place_is_read_from_then_on(catalogue: Catalogue, tmp_path: Path) -> None:
+    file, backup = tmp_path / "catalogue/catalogue.db", tmp_path / "backup.db"
+    shutil.copyfile(file, backup)
+    watch = catalogue.watch()
+    with opened(tmp_path).change() as change:
+        change.change_trainer(Trainer("bruno", 60))
+    assert watch.changed()
+    backup.replace(file)
+    assert watch.changed()
+    assert not watch.changed()
+    assert catalogue.trainers() == (Trainer("bruno", 120),)
+    with opened(tmp_path).change() as change:
+        change.change_trainer(Trainer("bruno", 90))
+    assert watch.changed()
+    assert catalogue.trainers() == (Trainer("bruno", 90),)
+    file.unlink()
+    with pytest.raises(OperatorError, match="cannot be used"):
+        watch.changed()
+    assert not file.exists(), "nothing is made anew while it runs"
     watch.close()
 
 
