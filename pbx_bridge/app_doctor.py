@@ -178,9 +178,12 @@ async def _requests(config: Config) -> Finding:
 async def _keeper(config: Config) -> Finding:
     link = KeeperLink(keeper_socket(config))
     try:
-        status = await link.status()
+        status, beat = await link.status(), await link.pulse()
     except (KeeperUnreachable, Exception) as error:
         return Finding("keeper", False, f"{error}. Is the bridge running? Start it: pbx-bridge serve")
     finally:
         await link.close()
+    if beat.doubt:
+        says = f"the clock is in doubt ({beat.doubt}): pbx-bridge clock show. Nothing is recorded, opened or purged"
+        return Finding("keeper", False, says)
     return Finding("keeper", True, f"{status.recordings} recordings, {status.audit_records} audit records")

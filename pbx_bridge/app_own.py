@@ -11,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from pbx_bridge.archive.witness import Ended, Witness
+from pbx_bridge.archive.keeper_wire import End
+from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.enrolled import Enrolled
@@ -46,7 +47,7 @@ def own_of(visitor: Visitor, enrolled: Callable[[], Enrolled], ledger: Ledger, a
 def erased(recording: RecordingId, witness: Witness, catalogue: Catalogue) -> None:
     """P20, P23: whatever one of the two cannot write, the key is gone already; it is said."""
     try:
-        witness.note(Ended(int(time.time()), recording, Reason.ERASED.value))
+        witness.note(End(int(time.time()), recording, Reason.ERASED.value))
         catalogue.recordings.forget([recording])
     except (OSError, OperatorError) as error:
         log.error("an erasure could not be noted everywhere", recording=recording, why=str(error))

@@ -20,11 +20,12 @@ import structlog
 
 from pbx_bridge.age import X25519Identity, X25519Recipient, read_header
 from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.keeper_wire import End
 from pbx_bridge.archive.manifest import Assignment, Manifest, ManifestError, RecorderKey
 from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import RecordingFiles, SealedDigest, SealedFile
-from pbx_bridge.archive.witness import Ended, Witness
+from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls.facts import VoiceChunk
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import RecordingId, TraineeId
@@ -296,7 +297,7 @@ async def destroy(archive: Archive, recording: RecordingId, reason: Reason) -> N
         log.error("a key could not be destroyed", recording=recording, why=str(error))
     files = RecordingFiles(archive.folder, recording)
     try:
-        ended = Ended(int(clock()), recording, reason.value)
+        ended = End(int(clock()), recording, reason.value)
         await asyncio.to_thread(archive.witness.note, ended)
     except OSError as error:
         log.error("a destruction could not be witnessed", recording=recording, why=error.strerror)

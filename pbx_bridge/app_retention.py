@@ -20,7 +20,7 @@ import structlog
 from pbx_bridge.archive import keeper_wire as kw
 from pbx_bridge.archive.files import RecordingFiles, sync_folder
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.witness import Witness
+from pbx_bridge.archive.witness import REMEMBERED_S, Witness
 from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
@@ -33,7 +33,8 @@ log = structlog.get_logger()
 PURGE_EVERY_S: Final = 3_600
 PULSE_EVERY_S: Final = 1.0
 """P10: a wrong clock ends what runs within two seconds."""
-SEEN_EVERY_S: Final = 600
+SEEN_EVERY_S: Final = 60
+"""What another than the bridge had destroyed (a right to erasure) is remembered here within a minute."""
 COUNT_EVERY_S: Final = 86_400
 RETRY_S: Final = 60
 SETTLED_AFTER_S: Final = 3_600
@@ -93,6 +94,8 @@ class Retention:
                 beat = await keeper.pulse(seen_at)
                 on_doubt(bool(beat.doubt))
                 if not beat.doubt and beat.high >= seen_at + SEEN_EVERY_S:
+                    ended = await keeper.ended(beat.high - REMEMBERED_S)
+                    await asyncio.to_thread(self._witness.learn, ended, beat.high)
                     await asyncio.to_thread(self._witness.saw, beat.high)
                     seen_at = beat.high
             await asyncio.sleep(PULSE_EVERY_S)

@@ -53,6 +53,7 @@ class Keeper:
             wire.Destroy: retention.destroy,
             wire.Purge: retention.purge,
             wire.Pulse: retention.pulse,
+            wire.Ended: retention.ended,
             wire.ConfirmClock: retention.confirm_clock,
             wire.Reconcile: retention.reconcile,
             wire.Ask: retention.standing,

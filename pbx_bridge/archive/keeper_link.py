@@ -91,6 +91,10 @@ class KeeperLink:
         """P20: whether the clock is in doubt; `seen_at`: when this bridge last ran."""
         return await self._ask(wire.Pulse(seen_at), wire.Beat)
 
+    async def ended(self, since: int) -> tuple[wire.End, ...]:
+        """What was destroyed since then, other than by time."""
+        return (await self._ask(wire.Ended(since), wire.AllEnded)).ended
+
     async def confirm_clock(self) -> None:
         """P20: a person compared the clock with another one."""
         await self._ask(wire.ConfirmClock(), wire.Done)

@@ -20,11 +20,13 @@ from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, KEEPER, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.retention import Due, Kept, Origin, Stamp, balance, due, falls_due, may_forget, origin
 from pbx_bridge.archive.rules import BACKUP_DAYS
+from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 
 log = structlog.get_logger()
 
+BY_TIME: Final = frozenset(why.value for why in (Reason.EXPIRED, Reason.UNREVIEWED, Reason.REVIEWED))
 MAX_NAMED: Final = 100
 """Of a count that does not agree, so many recordings are named in the audit log; the figures have all."""
 
@@ -159,6 +161,15 @@ class RetentionSide:
         time.witness(request.seen_at)
         known = time.known
         return wire.Beat("" if known.doubt is None else known.doubt.value, known.high)
+
+    def ended(self, request: wire.Ended) -> wire.AllEnded:
+        """P20: for the bridge's own memory; what ends by time a restored keeper ends again by itself."""
+        ended = [
+            wire.End(note.at, note.recording, note.reason)
+            for note in self._book.destroyed.values()
+            if note.at >= request.since and note.reason not in BY_TIME
+        ]
+        return wire.AllEnded(tuple(ended[-wire.MAX_HELD :]))
 
     def confirm_clock(self, request: wire.ConfirmClock) -> wire.Done:
         """P20: the administrator compared the clock with another one; audited first."""

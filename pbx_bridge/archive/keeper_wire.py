@@ -132,6 +132,25 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """What was destroyed since then, other than by time: what a restored keeper would not know again by itself."""
+
+    since: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    at: Annotated[int, UNIX]
+    recording: Annotated[RecordingId, RECORDING]
+    reason: Annotated[str, WORD]
+
+
+@dataclass(frozen=True, slots=True)
+class AllEnded:
+    ended: Annotated[tuple[End, ...], Many(MAX_HELD)]
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmClock:
     """P20: a person compared the clock with another one."""
 
@@ -456,6 +475,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "writable": Writable,
     "purge": Purge,
     "pulse": Pulse,
+    "ended": Ended,
     "reconcile": Reconcile,
     "ask": Ask,
     "held": Held,

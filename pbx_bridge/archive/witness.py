@@ -6,27 +6,19 @@ A keeper restored from a backup remembers neither. It knows ids, closed words an
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+from pbx_bridge.archive.keeper_wire import End
 from pbx_bridge.archive.rules import BACKUP_DAYS, DAY_S
 from pbx_bridge.durable import write_whole
-from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Malformed, canonical, read_fields, read_object, write_fields
-from pbx_bridge.wire_portal import RECORDING, UNIX, WORD
+from pbx_bridge.wire_portal import UNIX
 
-KEPT_S: Final = (BACKUP_DAYS + 1) * DAY_S
+REMEMBERED_S: Final = (BACKUP_DAYS + 1) * DAY_S
 """As long as a keeper from a backup may be believed, and a day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A recording the bridge had destroyed."""
-
-    at: Annotated[int, UNIX]
-    recording: Annotated[RecordingId, RECORDING]
-    reason: Annotated[str, WORD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +30,14 @@ class Witness:
     def __init__(self, folder: Path) -> None:
         self._ended, self._seen = folder / "destroyed.jsonl", folder / "seen.json"
 
-    def note(self, ended: Ended) -> None:
+    def learn(self, ended: Iterable[End], now: int) -> None:
+        """Notes what it did not know yet. Raises: OSError."""
+        known = {one.recording for one in self.recent(now)}
+        for one in ended:
+            if one.recording not in known:
+                self.note(one)
+
+    def note(self, ended: End) -> None:
         """On the disk when it returns. Raises: OSError."""
         handle = os.open(self._ended, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -50,16 +49,16 @@ class Witness:
         finally:
             os.close(handle)
 
-    def recent(self, now: int) -> list[Ended]:
-        """What was destroyed within KEPT_S; older lines, and ones torn by a crash, are dropped. Raises: OSError."""
+    def recent(self, now: int) -> list[End]:
+        """What was destroyed within REMEMBERED_S; older lines, and ones torn by a crash, are dropped. Raises: OSError."""
         found = []
         lines = self._ended.read_bytes().splitlines() if self._ended.exists() else []
         for line in lines:
             try:
-                ended = read_fields(Ended, read_object(line))
+                ended = read_fields(End, read_object(line))
             except Malformed:
                 continue
-            if ended.at > now - KEPT_S:
+            if ended.at > now - REMEMBERED_S:
                 found.append(ended)
         if len(found) < len(lines):
             write_whole(self._ended, b"".join(canonical(write_fields(one)) + b"\n" for one in found))

@@ -17,7 +17,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.clock import Doubt, Known, Reading
 from pbx_bridge.archive.retention import Origin, Stamp, origin
 from pbx_bridge.archive.rules import DAY_S, HOUR_S
-from pbx_bridge.archive.witness import Ended, Witness
+from pbx_bridge.archive.witness import Witness
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.wire_portal import Refused, Role
@@ -311,14 +311,31 @@ def test_a_key_store_that_remembers_a_keeper_who_forgot_is_not_believed(desk: De
     assert desk.ask(wire.Pulse(0), wire.Beat).doubt == "restored"
 
 
+def test_the_bridge_learns_what_was_destroyed_other_than_by_time(desk: Desk) -> None:
+    by_time, erased, before = (desk.record().recording for _ in range(3))
+    desk.keeper.handle(wire.Destroy(before, "objection"))
+    desk.now += 1
+    desk.keeper.handle(wire.Destroy(erased, "erased"))
+    desk.now = NOON + 14 * DAY_S
+    desk.ask(PURGE, wire.Purged)
+    assert not desk.store.has_key(by_time)
+    assert desk.ask(wire.Ended(NOON + 1), wire.AllEnded).ended == (wire.End(NOON + 1, erased, "erased"),)
+    assert [one.recording for one in desk.ask(wire.Ended(NOON), wire.AllEnded).ended] == [before, erased]
+
+
 def test_what_the_bridge_had_destroyed_is_remembered_for_eight_days(tmp_path: Path) -> None:
     witness = Witness(tmp_path)
     assert witness.recent(NOON) == []
-    made = [Ended(NOON + day * DAY_S, new_recording_id(), "objection") for day in range(4)]
+    made = [wire.End(NOON + day * DAY_S, new_recording_id(), "objection") for day in range(4)]
     for one in made:
         witness.note(one)
+    assert witness.recent(NOON + 3 * DAY_S) == made
+    witness.learn(
+        [made[0], more := wire.End(NOON + 3 * DAY_S, new_recording_id(), "erased")], NOON + 3 * DAY_S
+    )
+    made.append(more)
     assert witness.recent(NOON + 3 * DAY_S) == made
     with open(tmp_path / "destroyed.jsonl", "ab") as file:
         file.write(b'{"at":1')
     assert Witness(tmp_path).recent(NOON + 8 * DAY_S) == made[1:]
-    assert len((tmp_path / "destroyed.jsonl").read_bytes().splitlines()) == 3
+    assert len((tmp_path / "destroyed.jsonl").read_bytes().splitlines()) == 4
