@@ -29,7 +29,14 @@ def written(folder: Path, text: str) -> Path:
 def test_a_good_file_has_the_strict_defaults(tmp_path: Path) -> None:
     config = load(written(tmp_path, GOOD))
     assert (config.recording.retention_days, config.recording.trainee_first_hours) == (30, 24)
+    assert config.recording.payment_pause_s == 300
     assert [notice.language for notice in config.notice] == ["fr", "en"]
+
+
+@pytest.mark.parametrize("seconds", [10, 900])
+def test_a_payment_may_last_up_to_its_ceiling(tmp_path: Path, seconds: int) -> None:
+    text = GOOD.replace("fps = 10", f"payment_pause_s = {seconds}")
+    assert load(written(tmp_path, text)).recording.payment_pause_s == seconds
 
 
 @pytest.mark.parametrize(
@@ -40,6 +47,8 @@ def test_a_good_file_has_the_strict_defaults(tmp_path: Path) -> None:
         ("fps = 10", "fps = 4", "P2"),
         ("fps = 10", "retention_days = 174", "P20"),
         ("fps = 10", "trainee_first_hours = 0", "P18"),
+        ("fps = 10", "payment_pause_s = 901", "P7"),
+        ("fps = 10", "payment_pause_s = 9", "payment_pause_s"),
         ("[bridge]", "[bridge", "TOML"),
         ("[asterisk]", '[asterisk]\naudiosocket_listen = "0.0.0.0:9092"', "loopback"),
         ("[asterisk]", '[asterisk]\nfastagi_listen = "192.0.2.1:4573"', "loopback"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge.programs import MAX_TITLE_PATTERN, rule_fault
-from pbx_bridge.wire import ApplicationRule
+from pbx_bridge.training import plans
+from pbx_bridge.training.plans import Application
+from pbx_bridge.window_rules import application_rule
+from pbx_bridge.wire import ApplicationRule, Mask
 from workstation_client.guard import (
     Allowed,
     ProcessFacts,
@@ -17,7 +20,9 @@ from workstation_client.guard import (
     Refused,
     Why,
     WindowFacts,
+    masked,
     may_capture,
+    telling_secrets,
 )
 
 DESK = ApplicationRule("desk", "/opt/desk/desk", None, "Desk", None, None)
@@ -150,3 +155,68 @@ def test_a_rule_that_cannot_hold_says_what_is_wrong(rule: ApplicationRule, part:
 
 def test_good_rules_have_no_fault() -> None:
     assert [rule_fault(rule) for rule in (DESK, SCRIPT, BROWSER)] == [None, None, None]
+
+
+side = st.integers(-700, 700)
+size = st.integers(1, 900)
+
+
+@given(side, side, size, size, st.integers(1, 640), st.integers(1, 480))
+def test_a_mask_covers_exactly_its_part_of_the_window(
+    x: int, y: int, width: int, height: int, window_width: int, window_height: int
+) -> None:
+    rule = replace(DESK, masks=(Mask(x, y, width, height),))
+    left, top = (x if x >= 0 else window_width + x), (y if y >= 0 else window_height + y)
+    wide = len(set(range(left, left + width)) & set(range(window_width)))
+    high = len(set(range(top, top + height)) & set(range(window_height)))
+    found = masked(rule, (rule,), window_width, window_height)
+    assert [(w, h) for _, _, w, h in found] == ([(wide, high)] if wide and high else [])
+    for at_x, at_y, _, _ in found:
+        assert (at_x, at_y) == (max(left, 0), max(top, 0))
+
+
+def test_every_rule_about_the_program_masks_it() -> None:
+    """A title that changes to one of another rule uncovers nothing."""
+    orders = replace(DESK, name="orders", title="^Order", masks=(Mask(0, 0, 10, 10),))
+    people = replace(DESK, name="people", title="^Person", masks=(Mask(-10, 0, 10, 10),))
+    other = replace(DESK, executable="/opt/other", masks=(Mask(0, 50, 10, 10),))
+    for rule in (orders, people):
+        assert masked(rule, (orders, people, other), 100, 80) == [(0, 0, 10, 10), (90, 0, 10, 10)]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({}, None),
+        ({"masks": (Mask(0, 0, 1, 1),) * 16, "pause_titles": ("^Payment",) * 8}, None),
+        ({"masks": (Mask(0, 0, 1, 1),) * 17}, "at most 16 masks"),
+        ({"pause_titles": ("^Payment",) * 9}, "8 pause titles"),
+        ({"masks": (Mask(0, 0, 0, 1),)}, "width and a height"),
+        ({"pause_titles": ("(",)}, "not a regular expression"),
+        ({"pause_titles": ("x" * 257,)}, "longer than 256"),
+        ({"pause_titles": (".*",)}, "pause everything"),
+    ],
+)
+def test_a_rule_that_cannot_be_used_is_refused(change: dict[str, object], fault: str | None) -> None:
+    found = rule_fault(replace(DESK, **change))  # type: ignore[arg-type]
+    assert found is None if fault is None else found is not None and fault in found
+
+
+def test_either_of_a_windows_two_names_tells() -> None:
+    """WM_NAME and _NET_WM_NAME may differ; patterns are searched, and the rule's own title narrows nothing here."""
+    rule = ApplicationRule("a", "/opt/a", None, "A", "^Order", None, (), ("^Payment", "CB"))
+    other = replace(rule, name="b", pause_titles=())
+    wide = (replace(rule, title=None),)
+    assert telling_secrets(("Order 12", "Payment"), (rule, other)) == wide
+    assert telling_secrets(("Paiement par CB", "Order"), (other, rule)) == wide
+    assert telling_secrets(("Order 12", "No Payment"), (rule, other)) == ()
+    assert telling_secrets((), (rule,)) == ()
+
+
+def test_every_field_of_a_planned_application_is_in_the_rule() -> None:
+    planned = Application(
+        "a", "/opt/a", "/opt/m", "A", "^T", "ab" * 32, (plans.Mask(1, -2, 3, 4),), ("^P", "Q")
+    )
+    rule = ApplicationRule("a", "/opt/a", "/opt/m", "A", "^T", "ab" * 32, (Mask(1, -2, 3, 4),), ("^P", "Q"))
+    assert application_rule(planned) == rule
+    assert {field.name for field in fields(planned)} == {field.name for field in fields(rule)}

@@ -19,7 +19,6 @@ from tests.capture.test_masks import tell
 from tests.rig.desktop import Desktop
 from tests.rig.install import SYSTEM_PYTHON
 from tests.rig.window_hand import WindowHand
-from workstation_client.guard import telling_secrets
 
 BLUE = (0x20, 0x40, 0xC0)
 LEAK = 10_000
@@ -160,14 +159,3 @@ def test_another_process_of_the_application_counts_too(
     other.stdin.close()
     station.wait("PaymentEnded", after=count)
     station.stop()
-
-
-def test_either_of_a_windows_two_names_tells() -> None:
-    """WM_NAME and _NET_WM_NAME may differ; patterns are searched, and the rule's own title narrows nothing here."""
-    rule = ApplicationRule("a", "/opt/a", None, "A", "^Order", None, (), ("^Payment", "CB"))
-    other = replace(rule, name="b", pause_titles=())
-    wide = (replace(rule, title=None),)
-    assert telling_secrets(("Order 12", "Payment"), (rule, other)) == wide
-    assert telling_secrets(("Paiement par CB", "Order"), (other, rule)) == wide
-    assert telling_secrets(("Order 12", "No Payment"), (rule, other)) == ()
-    assert telling_secrets((), (rule,)) == ()

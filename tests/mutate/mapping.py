@@ -164,12 +164,17 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 """A pattern of `file::Class.function`, and the files of tests. The first that matches counts."""
 LIVE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    (r"pbx_bridge/app\.py::Bridge\.on_payment", ("tests/live/test_payment.py",)),
     (r"pbx_bridge/app\w*\.py", CALLS_LIVE),
+    (
+        r"workstation_client/capture/x11\.py::X11Capture\.tells_secret",
+        ("tests/capture/test_pause_titles.py",),
+    ),
+    (r"workstation_client/capture/x11\.py::X11Capture\._masks", ("tests/capture/test_masks.py",)),
     (
         r"workstation_client/(capture/.*|client\.py|cli\.py)",
         (
             "tests/capture/test_leaks.py",
-            "tests/capture/test_masks.py",
             "tests/stations/test_conversation.py",
             *CALLS_LIVE,
         ),

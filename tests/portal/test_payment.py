@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
+import json
 import os
+import ssl
 import stat
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.portal.api import Keeper, PortalSettings
 from pbx_bridge.portal.payment import MAX_TOKENS, NO_PAYMENTS, Payments, PaymentTokens
+from pbx_bridge.portal.server import make_portal
+from pbx_bridge.stations.ca import ensure_ca
 from pbx_bridge.wire_json import Malformed
 
 BEGIN = words.PaymentAsked("alice", words.Moment.BEGIN)
@@ -119,3 +128,50 @@ def test_a_damaged_file_is_nobodys_token(site: Site, tmp_path: Path) -> None:
 def test_anything_else_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         words.read_body(words.PaymentAsked, body)
+
+
+class NoKeeper:
+    """The portal asks it nothing here."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the keeper was asked: {name}")
+
+
+def post(port: int, ca: Path, token: str, body: bytes) -> tuple[int, dict[str, object]]:
+    link = http.client.HTTPSConnection(
+        "localhost", port, timeout=10, context=ssl.create_default_context(cafile=str(ca))
+    )
+    try:
+        link.request("POST", words.PAYMENT_PATH, body, {"Authorization": f"Bearer {token}"})
+        answer = link.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        link.close()
+
+
+async def test_over_https_as_the_payment_software_does_it(site: Site, tmp_path: Path) -> None:
+    tls = ensure_ca(tmp_path / "tls", ["localhost"])
+    settings = PortalSettings("127.0.0.1", 0, tls.ca_cert, tls.cert, tls.key)
+    keeper, shelf = cast(Keeper, NoKeeper()), Shelf(tmp_path)
+    portal = make_portal(settings, keeper, shelf, payments=site.payments)
+    port, token = await portal.start(), site.tokens.make("shop")
+    begin = words.write_body(BEGIN)
+    try:
+
+        async def asked(token: str, body: bytes) -> tuple[int, dict[str, object]]:
+            return await asyncio.to_thread(post, port, tls.ca_cert, token, body)
+
+        assert await asked(token, begin) == (200, {})
+        assert site.told == [("alice", True)]
+        for sent, body, status, word in (
+            ("0" * 64, begin, 401, "payment-token"),
+            ("nonsense", begin, 401, "visit-ended"),
+            (token, b"{}", 400, "malformed"),
+            (token, b" " * (words.MAX_BODY_BYTES + 1), 400, "malformed"),
+            (token, words.write_body(words.PaymentAsked("bruno", words.Moment.END)), 409, "no-call"),
+        ):
+            found, answer = await asked(sent, body)
+            assert (found, answer["no"]) == (status, word)
+    finally:
+        await portal.close()
+    assert site.told == [("alice", True), ("bruno", False)]
