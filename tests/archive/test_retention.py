@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pbx_bridge import app_retention
 from pbx_bridge import wire_portal as words
 from pbx_bridge.app_retention import Retention, last_count
 from pbx_bridge.archive import keeper_wire as wire
@@ -23,12 +26,13 @@ from pbx_bridge.archive.keeper_process import KeeperSettings, open_keeper
 from pbx_bridge.archive.keeper_server import KeeperServer
 from pbx_bridge.archive.retention import Balance, balance
 from pbx_bridge.archive.rules import DAY_S, Keeping, not_after
+from pbx_bridge.archive.witness import Ended, Witness
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_json import canonical
-from pbx_bridge.wire_portal import Refused, Role
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
 from pbx_bridge.wire_rights import Party, Right
 from tests.archive.house import House, manifest, opened_by_age
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, RECORDER, Desk
@@ -471,3 +475,53 @@ async def test_with_the_keepers_own_secret_a_destroyed_recording_stays_closed(
     for path in (path for path in keeper.rglob("*") if path.is_file()):
         with pytest.raises(subprocess.CalledProcessError):
             opened_by_age(path, keeper / "keeper.key")
+
+
+async def test_what_the_bridge_had_destroyed_is_destroyed_again_at_its_start(home: TimedHouse) -> None:
+    """A keeper restored from yesterday's backup has the key again, and remembers nothing."""
+    gone, kept = await home.made(b"gone"), await home.made(b"kept")
+    Witness(home.folder / "state").note(Ended(int(time.time()), gone, "objection"))
+    assert await home.link.held() == {gone, kept}
+    await retention(home).begin()
+    assert await home.link.held() == {kept}
+
+
+class _Pulses:
+    """A keeper that answers these, then nothing."""
+
+    def __init__(self, *beats: wire.Beat | Exception) -> None:
+        self.beats, self.seen = list(beats), list[int]()
+        self.over = asyncio.Event()
+
+    async def pulse(self, seen_at: int) -> wire.Beat:
+        self.seen.append(seen_at)
+        if not self.beats:
+            self.over.set()
+            await asyncio.Event().wait()
+        beat = self.beats.pop(0)
+        if isinstance(beat, Exception):
+            raise beat
+        return beat
+
+
+async def test_the_bridge_is_told_of_a_doubt_and_keeps_the_last_time_it_believed(
+    home: TimedHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_retention, "PULSE_EVERY_S", 0)
+    later = NOON + app_retention.SEEN_EVERY_S
+    beats = (
+        wire.Beat("", NOON),
+        KeeperUnreachable("slow"),
+        wire.Beat("", NOON + 1),  # too soon to write it down again
+        wire.Beat("step", later),  # not believed: not kept
+        wire.Beat("", later),
+        wire.Beat("", later),
+    )
+    keeper, told = _Pulses(*beats), list[bool]()
+    watching = asyncio.ensure_future(retention(home).watch(keeper, told.append))  # type: ignore[arg-type]
+    async with asyncio.timeout(10):
+        await keeper.over.wait()
+    watching.cancel()
+    assert told == [False, False, True, False, False]
+    assert keeper.seen == [0, NOON, NOON, NOON, NOON, later, later]
+    assert Witness(home.folder / "state").seen_at() == later
