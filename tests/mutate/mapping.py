@@ -163,18 +163,28 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"workstation_client/reel\.py",
         ("tests/capture/test_quarantine.py", "tests/capture/test_pause_titles.py"),
     ),
+    (
+        r"pbx_bridge/(access|archive)/\w+\.py",
+        ("tests/access/test_approvals.py", "tests/archive/test_retention.py", *KEEPER),
+    ),
+    (r"pbx_bridge/rights/\w+\.py", ("tests/rights/test_rules.py", "tests/rights/test_keeper_rights.py")),
+    (r"pbx_bridge/portal/\w+\.py", PORTAL),
+    (
+        r"pbx_bridge/stations/\w+\.py",
+        ("tests/stations/test_server.py", "tests/stations/test_conversation.py"),
+    ),
 )
 """A pattern of `file::Class.function`, and the files of tests. The first that matches counts."""
 LIVE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app\.py::Bridge\.on_payment", ("tests/live/test_payment.py",)),
-    (r"pbx_bridge/app\w*\.py", CALLS_LIVE),
+    (r"pbx_bridge/\w+\.py", CALLS_LIVE),
     (
         r"workstation_client/capture/x11\.py::X11Capture\.tells_secret",
         ("tests/capture/test_pause_titles.py",),
     ),
     (r"workstation_client/capture/x11\.py::X11Capture\._masks", ("tests/capture/test_masks.py",)),
     (
-        r"workstation_client/(capture/.*|client\.py|cli\.py)",
+        r"workstation_client/.*",
         (
             "tests/capture/test_leaks.py",
             "tests/stations/test_conversation.py",
