@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pbx_bridge.access.roles import roles_refusal
 from pbx_bridge.app_parts import catalogue_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import Config
@@ -92,6 +93,8 @@ def _check(config: Config, name: str, roles: set[Role]) -> None:
     catalogue = catalogue_of(config)
     trainees, trainers = {str(t.id) for t in catalogue.trainees()}, {t.id for t in catalogue.trainers()}
     where = f"person {name[:64]!r}"
+    if name in trainers and (why := roles_refusal(roles | {Role.TRAINER})):
+        raise OperatorError(f"a trainer has this name, and {why}", where=where, do="Invite another person")
     if name in trainees and roles != {Role.TRAINEE}:
         raise OperatorError("a trainee has no other role (P22)", where=where, do="Invite another person")
     for role, known, entry in ((Role.TRAINEE, trainees, "trainee"), (Role.TRAINER, trainers, "trainer")):

@@ -20,6 +20,7 @@ from pbx_bridge.archive.release import (
     Granted,
     Holding,
     Refusal,
+    Refused,
     may_hand_over,
     may_know,
     may_list,
@@ -27,6 +28,7 @@ from pbx_bridge.archive.release import (
     may_review,
     visible_reason,
 )
+from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_proof import hand_over_statement, is_signed
 
@@ -36,8 +38,12 @@ class ReleaseSide:
         self._room, self._people, self._store = room, people, room.parts.store
 
     def listing(self, request: wire.List) -> words.Items:
-        """P18, P24: what this visitor may know of; the looking is recorded too."""
+        """P18, P22, P24: what this visitor may know of; the looking is recorded too. A key that waits learns that alone."""
         asker, _ = self._people.visitor(request.token)
+        if not asker.confirmed:
+            refusal = Refused(Refusal.KEY_UNCONFIRMED)
+            self._room.record(Access(asker.name, "list", outcome="refused", reason=refusal.refusal.value))
+            raise words.Refused(refusal.refusal.value, sentence(refusal))
         self._room.record(Access(asker.name, "list"))
         return self._items(asker)
 

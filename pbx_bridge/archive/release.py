@@ -118,8 +118,10 @@ trainee sees those; a trainer sees "not recorded". A reason added later stays hi
 
 
 def may_know(asker: Asker, manifest: Manifest, now: int) -> bool:
-    """P18: whether this recording exists for the asker: their own, or of a trainee assigned to them, both when it was made
-    and now."""
+    """P18, P22: whether this recording exists for the asker, whose key is confirmed: their own, or of a trainee assigned to
+    them, both when it was made and now."""
+    if not asker.confirmed:
+        return False
     if asker.role is Role.TRAINEE:
         return asker.name == manifest.trainee
     if asker.role is not Role.TRAINER:
@@ -134,15 +136,16 @@ def may_open(asker: Asker, holding: Holding | None, now: int | None, keeping: Ke
     """P18, P20, P22: the decision. `now` in Unix seconds, None while the clock is in doubt; `holding` is None when no such
     recording is held.
 
-    The order matters: who may not know of a recording learns nothing of its state; who may know learns the
-    state that will not change (gone, expired) before the one that will (on its way, the trainee's alone).
+    The order matters: a key that nobody confirmed learns nothing, whatever it asks for; who may not know of a recording
+    learns nothing of its state; who may know learns the state that will not change (gone, expired) before the one that will
+    (on its way, the trainee's alone).
     """
+    if not asker.confirmed:
+        return Refused(Refusal.KEY_UNCONFIRMED)
     if now is None:
         return Refused(Refusal.CLOCK)
     if holding is None or not may_know(asker, holding.manifest, now):
         return Refused(Refusal.UNKNOWN)
-    if not asker.confirmed:
-        return Refused(Refusal.KEY_UNCONFIRMED)
     manifest = holding.manifest
     end = holding.end(keeping)
     if now >= end.at:

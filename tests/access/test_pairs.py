@@ -93,14 +93,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.desk = Desk(self.folder, confirms=False)
-        self.catalogue = Catalogue.open(self.folder / "catalogue", today=lambda: TODAY)
-        with self.catalogue.change() as change:
-            application = Application("orders", "/opt/orders/orders", None, "Orders")
-            change.add_application(application)
-            for trainee, trainer in OWNERS.items():
-                change.add_trainer(Trainer(trainer, 120))
-                change.add_trainee(Trainee(TraineeId(trainee), (), "", trainee))
-                change.add_plan(_plan(trainee, trainer, application))
+        self.catalogue = _catalogue(self.folder)
         for name, roles in PEOPLE.items():
             self._join(name, roles)
         for text in (*map(plan_text, self.catalogue.plans()), *map(capacity_text, self.catalogue.trainers())):
@@ -122,16 +115,6 @@ class Site:
     def described(self, plan: Plan) -> Manifest:
         """As the bridge describes a recording it begins now by this plan."""
         return first_manifest(new_recording_id(), plan.trainee, plan, self.desk.now, Keeping(), "")
-
-    def edit(self, statements: Sequence[str]) -> None:
-        """By hand, past every check. A row that cannot even be written is left out."""
-        with sqlite3.connect(self.folder / "catalogue" / FILE) as database:
-            for statement in statements:
-                try:
-                    database.execute(statement)
-                except sqlite3.IntegrityError:
-                    continue
-        database.close()
 
     def opens(self) -> set[tuple[str, RecordingId]]:
         """All pairs, and whoever is granted gets the right key."""
@@ -162,6 +145,29 @@ class Site:
         return own | {(OWNERS[owner], r) for r, (owner, handed) in self.recordings.items() if handed}
 
 
+def _catalogue(folder: Path) -> Catalogue:
+    catalogue = Catalogue.open(folder / "catalogue", today=lambda: TODAY)
+    with catalogue.change() as change:
+        application = Application("orders", "/opt/orders/orders", None, "Orders")
+        change.add_application(application)
+        for trainee, trainer in OWNERS.items():
+            change.add_trainer(Trainer(trainer, 120))
+            change.add_trainee(Trainee(TraineeId(trainee), (), "", trainee))
+            change.add_plan(_plan(trainee, trainer, application))
+    return catalogue
+
+
+def _edit(folder: Path, statements: Sequence[str]) -> None:
+    """By hand, past every check. A row that cannot even be written is left out."""
+    with sqlite3.connect(folder / "catalogue" / FILE) as database:
+        for statement in statements:
+            try:
+                database.execute(statement)
+            except sqlite3.IntegrityError:
+                continue
+    database.close()
+
+
 def _plan(trainee: str, trainer: str, application: Application) -> Plan:
     return Plan(
         f"{trainee}-orders", TraineeId(trainee), (application,), Need.NEW_IN_POST, trainer, "carla",
@@ -186,7 +192,7 @@ def _drawn(plans: Sequence[Plan], trainers: Sequence[Trainer], approved: frozens
     edits=st.lists(st.sampled_from(EDITS), min_size=1, max_size=4, unique=True),
     handed=st.lists(st.booleans(), min_size=3, max_size=3),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_all_pairs_whatever_the_catalogue_says(
     tmp_path_factory: pytest.TempPathFactory, edits: list[str], handed: list[bool]
 ) -> None:
@@ -195,7 +201,7 @@ def test_all_pairs_whatever_the_catalogue_says(
     for plan, hand in zip((*plans, plans[0]), handed, strict=True):
         site.record(plan, handed=hand)
     assert site.opens() == site.rightful()
-    site.edit(edits)
+    _edit(site.folder, edits)
     assert site.opens() == site.rightful()
     _nothing_new_is_recorded(site, {plan_digest(plan) for plan in plans})
     site.desk.open()  # the keeper is started again: tokens end, rights stay
@@ -221,13 +227,13 @@ def _nothing_new_is_recorded(site: Site, approved: set[str]) -> None:
 @pytest.mark.parametrize("statement", EDITS)
 def test_each_edit_is_one(tmp_path: Path, statement: str) -> None:
     """A control: every statement above does change the catalogue."""
-    site = Site(tmp_path)
-    site.record(site.catalogue.plans()[0], handed=True)
-    before = (site.catalogue.read(), site.catalogue.recordings.all())
-    site.edit([statement])
-    assert (site.catalogue.read(), site.catalogue.recordings.all()) != before
-    site.catalogue.close()
-    site.desk.log.close()
+    catalogue = _catalogue(tmp_path)
+    noted = Noted(new_recording_id(), TraineeId("alice"), "call", "11" * 32, "22" * 32, NOON)
+    catalogue.recordings.note(noted)
+    before = (catalogue.read(), catalogue.recordings.all())
+    _edit(tmp_path, [statement])
+    assert (catalogue.read(), catalogue.recordings.all()) != before
+    catalogue.close()
 
 
 def test_a_plan_that_was_not_edited_is_drawn_and_recorded(tmp_path: Path) -> None:
@@ -258,7 +264,8 @@ def test_a_stolen_name_opens_nothing(tmp_path: Path) -> None:
         token = site.desk.prove(mallory, site.desk.keeper.handle(wire.Invite(name, roles)).code).token
         for recording in site.recordings:
             word = site.desk.refused(wire.Open(token, recording, "review")).word
-            assert word in ("key-unconfirmed", "unknown")
+            assert word == "key-unconfirmed"
+        assert site.desk.refused(wire.List(token)).word == "key-unconfirmed"
         with pytest.raises(Refused):
             site.desk.act(mallory, Act(Deed.CONFIRM, name, str(mallory.recipient())))
     assert site.opens() == site.rightful()

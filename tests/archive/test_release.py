@@ -18,6 +18,7 @@ from pbx_bridge.archive.release import (
     Refusal,
     Refused,
     may_hand_over,
+    may_know,
     may_list,
     may_open,
     may_review,
@@ -185,7 +186,12 @@ def test_a_trainer_who_is_not_assigned_then_and_now_learns_nothing(assignment: A
 def test_a_key_that_is_not_confirmed_opens_nothing() -> None:
     for asker in (ALICE, BRUNO):
         assert ask(replace(asker, confirmed=False), HANDED) == Refused(Refusal.KEY_UNCONFIRMED)
-    assert ask(Asker("carla", Role.TRAINER, confirmed=False), HANDED) == UNKNOWN
+    for holding in (None, HELD, replace(HANDED, destroyed="disk")):  # and cannot tell one from another
+        for name in ("alice", "bruno", "carla"):
+            for role in Role:
+                asker = Asker(name, role, confirmed=False)
+                assert ask(asker, holding) == Refused(Refusal.KEY_UNCONFIRMED)
+                assert not may_know(asker, SEALED, LATER)
 
 
 def test_a_name_in_the_other_role_is_another_person() -> None:
@@ -268,6 +274,9 @@ def test_a_grant_means_every_condition_holds(
 ) -> None:
     """The promise, written down a second time: whoever opens has every right to, and whoever has every right opens."""
     answer = may_open(asker, holding, now, Keeping(days, first_h))
+    if not asker.confirmed:
+        assert answer == Refused(Refusal.KEY_UNCONFIRMED)
+        return
     if holding is None:
         assert answer == UNKNOWN
         return
@@ -283,6 +292,6 @@ def test_a_grant_means_every_condition_holds(
     sealed = manifest.state is not State.RECORDING
     waited = now >= START + manifest.duration_ms // 1000 + first_h * HOUR_S
     first = own or holding.handed_over_at is not None or waited
-    may = (own or assigned) and asker.confirmed and kept and sealed and first
+    may = (own or assigned) and kept and sealed and first
     assert (answer == GRANTED) is may
     assert (answer == UNKNOWN) is not (own or assigned)

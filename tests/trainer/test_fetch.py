@@ -230,6 +230,10 @@ async def test_a_passphrase_keeps_the_identity(desk: Desk, tmp_path: Path) -> No
     assert (done.code, done.err) == (0, "")
     sealed = (machine.folder / "profile" / "identity.age").read_bytes()
     assert b"AGE-SECRET" not in sealed
+    waiting = await carla.say("list", env=env)
+    assert waiting.code == 1
+    assert "not confirmed yet" in waiting.err
+    await desk.home.confirm("carla")
     assert open_bytes(sealed, [ScryptIdentity("correct horse battery")]).startswith(b"AGE-SECRET-KEY-1")
     assert (await carla.say("list", env=env)).out == "no recordings for you\n"
     done = await carla.say("list")
@@ -266,6 +270,7 @@ async def test_a_keyring_keeps_the_identity(desk: Desk, tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert "in the keyring" in done.out
     assert [p.name for p in machine.folder.rglob("*") if p.is_file()] == ["profile.json"]
+    await desk.home.confirm("carla")
     assert (await carla.say("list", env=env)).out == "no recordings for you\n"
     failed = await Desk(desk.home, Machine(tmp_path / "thief")).say(
         "join", desk.home.url, "--code", code, env=env
