@@ -26,7 +26,7 @@ from pbx_bridge.archive.keeper_process import KeeperSettings, open_keeper
 from pbx_bridge.archive.keeper_server import KeeperServer
 from pbx_bridge.archive.retention import Balance, balance
 from pbx_bridge.archive.rules import DAY_S, Keeping, not_after
-from pbx_bridge.archive.witness import Ended, Witness
+from pbx_bridge.archive.witness import Witness
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.errors import OperatorError
@@ -480,10 +480,13 @@ async def test_with_the_keepers_own_secret_a_destroyed_recording_stays_closed(
 async def test_what_the_bridge_had_destroyed_is_destroyed_again_at_its_start(home: TimedHouse) -> None:
     """A keeper restored from yesterday's backup has the key again, and remembers nothing."""
     gone, kept = await home.made(b"gone"), await home.made(b"kept")
-    Witness(home.folder / "state").note(Ended(int(time.time()), gone, "objection"))
+    Witness(home.folder / "state").note(wire.End(int(time.time()), gone, "objection"))
     assert await home.link.held() == {gone, kept}
     await retention(home).begin()
     assert await home.link.held() == {kept}
+
+
+ERASED = new_recording_id()
 
 
 class _Pulses:
@@ -502,6 +505,9 @@ class _Pulses:
         if isinstance(beat, Exception):
             raise beat
         return beat
+
+    async def ended(self, since: int) -> tuple[wire.End, ...]:
+        return (wire.End(NOON, ERASED, "erased"),)
 
 
 async def test_the_bridge_is_told_of_a_doubt_and_keeps_the_last_time_it_believed(
@@ -525,3 +531,4 @@ async def test_the_bridge_is_told_of_a_doubt_and_keeps_the_last_time_it_believed
     assert told == [False, False, True, False, False]
     assert keeper.seen == [0, NOON, NOON, NOON, NOON, later, later]
     assert Witness(home.folder / "state").seen_at() == later
+    assert [one.recording for one in Witness(home.folder / "state").recent(later)] == [ERASED]

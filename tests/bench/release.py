@@ -3,7 +3,9 @@
     python -m tests.bench.release [--recordings N] [--opens N]
 
 A real keeper in its own process, asked over its socket: rule, audit record and book synced to the disk, key rewrapped. Every
-manifest is signed; those that are opened have a key of their own, the others share one sealed key, which nobody reads.
+manifest is signed; those that are opened have a key of their own, the others share one sealed key, which nobody reads. The
+keys' folder lies in memory where there is /dev/shm: 200,000 small files are written in seconds there; what a release syncs,
+the audit log, lies on the disk.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ RECORDINGS: Final = 100_000
 OPENS: Final = 2_000
 TRAINEES: Final = 200
 ALICE: Final = "alice"
-START_WITHIN_S: Final = 120.0
+START_WITHIN_S: Final = 300.0
+MEMORY: Final = Path("/dev/shm")
 
 
 def fill(
@@ -87,8 +90,10 @@ def resident_mib(pid: int) -> float:
     return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1_024
 
 
-async def measure(folder: Path, recordings: int, opens: int) -> list[Figure]:
+async def measure(folder: Path, keys: Path, recordings: int, opens: int) -> list[Figure]:
     home = House(folder)
+    (home.folder / "keeper").mkdir(mode=0o700)
+    (home.folder / "keeper" / "keystore").symlink_to(keys)
     alice = X25519Identity.generate()
     try:
         await home.start_keeper()
@@ -139,8 +144,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--recordings", type=int, default=RECORDINGS, help="how many (default %(default)s)")
     parser.add_argument("--opens", type=int, default=OPENS, help="how many are opened (default %(default)s)")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="pbx-bridge-bench-") as folder:
-        figures = asyncio.run(measure(Path(folder), chosen.recordings, chosen.opens))
+    with (
+        tempfile.TemporaryDirectory(prefix="pbx-bridge-bench-") as folder,
+        tempfile.TemporaryDirectory(
+            prefix="pbx-bridge-bench-", dir=MEMORY if MEMORY.is_dir() else None
+        ) as keys,
+    ):
+        figures = asyncio.run(measure(Path(folder), Path(keys), chosen.recordings, chosen.opens))
         print(table(f"{chosen.recordings} recordings, {os.cpu_count()} cores", figures))
         release_ms = sorted(figures[0].values)
         print(f"\nrelease p99: {release_ms[int(len(release_ms) * 0.99)]:.1f} ms")
