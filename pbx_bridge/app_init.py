@@ -109,6 +109,10 @@ def read_answers(answers: Answers, folder: Path, state_dir: Path, run_dir: Path,
         ) from error
     trainer, approver = _two(answers.people)
     trainee = _trainee(answers.trainee)
+    if trainee is not None and trainee.id in (trainer, approver):
+        raise OperatorError(
+            "a trainee can have no other role (P22)", where="--trainee", do="Choose another short name"
+        )
     values: dict[str, dict[str, object]] = {
         "bridge": {"state_dir": str(state_dir), "run_dir": str(run_dir), "language": language},
         "compliance": {

@@ -15,10 +15,11 @@ import typer
 
 from pbx_bridge.catalogue.catalogue import Change
 from pbx_bridge.catalogue.csv_people import CSV_LIMIT, read_people
-from pbx_bridge.cli_change import AsJson, DryRun, Load, change, group, one_of, plain, read, show
+from pbx_bridge.cli_change import AsJson, DryRun, Load, change, check_roles, group, one_of, plain, read, show
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Application, Mask, Trainee, Trainer
+from pbx_bridge.wire_portal import Role
 
 Name = Annotated[str, typer.Argument(help="A short name; it appears in the ledger, never in a file name.")]
 Endpoints = Annotated[
@@ -80,7 +81,9 @@ def _trainee(load: Load) -> typer.Typer:
             one.add_trainee(new)
             return plain(new)
 
-        change(load(), step, done=f"trainee {name}: added", dry_run=dry_run, as_json=as_json)
+        config = load()
+        check_roles(config, [name], Role.TRAINEE)
+        change(config, step, done=f"trainee {name}: added", dry_run=dry_run, as_json=as_json)
 
     @commands.command("import")
     def import_(
@@ -96,6 +99,7 @@ def _trainee(load: Load) -> typer.Typer:
         except OSError as error:
             raise OperatorError(f"cannot read it: {error.strerror}", where=str(file)) from error
         config = load()
+        check_roles(config, (person.id for person in people), Role.TRAINEE)
         known = {trainee.id for trainee in read(config).trainees()}
 
         def step(one: Change) -> object:
@@ -287,7 +291,9 @@ def _trainer(commands: typer.Typer, load: Load) -> None:
             one.add_trainer(new)
             return plain(new)
 
-        change(load(), step, done=f"trainer {name}: added", dry_run=dry_run, as_json=as_json)
+        config = load()
+        check_roles(config, [name], Role.TRAINER)
+        change(config, step, done=f"trainer {name}: added", dry_run=dry_run, as_json=as_json)
 
     @commands.command("remove")
     def remove(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import sys
@@ -14,10 +15,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pbx_bridge.app_parts import catalogue_of
+from pbx_bridge.access.roles import roles_refusal
+from pbx_bridge.app_parts import catalogue_of, keeper_socket
+from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.keeper_wire import KnownPerson
 from pbx_bridge.catalogue.catalogue import Catalogue, Change
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
 
 Load = Callable[[], Config]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
@@ -110,3 +115,27 @@ def a_rate(value: float) -> float:
     if not math.isfinite(value):
         raise OperatorError("a rate is a number, as in 0.05 (P11)", where="--rate")
     return value
+
+
+def check_roles(config: Config, names: Iterable[str], role: Role) -> None:
+    """P22: whoever has a key for another role is not assigned this one. Raises: OperatorError.
+
+    A keeper that does not run cannot be asked here; it refuses the same when a plan of that person is to be approved.
+    """
+
+    async def everyone() -> tuple[KnownPerson, ...]:
+        link = KeeperLink(keeper_socket(config))
+        try:
+            return await link.everyone()
+        finally:
+            await link.close()
+
+    try:
+        people = asyncio.run(everyone())
+    except (KeeperUnreachable, Refused):
+        return
+    wanted = set(names)
+    for person in people:
+        why = roles_refusal({*person.roles, role})
+        if why and person.name in wanted and person.state != "revoked":
+            raise OperatorError(why, where=f"{role.value} {person.name!r}", do="Choose another person")

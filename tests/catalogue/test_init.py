@@ -86,6 +86,7 @@ def test_good_answers_take_the_strict_defaults(tmp_path: Path) -> None:
         ({"trainee": "alice"}, "--trainee"),
         ({"trainee": "alice 201 amartin"}, "endpoint"),
         ({"trainee": "bruno PJSIP/201 bruno"}, "P22"),
+        ({"trainee": "carla PJSIP/201 carla"}, "P22"),
         ({"trainee": "../a PJSIP/201 bruno"}, "a name is"),
     ],
 )

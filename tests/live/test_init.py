@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.rig.approver import Approver
 from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import Bridge, Site
-from tests.rig.commands import Invitation, run_command
+from tests.rig.commands import BridgeError, Invitation, run_command
 from tests.rig.install import Installed, install_base
 from tests.rig.trainer import PersonsMachine
 
@@ -48,3 +50,7 @@ async def test_the_first_invitations_work_once_the_bridge_serves(
         assert [one["id"] for one in json.loads(await bridge.command("trainee", "list", "--json"))] == [
             "alice"
         ]
+        for words in (("trainee", "add", "carla"), ("trainer", "add", "carla"), ("trainee", "add", "bruno")):
+            with pytest.raises(BridgeError, match="P22"):
+                await bridge.command(*words)
+        await bridge.command("trainee", "add", "dora")
