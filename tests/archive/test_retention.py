@@ -293,6 +293,16 @@ def test_half_a_line_is_cut_and_a_wrong_one_is_named(tmp_path: Path) -> None:
         Book(path)
 
 
+def test_half_a_replaced_entry_is_no_entry_and_goes(desk: Desk) -> None:
+    recording = desk.record().recording
+    path = desk.folder / "keystore" / f"{recording}.json"
+    left = path.with_name(f".{path.name}.0a1b2c3d")
+    left.write_bytes(path.read_bytes()[:100])
+    desk.open()
+    assert not left.exists()
+    assert desk.store.find(recording) is not None
+
+
 # -- what is restored, and the count
 
 
