@@ -82,7 +82,7 @@ class PeopleSide:
             Access(invitation.name, "join", reason=words.said(invitation.roles), subject=subject)
         )
         parts = self._room.parts
-        fresh = not parts.approved.digests and not len(parts.store) and not parts.book.recorded
+        fresh = not (any(parts.approved) or len(parts.store) or parts.book.recorded)
         person = self._people.join(invitation, recipient, now, fresh=fresh)
         if person.confirmed:
             self._room.record(
