@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 import socket
 import subprocess
 import sys
@@ -189,6 +190,14 @@ async def test_the_keepers_folder_is_its_own(home: House) -> None:
     folder = home.folder / "keeper"
     for path in (folder, *folder.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+async def test_the_keeper_leaves_no_core_dump(home: House) -> None:
+    """P17."""
+    assert home.keeper is not None
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("no process here may leave a core dump")
+    assert resource.prlimit(home.keeper.pid, resource.RLIMIT_CORE) == (0, 0)
 
 
 async def test_a_question_given_up_leaves_its_answer_to_nobody(home: House) -> None:

@@ -24,7 +24,7 @@ from tests.mutate.rules import ROOT, RuleFunction, rule_functions
 from tests.mutate.worker import Unsound, Worker, copied
 
 Result: TypeAlias = tuple[RuleFunction, Chosen, list[tuple[Mutant, str]]]
-MOST: Final = 3
+MOST: Final = 2
 """Of each function, in the ordinary run."""
 
 
