@@ -59,14 +59,16 @@ def may_export_requested(
 
 
 def may_erase(asker: Asker, holding: Holding | None, now: int) -> Answer:
-    """P18, P23: whether a trainee may have this recording of their own destroyed: at any time, unless an open request keeps
-    it for somebody."""
+    """P18, P23: whether a trainee may have this recording of their own destroyed: at any time once it
+    is sealed (before, a call is made private), unless an open request keeps it for somebody."""
     if holding is None or asker.role is not Role.TRAINEE or asker.name != holding.manifest.trainee:
         return Refused(Refusal.UNKNOWN)
     if not asker.confirmed:
         return Refused(Refusal.KEY_UNCONFIRMED)
     if holding.destroyed is not None:
         return Refused(Refusal.NOT_KEPT, detail=visible_reason(asker, holding.destroyed))
+    if holding.manifest.state is State.RECORDING:
+        return Refused(Refusal.ON_ITS_WAY)
     if holding.suspended_until is not None and now < holding.suspended_until:
         return Refused(Refusal.KEPT_FOR_REQUEST, until=holding.suspended_until)
     return Granted()
