@@ -72,8 +72,9 @@ def legs(file: bytes) -> Leg:
 
 
 def tone_db(leg: Leg, hz: float, from_s: float, to_s: float) -> float:
-    """How strong `hz` is in that span, in dB of full scale; -200 for none."""
+    """How strong `hz` is in that span, in dB of full scale; -200 for none. Windowed: a tone beside it does not leak in."""
     part = leg[int(from_s * 48_000) : int(to_s * 48_000)]
+    part = part * 2 * np.hanning(len(part))
     wave = np.exp(-2j * np.pi * hz * np.arange(len(part)) / 48_000)
     return float(20 * np.log10(max(1e-10, 2 * abs(np.vdot(wave, part)) / len(part))))
 
