@@ -182,6 +182,8 @@ def test_payment_software_announces_it_for_a_trainees_call_and_takes_back_only_i
     assert set(story.kinds()) == {"CancelTimer"}
     story >> fa.PaymentEnded(2 * AT, CUSTOMER)
     sound_passes(story, 2 * AT)
+    assert story.desk.payment_asked(BOB, 3 * AT, began=True) is None, "bob has no call; alice's goes on"
+    story << []
     assert Story().desk.payment_asked(ALICE, AT, began=True) is None
 
 

@@ -150,6 +150,22 @@ def test_a_payment_begins_at_the_earliest_and_ends_at_the_latest_the_clocks_allo
     )
 
 
+def test_a_payment_that_ended_just_now_did_not_end_later_than_now() -> None:
+    """P7: the clocks' doubt reaches beyond the present; no fact may."""
+    story = Story().recording().picture(1)
+    story.hear(wire.PaymentEnded(ONE, 2, story.now + SKEW))
+    (ended,) = story.told
+    assert isinstance(ended, events.PaymentEnded)
+    assert ended.at_ns == story.now
+
+
+def test_nothing_is_told_of_a_payment_in_a_recording_that_is_to_be_erased() -> None:
+    story = Story().recording().picture(1).order(wire.StopCapture(ONE, "objection", discard=True))
+    assert story.hear(wire.PaymentBegan(ONE, 2, story.now + SKEW)).outs == []
+    story.hear(wire.CaptureStopped(ONE, 7, story.now + SKEW, CaptureEnd.ORDERED))
+    assert story.hear(wire.PaymentEnded(ONE, 8, story.now + SKEW)).outs == [], "its last words were under way"
+
+
 def test_no_renewal_for_two_seconds_ends_the_recording() -> None:
     """P10."""
     story = Story().recording()
