@@ -1,0 +1,90 @@
+"""`pbx-bridge person`: who may be invited as what, who is there, and the end of a key (P22)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.cli_server import run
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.ids import TraineeId
+from pbx_bridge.training.plans import Trainee, Trainer
+from tests.archive.house import House, house, plan_behind
+
+
+@dataclass
+class Site:
+    home: House
+    config: Path
+
+    async def say(self, *words: str) -> int:
+        """One command of the administrator, beside the keeper that answers it."""
+        return await asyncio.to_thread(run, ["--config", str(self.config), "person", *words])
+
+    async def refused(self, *words: str) -> str:
+        with pytest.raises(OperatorError) as no:
+            await self.say(*words)
+        return str(no.value)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with house(tmp_path) as home:
+        (tmp_path / "keeper-run").mkdir()
+        (tmp_path / "keeper-run" / "keeper").symlink_to(home.socket.parent)
+        for name in ("ami", "ari"):
+            (tmp_path / name).write_text("a secret of its own")
+            (tmp_path / name).chmod(0o600)
+        config = tmp_path / "config.toml"
+        config.write_text(
+            f'[bridge]\nstate_dir = "{tmp_path}"\nrun_dir = "{tmp_path}/keeper-run"\ndemonstration = true\n'
+            f'[asterisk]\nami_secret_file = "{tmp_path}/ami"\nari_secret_file = "{tmp_path}/ari"\n'
+        )
+        catalogue = Catalogue.open(tmp_path / "catalogue")
+        with catalogue.change() as change:
+            change.add_trainee(Trainee(TraineeId("alice"), (), "", "alice"))
+            change.add_trainer(Trainer("bruno", 60))
+        catalogue.close()
+        yield Site(home, config)
+
+
+async def test_roles_that_do_not_go_together_are_refused_when_they_are_given(site: Site) -> None:
+    for words in (
+        ("alice", "--role", "approver"),
+        ("alice", "--role", "trainee", "--role", "approver"),
+        ("bruno", "--role", "auditor"),
+        ("bruno", "--role", "trainer", "--role", "auditor"),
+        ("bruno", "--role", "administrator"),
+        ("ada", "--role", "administrator", "--role", "approver"),
+        ("emil", "--role", "auditor", "--role", "trainer"),
+    ):
+        said = await site.refused("invite", *words)
+        assert "P22" in said or "no such trainer" in said, words
+    for words in (("nobody", "--role", "trainee"), ("nobody", "--role", "trainer")):
+        assert "no such" in await site.refused("invite", *words)
+    assert await site.home.link.everyone() == ()
+
+
+async def test_people_are_invited_listed_and_revoked(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ("carla", "--role", "approver", "--role", "auditor"),
+        ("bruno", "--role", "trainer", "--role", "approver"),
+        ("bruno", "--role", "trainer"),
+        ("alice", "--role", "trainee"),
+    ):
+        capsys.readouterr()
+        assert await site.say("invite", *words) == 0
+        assert "pbx-bridge join https://" in capsys.readouterr().out
+    await site.home.approve(plan_behind("alice", "bruno", 1_800_000_000))  # dora joins for it
+    assert await site.say("list", "--json") == 0
+    (dora,) = json.loads(capsys.readouterr().out)
+    assert (dora["name"], dora["roles"], dora["state"]) == ("dora", ["approver"], "confirmed")
+    assert "age1" not in json.dumps(dora)
+    assert "only approver" in await site.refused("revoke", "dora")
+    assert "nobody called" in await site.refused("revoke", "nobody")
