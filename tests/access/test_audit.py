@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from pbx_bridge.access import audit
 from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable, open_log
+from pbx_bridge.access.audit_chain import MAX_LINE_BYTES
 from pbx_bridge.access.audit_check import check
 from pbx_bridge.access.audit_folder import month
 from pbx_bridge.errors import OperatorError
@@ -157,6 +159,28 @@ def test_a_record_beyond_the_limit_is_not_written(tmp_path: Path) -> None:
     log.append(ACCESSES[0], NOVEMBER)
     log.close()
     assert check(tmp_path / "audit").head.number == 1
+
+
+def test_the_longest_record_is_written_and_one_byte_more_is_not(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.append(ACCESSES[0], NOVEMBER)
+    left = MAX_LINE_BYTES - len(lines_of(tmp_path)[0])
+    longer = replace(ACCESSES[0], session=ACCESSES[0].session + "x" * left)
+    with pytest.raises(AuditUnwritable, match=f"not {MAX_LINE_BYTES + 1}"):
+        log.append(replace(longer, session=longer.session + "x"), NOVEMBER)
+    log.append(longer, NOVEMBER)
+    log.close()
+    assert len(lines_of(tmp_path)[1]) == MAX_LINE_BYTES
+    assert check(tmp_path / "audit").head.number == 2
+
+
+def test_a_disk_that_takes_a_few_bytes_at_a_time_gets_whole_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda handle, data, at: whole(handle, data[:300], at))
+    written(tmp_path)
+    assert check(tmp_path / "audit").head.number == 6
 
 
 @pytest.mark.parametrize("touched", ["replaced", "removed", "cut", "added to"])
