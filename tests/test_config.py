@@ -49,6 +49,11 @@ def test_a_payment_may_last_up_to_its_ceiling(tmp_path: Path, seconds: int) -> N
         ("fps = 10", "trainee_first_hours = 0", "P18"),
         ("fps = 10", "payment_pause_s = 901", "P7"),
         ("fps = 10", "payment_pause_s = 9", "payment_pause_s"),
+        ("fps = 10", "opt_out_months = 37", "P16"),
+        ("[asterisk]", '[asterisk]\nobjection_code = "*5"\nprivate_code = "*51"', "begin alike"),
+        ("[asterisk]", '[asterisk]\nobjection_code = "*51"\nprivate_code = "*5"', "begin alike"),
+        ("[asterisk]", '[asterisk]\nobjection_code = "9"', "objection_code"),
+        ("[asterisk]", '[asterisk]\nnotice_key = "*9"', "notice_key"),
         ("[bridge]", "[bridge", "TOML"),
         ("[asterisk]", '[asterisk]\naudiosocket_listen = "0.0.0.0:9092"', "loopback"),
         ("[asterisk]", '[asterisk]\nfastagi_listen = "192.0.2.1:4573"', "loopback"),
@@ -66,6 +71,14 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> No
 def test_persons_and_plans_of_an_older_file_are_sent_to_their_commands(tmp_path: Path, kind: str) -> None:
     with pytest.raises(OperatorError, match=f"pbx-bridge {kind} add"):
         load(written(tmp_path, GOOD + f'[[{kind}]]\nid = "alice"\n'))
+
+
+def test_keys_and_the_time_of_an_objection_may_be_chosen(tmp_path: Path) -> None:
+    chosen = '[asterisk]\nnotice_key = "5"\nobjection_code = "*5"\nprivate_code = "#5"'
+    text = GOOD.replace("[asterisk]", chosen).replace("fps = 10", "opt_out_months = 36")
+    config = load(written(tmp_path, text))
+    assert (config.recording.opt_out_months, config.asterisk.objection_code) == (36, "*5")
+    assert load(written(tmp_path, GOOD)).recording.opt_out_months == 12
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -146,6 +146,15 @@ def test_a_later_objection_prolongs_and_never_shortens(lists: NumberLists) -> No
         assert [entry.until for entry in lists.entries()] == [before]
 
 
+def test_a_shorter_objection_before_the_first_is_written_does_not_shorten_it(lists: NumberLists) -> None:
+    lists.opt_out("a" * 32, 36)
+    lists.opt_out("a" * 32, 1)
+    lists.keep()
+    (entry,) = lists.entries()
+    assert entry.until is not None
+    assert entry.until > TODAY + timedelta(days=3 * 364)
+
+
 @pytest.mark.parametrize("months", [0, -1, OPT_OUT_CEILING_MONTHS + 1])
 def test_an_objection_is_kept_three_years_at_most(lists: NumberLists, months: int) -> None:
     with pytest.raises(OperatorError, match="P16"):

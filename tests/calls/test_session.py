@@ -452,6 +452,24 @@ def test_nobody_calls_a_call_private_from_another_phone() -> None:
     story << [co.EraseCall(CUSTOMER, None), co.EraseCall(SECOND, None)]
 
 
+def test_an_objection_after_a_lost_link_reaches_a_recording_that_is_being_closed() -> None:
+    """The switchboard knows the customer again, but not to whom they talk."""
+    story = recording() >> fa.LinkDown(4 * SECOND_NS, "eof")
+    story >> fa.LinkUp(4 * SECOND_NS, (fa.ChannelBorn(4 * SECOND_NS, CUSTOMER, "PJSIP/trunk", False, "x"),))
+    story.orders.clear()
+    story >> fa.CallerObjected(4 * SECOND_NS + 1, CUSTOMER)
+    assert co.DiscardRecording(REC, Reason.OBJECTION) in story.orders
+    assert [line.reason for line in story.ledger()] == [Reason.OBJECTION]
+
+
+def test_a_private_call_is_that_trainees_alone() -> None:
+    story = recording() >> rings(2, SECOND, OTHER, "PJSIP/202") >> answers(3, SECOND, OTHER, "b2")
+    story.orders.clear()
+    story.also(story.desk.private(STATION, 4 * SECOND_NS) or [])
+    asked = [order for order in story.orders if isinstance(order, co.EraseCall)]
+    assert asked == [co.EraseCall(AGENT, ALICE)]
+
+
 def test_an_objection_after_a_lost_link_still_reaches_the_recording() -> None:
     story = recording() >> fa.LinkDown(4 * SECOND_NS, "eof")
     story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, None))

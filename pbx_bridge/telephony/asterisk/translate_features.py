@@ -50,8 +50,7 @@ def clashes(known: Iterable[Feature]) -> tuple[tuple[Feature, Feature], ...]:
         (own, other)
         for own in ours
         for other in everything
-        if own.name != other.name
-        and (other not in ours or own.name < other.name)
+        if (other not in ours or own.name < other.name)
         and (own.code.startswith(other.code) or other.code.startswith(own.code))
     )
 
