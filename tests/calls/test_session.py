@@ -13,6 +13,7 @@ from tests.calls.story import (
     ALICE,
     CALLER_NOTICE,
     CUSTOMER,
+    NOTICE,
     OTHER,
     SECOND,
     SECOND_NS,
@@ -497,3 +498,20 @@ def test_a_station_that_cannot_keep_the_rate_leaves_nothing() -> None:
     story.also(story.desk.capture_ended(REC, 4 * SECOND_NS, Reason.TOO_FEW_PICTURES))
     assert co.DiscardRecording(REC, Reason.TOO_FEW_PICTURES) in story.orders
     assert [line.outcome for line in story.ledger()] == [Outcome.DISCARDED]
+
+
+def test_what_is_acknowledged_at_the_station_holds_from_then_on() -> None:
+    """P14: not before, and only the present text."""
+    for said, reason in (
+        (None, Reason.NOT_ACKNOWLEDGED),
+        ("another text", Reason.NOT_ACKNOWLEDGED),
+        (NOTICE, None),
+    ):
+        story = Story(station=False).station(acknowledged="an earlier text")
+        if said is not None:
+            story.desk.acknowledged(STATION, said)
+        story >> rings() >> answers(1) >> customer_hangs_up(5)
+        opened = "OpenRecording" in [type(order).__name__ for order in story.orders]
+        assert opened is (reason is None)
+        if reason is not None:
+            assert [line.reason for line in story.ledger()] == [reason]

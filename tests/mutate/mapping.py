@@ -56,7 +56,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_booking\.py", ("tests/trainer/test_booking.py",)),
     (r"pbx_bridge/app_notes\.py", ("tests/catalogue/test_recordings.py", *CALLS)),
     (r"pbx_bridge/archive/(clock|timekeeper)\.py", ("tests/archive/test_clock.py",)),
-    (r"pbx_bridge/archive/(retention|book|keystore)\.py", ("tests/archive/test_retention.py", *KEEPER)),
+    (
+        r"pbx_bridge/archive/(retention|book|keystore)\.py",
+        ("tests/archive/test_retention.py", "tests/archive/test_clock.py", *KEEPER),
+    ),
     (
         r"pbx_bridge/archive/keeper_(retention|recorder)\.py",
         (
