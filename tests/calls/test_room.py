@@ -206,3 +206,13 @@ def test_what_changes_while_it_is_recorded_ends_it(change: str) -> None:
     story.kinds()
     story.also(story.desk.recheck(6 * SECOND_NS))
     assert story.orders == [], "it ends once"
+
+
+def test_a_file_that_waits_to_be_sealed_counts_with_what_it_came_to() -> None:
+    told: list[object] = []
+    story = Story(decided=lambda leg, trainee, decision: told.append(decision))
+    story.standing = replace(standing(), used={ALICE: Used(0, 15.0)})
+    story >> rings() >> answers(0)
+    story.desk.capture_started(RecordingId("rec1"), 1)
+    story >> agent_hangs_up(300) >> rings(302, SECOND, OTHER)
+    assert told[-1] is Reason.WEEKLY_CAP
