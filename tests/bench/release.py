@@ -2,10 +2,10 @@
 
     python -m tests.bench.release [--recordings N] [--opens N]
 
-A real keeper in its own process, asked over its socket: rule, audit record and book synced to the disk, key rewrapped. Every
-manifest is signed; those that are opened have a key of their own, the others share one sealed key, which nobody reads. The
-keys' folder lies in memory where there is /dev/shm: 200,000 small files are written in seconds there; what a release syncs,
-the audit log, lies on the disk.
+A real keeper in its own process, asked over its socket: rule, audit record synced to the disk, key rewrapped. What is opened
+is signed and has a key of its own; the others share one of each, which nobody checks or reads. The keys' folder lies in
+memory where there is /dev/shm: 200,000 small files are written in seconds there; what a release syncs, the audit log, lies on
+the disk.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pbx_bridge.access.books import book_key, closed
 from pbx_bridge.age import X25519Identity, X25519Recipient, make_header, new_file_key, seal_bytes
 from pbx_bridge.archive.book import Did, Note
 from pbx_bridge.archive.keystore import Entry
-from pbx_bridge.archive.manifest import RecorderKey
+from pbx_bridge.archive.manifest import RecorderKey, encode
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_json import canonical, write_fields
-from pbx_bridge.wire_portal import Purpose, Role
+from pbx_bridge.wire_portal import Purpose, Role, SignedManifest
 from tests.archive.house import House, manifest
 from tests.bench.figures import Figure, table
 
@@ -68,7 +68,10 @@ def fill(
                 key = seal_bytes(str(identity).encode(), [recipient])
                 its_header = make_header(new_file_key(), [identity.recipient()]).hex()
                 names.append(described.recording)
-            entry = Entry(recorder.sign(described), its_header)
+            signed = SignedManifest(encode(described), recorder.public, bytes(64))
+            if mine:
+                signed = recorder.sign(described)
+            entry = Entry(signed, its_header)
             path = keeper / "keystore" / f"{described.recording}.json"
             path.write_bytes(closed(path.name, canonical(write_fields(entry)), close_key))
             path.with_suffix(".key").write_bytes(key)
