@@ -4,8 +4,8 @@
 
 A real keeper in its own process, asked over its socket: rule, audit record synced to the disk, key rewrapped. What is opened
 is signed and has a key of its own; the others share one of each, which nobody checks or reads. The keys' folder lies in
-memory where there is /dev/shm: 200,000 small files are written in seconds there; what a release syncs, the audit log, lies on
-the disk.
+memory where there is /dev/shm: 200,000 small files are written in seconds there; what a release syncs, the audit log, lies
+on the disk.
 """
 
 from __future__ import annotations
