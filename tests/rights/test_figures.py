@@ -43,6 +43,12 @@ def test_a_months_calls_are_counted_without_a_person() -> None:
     assert months["2026-11"] == Month(1, {"recorded/hung-up": 1}, 30.0)
 
 
+def test_only_what_was_kept_counts_as_recorded_time() -> None:
+    day = f"{OCTOBER}T10:00:00.000+01:00"
+    gone = Said(day, "alice", Outcome.DISCARDED.value, Reason.OBJECTION.value, 45.0)
+    assert count([gone, recorded(OCTOBER, "alice", 30)])["2026-10"].seconds == 30.0
+
+
 def test_a_call_that_has_no_answer_yet_is_not_counted() -> None:
     began = Said(f"{NOVEMBER}T10:00:00.000+01:00", "alice", "began", "")
     assert count([began]) == {}
