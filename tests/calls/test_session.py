@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pbx_bridge.calls import commands as co
+from pbx_bridge.calls import events as ev
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls import rules
 from pbx_bridge.calls.permit import NoticeEvent
@@ -515,3 +516,26 @@ def test_what_is_acknowledged_at_the_station_holds_from_then_on() -> None:
         assert opened is (reason is None)
         if reason is not None:
             assert [line.reason for line in story.ledger()] == [reason]
+
+
+def test_an_event_nobody_expected_ends_the_recording() -> None:
+    """P10: in doubt it stops; a call that is not recorded goes on as it was."""
+    story = recording()
+    unheard_of = ev.OriginGone(3 * SECOND_NS, CUSTOMER)  # the desk keeps it to itself
+    story.also(story.desk._sessions[AGENT].handle(unheard_of))
+    story << ends(3 * SECOND_NS, Reason.UNREADABLE)
+    waiting = Story() >> rings()
+    assert waiting.desk._sessions[AGENT].handle(unheard_of) == []
+
+
+def test_an_objection_while_the_file_is_being_closed_destroys_it() -> None:
+    """P16: the agent has hung up, the last pictures are awaited, and the caller is still on the line."""
+    story = recording() >> [
+        fa.BridgeLeft(2 * SECOND_NS, AGENT, "b1"),
+        fa.ChannelGone(2 * SECOND_NS + 1, AGENT, 16),
+    ]
+    story.orders.clear()
+    story >> fa.CallerObjected(3 * SECOND_NS, CUSTOMER)
+    assert co.DiscardRecording(REC, Reason.OBJECTION) in story.orders
+    (line,) = story.ledger()
+    assert (line.outcome, line.reason) == (Outcome.DISCARDED, Reason.OBJECTION)
