@@ -13,6 +13,8 @@ from pbx_bridge.stations.registry import Registry
 from pbx_bridge.wire_proof import parse_invite
 from tests.test_config import GOOD, written
 
+ENTER = ("trainee", "add", "alice", "--endpoint", "PJSIP/201", "--login", "alice")
+
 
 def test_an_invitation_binds_a_station_to_a_trainees_login_and_the_list_shows_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -25,6 +27,8 @@ def test_an_invitation_binds_a_station_to_a_trainees_login_and_the_list_shows_it
         assert cli_server.run(["--config", config, "station", *words]) == 0
         return capsys.readouterr().out
 
+    assert cli_server.run(["--config", config, *ENTER]) == 0
+    capsys.readouterr()
     with pytest.raises(OperatorError, match="no trainee has this login"):
         cli_server.run(["--config", config, "station", "invite", "desk-1", "--login", "alcie"])
     for number, options in enumerate((["--login", "alice"], []), start=1):
