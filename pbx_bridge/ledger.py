@@ -58,7 +58,7 @@ def shown(line: Line) -> Line:
     """P24: the line as anybody but its trainee sees it: what comes from a person, and the draw, is "not recorded"."""
     if line.reason not in FROM_A_PERSON:
         return line
-    return replace(line, outcome=Outcome.NOT_RECORDED.value, reason="", recording="", seconds=0.0)
+    return replace(line, outcome=Outcome.NOT_RECORDED.value, reason="", recording="", seconds=0.0, plan="")
 
 
 class Ledger:

@@ -75,19 +75,19 @@ def test_a_line_for_which_there_is_not_room_enough_is_said_and_costs_itself_only
 
 
 def test_what_comes_from_a_person_is_shown_to_nobody_else(tmp_path: Path) -> None:
-    """P24: objection, privacy and the draw look alike; a technical fault does not."""
+    """P24: objection, privacy and the draw look alike, though only what began has a plan; a technical fault does not."""
     ledger = Ledger(tmp_path)
     hidden = [
-        shown(ledger.write("one", ALICE, outcome, reason, recording=RECORDING, seconds=5))
-        for outcome, reason in (
-            (Outcome.DISCARDED, Reason.OBJECTION),
-            (Outcome.DISCARDED, Reason.PRIVATE),
-            (Outcome.NOT_RECORDED, Reason.OPTED_OUT),
-            (Outcome.NOT_RECORDED, Reason.NOT_DRAWN),
+        shown(ledger.write("one", ALICE, outcome, reason, recording=RECORDING, seconds=5, plan=plan))
+        for outcome, reason, plan in (
+            (Outcome.DISCARDED, Reason.OBJECTION, "orders"),
+            (Outcome.DISCARDED, Reason.PRIVATE, "orders"),
+            (Outcome.NOT_RECORDED, Reason.OPTED_OUT, ""),
+            (Outcome.NOT_RECORDED, Reason.NOT_DRAWN, ""),
         )
     ]
-    assert {(line.outcome, line.reason, line.recording, line.seconds) for line in hidden} == {
-        ("not-recorded", "", "", 0.0)
+    assert {(line.outcome, line.reason, line.recording, line.seconds, line.plan) for line in hidden} == {
+        ("not-recorded", "", "", 0.0, "")
     }
     for reason in (Reason.NO_STATION, Reason.WEEKLY_CAP, Reason.HUNG_UP):
         line = ledger.write("two", ALICE, Outcome.RECORDED, reason, recording=RECORDING, seconds=5)

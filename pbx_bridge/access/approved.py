@@ -39,11 +39,14 @@ class Approved:
         return frozenset(approval.digest for approval in self._book.approvals if not approval.ended)
 
     def add(self, approval: Approval) -> None:
-        """Keeps it, in place of an earlier one of the same text. What can cover nothing any more goes; so does the oldest
-        beyond the limit.
+        """Keeps it, in place of an earlier one of the same text. Another text of the same plan or trainer ends: going back
+        to it needs a second person again (P22). What can cover nothing any more goes; so does the oldest beyond the limit.
         """
+        subject = (approval.kind, approval.about)
         others = [
-            known
+            replace(known, ended=approval.at)
+            if (known.kind, known.about) == subject and not known.ended
+            else known
             for known in self._book.approvals
             if known.digest != approval.digest and not is_over(known, approval.at)
         ]

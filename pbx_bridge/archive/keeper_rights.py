@@ -71,7 +71,7 @@ class RightsSide:
             party=asked.party,
             trainee=asked.trainee,
             recordings=self._about(asked),
-            recipient=asked.recipient or self._trainees_key(asked),
+            recipient=asked.recipient or self._key_of(asked.trainee),
             opened_at=now,
             due_at=due_at(now, extended=False),
             until=asked.until,
@@ -163,6 +163,8 @@ class RightsSide:
         if isinstance(asked, wire.ExportOwn):
             return self._export_own(asked)
         request, now = self._book.find(asked.id), self._room.parts.time.now()
+        if request is not None and self._is_strange(request):
+            request = replace(request, recipient="")
         answer = may_export_requested(request, asked.recording, self._room.holding(asked.recording), now)
         self._room.answered(ADMINISTRATOR, "export", asked.recording, answer, subject=asked.id)
         assert request is not None
@@ -212,18 +214,24 @@ class RightsSide:
         found = [self._room.entry(recording) for recording in dict.fromkeys(asked.recordings)]
         return tuple(manifest.recording for entry, manifest in found if entry.destroyed is None)
 
-    def _trainees_key(self, asked: wire.OpenRequest) -> str:
-        """The key a trainee joined with, if it works."""
+    def _key_of(self, trainee: str) -> str:
+        """The key a trainee joined with, if it works; "" for nobody."""
         for person in self._room.parts.people.everyone():
-            theirs = person.name == asked.trainee and Role.TRAINEE in person.roles
-            if asked.party is Party.TRAINEE and theirs and person.confirmed and not person.revoked:
+            theirs = person.name == trainee and Role.TRAINEE in person.roles
+            if theirs and person.confirmed and not person.revoked:
                 return person.recipient
         return ""
+
+    def _is_strange(self, request: RightsRequest) -> bool:
+        """P18, P22: a trainee's copy goes to the key they joined with and that works now, to none an administrator names."""
+        return request.party is Party.TRAINEE and request.recipient != self._key_of(request.trainee)
 
     def _check(self, request: RightsRequest, now: int) -> None:
         """Raises: words.Refused."""
         if (request.party is Party.TRAINEE) != bool(request.trainee):
             raise words.Refused("malformed", "a trainee's request names the trainee, a customer's nobody")
+        if self._is_strange(request):
+            raise words.Refused("malformed", "a trainee's copy goes to the key they joined with (P18, P22)")
         if not self._book.has_room():
             raise words.Refused("too-many", "close requests that are answered first: pbx-bridge request list")
         if request.recipient:

@@ -211,3 +211,15 @@ def test_an_ended_plan_records_nothing_until_it_is_approved_again(desk: Desk) ->
     assert told == [("(bridge)", "alice", plan_digest(PLAN))]
     desk.act(DORA, APPROVE)
     assert plan_digest(PLAN) in approved(desk)
+
+
+def test_going_back_to_what_was_wider_needs_a_second_person_again(desk: Desk) -> None:
+    """P22: once a narrower text of the same plan or trainer was approved, the wider one is approved no more."""
+    narrow, wide_hours, few_hours = replace(PLAN, rate=0.01), Trainer("bruno", 600), Trainer("bruno", 30)
+    desk.act(DORA, APPROVE)
+    desk.act(DORA, Act(Deed.APPROVE, PLAN.id, plan_text(narrow)))
+    desk.act(DORA, Act(Deed.APPROVE, "bruno", capacity_text(wide_hours)))
+    desk.act(DORA, Act(Deed.APPROVE, "bruno", capacity_text(few_hours)))
+    assert approved(desk) == {plan_digest(narrow), capacity_digest(few_hours)}
+    desk.act(DORA, APPROVE)
+    assert approved(desk) == {plan_digest(PLAN), capacity_digest(few_hours)}

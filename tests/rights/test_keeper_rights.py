@@ -311,3 +311,15 @@ def test_while_the_clock_is_in_doubt_no_copy_is_made(site: Site) -> None:
         assert site.no_export(asked) == "clock"
     site.desk.keeper.handle(wire.ConfirmClock())
     site.exported(rights_wire.ExportRequested(request.id, recording))
+
+
+def test_no_administrator_names_the_key_a_trainees_copy_goes_to(site: Site) -> None:
+    """P18, P22: one who asked for alice, with a key of their own, had her voice and pictures."""
+    recording = site.desk.record().recording
+    strange = str(CUSTOMER.recipient())
+    asked = rights_wire.OpenRequest(Right.ACCESS, Party.TRAINEE, "alice", recipient=strange)
+    assert site.desk.refused(asked).word == "malformed"
+    request = site.desk.ask(replace(asked, recipient=str(ALICE.recipient())), RightsRequest)
+    site.exported(rights_wire.ExportRequested(request.id, recording))
+    site.desk.ask(wire.Revoke("alice"), wire.Done)
+    assert site.no_export(rights_wire.ExportRequested(request.id, recording)) == "not-granted"
