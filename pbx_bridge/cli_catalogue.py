@@ -88,7 +88,10 @@ def _trainee(load: Load) -> typer.Typer:
     @commands.command("import")
     def import_(
         file: Annotated[Path, typer.Argument(help="CSV with the heading id,endpoints,member,login.")],
-        update: Annotated[bool, typer.Option(help="Change those who are there already.")] = False,
+        update: Annotated[
+            bool,
+            typer.Option(help="Change those who are there already; who has no member there keeps theirs."),
+        ] = False,
         dry_run: DryRun = False,
         as_json: AsJson = False,
     ) -> None:
@@ -100,7 +103,9 @@ def _trainee(load: Load) -> typer.Typer:
             raise OperatorError(f"cannot read it: {error.strerror}", where=str(file)) from error
         config = load()
         check_roles(config, (person.id for person in people), Role.TRAINEE)
-        known = {trainee.id for trainee in read(config).trainees()}
+        known = {trainee.id: trainee.member for trainee in read(config).trainees()}
+        if update:  # without it whoever else sits at their device would pass for them (P13)
+            people = tuple(replace(one, member=one.member or known.get(one.id, "")) for one in people)
 
         def step(one: Change) -> object:
             for person in people:

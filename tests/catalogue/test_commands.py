@@ -147,6 +147,9 @@ def test_people_come_from_a_spreadsheet_whole_or_not_at_all(site: Site, tmp_path
         ("PJSIP/209",),
         ("PJSIP/203",),
     ]
+    site.does("trainee change bea --member Bea")
+    site.does("trainee import --update", str(file), code=0)
+    assert [t.member for t in site.catalogue.trainees()] == ["", "Bea", ""]
     file.write_text("id;endpoints;login\ndora;PJSIP/203;dora\n")
     assert "same endpoint" in site.does("trainee import", str(file), code=2)
     assert "cannot read" in site.does("trainee import", str(tmp_path / "none.csv"), code=2)
