@@ -273,3 +273,17 @@ def test_the_keeper_says_when_the_next_access_cannot_be_recorded(
     assert records_of(desk.folder)[-1]["act"] == "unwritable"
     assert fault() == ""
     assert len(records_of(desk.folder)) == before + 1
+
+
+async def test_the_bridge_is_told_all_of_it_over_the_socket(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        made = await home.record(b"call")
+        assert await home.link.backlog()
+        await home.link.hand_over(made.recording, "alice")
+        for found in (await home.link.accesses("alice"), await home.link.accesses_of("alice")):
+            assert ("hand-over", made.recording) in {(line.act, line.recording) for line in found.accesses}
+        assert (await home.link.pulse()).high > 0
+        (segment,) = (home.folder / "keeper" / "audit").glob("*.jsonl")
+        assert await home.link.audit_fault() == ""
+        segment.rename(tmp_path / "away")
+        assert "No such file" in await home.link.audit_fault()
