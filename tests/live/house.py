@@ -130,13 +130,21 @@ class House:
         await self.pbx.cli(
             "database deltree registrar"
         )  # phones that a fault kept from signing off ring for ever
+        await until(self._quiet, "the scene before is over", SETTLE_S)
         self.forget_week()
         self._log_start = len(self.bridge.log)
         yield
-        left = [file.name for file in (self.bridge.state / "sealed").iterdir() if file.suffix != ".age"]
-        assert not left, f"unfinished files: {left}"
+        await until(self._quiet, "", SETTLE_S, raising=False)
+        assert not self._unfinished(), f"unfinished files: {self._unfinished()}"
         for name, text in (("bridge", self.bridge.log), *((s.login, s.log) for s in self.stations)):
             assert NUMBER not in text, f"the customer's number is in the log of {name}"
+
+    async def _quiet(self) -> bool:
+        """Nothing is being recorded or sealed, and every call has its last word in the ledger."""
+        return not self._unfinished() and all(line["outcome"] != "began" for line in self._raw())
+
+    def _unfinished(self) -> list[str]:
+        return [file.name for file in (self.bridge.state / "sealed").iterdir() if file.suffix != ".age"]
 
     def forget_week(self) -> None:
         """The ledger and the objections start anew: the next call is the first of the week."""

@@ -109,10 +109,12 @@ async def test_a_notice_that_changed_and_is_not_acknowledged_yet(house: House) -
     house.bridge.configure(house.site)
     await house.bridge.start()
     await house.until_connected()
-    await _refused(house, Reason.NOT_ACKNOWLEDGED)
-    house.forget_week()
-    for station in house.stations:
-        await station.accept_notice()
+    try:
+        await _refused(house, Reason.NOT_ACKNOWLEDGED)
+        house.forget_week()
+    finally:
+        for station in house.stations:
+            await station.accept_notice()
     await _recorded(house)
 
 
