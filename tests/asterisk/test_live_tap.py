@@ -84,9 +84,10 @@ async def test_any_codec_of_the_phones(line: Line, codec: sdp.Codec, extension: 
 
 
 async def test_direct_media_is_pulled_back(line: Line) -> None:
+    """Without a notice: the key of an objection keeps the voices at the PBX from the start."""
     async with Stage(line.pbx) as stage:
         agent, customer = await stage.agent("205"), await stage.customer("directtrunk", ip="127.0.0.3")
-        talking, calling = await stage.connect(agent, customer, "105")
+        talking, calling = await stage.connect(agent, customer, "175")
         await stage.talk(0.5)
         assert calling.rtp.remote is not None
         assert calling.rtp.remote.address == talking.rtp.address
