@@ -59,6 +59,8 @@ class Known:
     doubt: Doubt | None = None
     stamp: Annotated[int, Whole(0)] = 0
     """Number of the key store's last stamp (retention.older_backup)."""
+    ahead: Annotated[int, Whole(0)] = 0
+    """Seconds by which believed time was ahead of the wall's when a person found the wall's right."""
 
 
 def first(reading: Reading) -> Known:
@@ -71,7 +73,7 @@ def started(known: Known, reading: Reading, latest: int = 0) -> Known:
     doubt. `latest`: believed time as it was noted more often than the rest, and less surely."""
     gap = reading.wall > known.high + GAP_S
     known = replace(known, high=max(known.high, latest))
-    if known.doubt is None and reading.wall < known.high - CLOCK_STEP_S:
+    if known.doubt is None and reading.wall < known.high - known.ahead - CLOCK_STEP_S:
         return replace(known, doubt=Doubt.BACK)
     if known.doubt is None and gap:
         return replace(known, doubt=Doubt.GAP)
@@ -88,7 +90,8 @@ def looked(known: Known, reading: Reading) -> Known:
     stepped_s = (reading.wall - known.anchor_wall) - (reading.up - known.anchor_up)
     if abs(stepped_s) > CLOCK_STEP_S:
         return replace(known, doubt=Doubt.STEP)
-    return replace(known, high=max(known.high, reading.wall))
+    ahead = known.ahead if reading.wall < known.high else 0
+    return replace(known, high=max(known.high, reading.wall), ahead=ahead)
 
 
 def witnessed(known: Known, seen_at: int) -> Known:
@@ -106,7 +109,8 @@ def confirmed(known: Known, reading: Reading) -> Known | None:
     if known.doubt is Doubt.RESTORED:
         return None
     high = max(known.high, reading.wall)
-    return Known(high, reading.wall, reading.up, reading.boot, stamp=known.stamp)
+    ahead = high - reading.wall
+    return Known(high, reading.wall, reading.up, reading.boot, stamp=known.stamp, ahead=ahead)
 
 
 def now(known: Known) -> int | None:

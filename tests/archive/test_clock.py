@@ -339,3 +339,16 @@ def test_what_the_bridge_had_destroyed_is_remembered_for_eight_days(tmp_path: Pa
         file.write(b'{"at":1')
     assert Witness(tmp_path).recent(NOON + 8 * DAY_S) == made[1:]
     assert len((tmp_path / "destroyed.jsonl").read_bytes().splitlines()) == 4
+
+
+def test_a_start_after_a_confirmation_is_held_to_what_was_confirmed() -> None:
+    """Believed time had run ahead: the next start with the right time needs no second confirmation, an earlier one does."""
+    ran_ahead = replace(FIRST, high=NOON + HOUR_S, doubt=Doubt.BACK)
+    sure = clock.confirmed(ran_ahead, Reading(NOON, 100, "first"))
+    assert sure is not None
+    again = clock.started(sure, Reading(NOON + 60, 5, "second"))
+    assert (again.doubt, again.high) == (None, NOON + HOUR_S)
+    assert clock.started(again, Reading(NOON - HOUR_S, 5, "third")).doubt is Doubt.BACK
+    caught_up = clock.looked(again, Reading(NOON + 2 * HOUR_S, 2 * HOUR_S - 55, "second"))
+    assert (caught_up.doubt, caught_up.ahead) == (None, 0)
+    assert clock.started(caught_up, Reading(NOON + HOUR_S, 5, "third")).doubt is Doubt.BACK
