@@ -79,6 +79,7 @@ _DOUBTS: Final = {
     "step": "The clock was set by more than five minutes while the bridge ran.",
     "back": "The machine started with a time before the last one that was believed.",
     "gap": "The keeper was away for more than seven days: off, with a wrong clock, or restored from a backup.",
+    "restart": "The machine started again more than five minutes later, and no source of time vouches for its clock yet.",
     "restored": "This keeper is a backup older than seven days: it opens nothing, and nobody can confirm it.",
 }
 """Each word of archive.clock.Doubt, for a person."""

@@ -5,6 +5,10 @@ and cannot be set. As long as both advance alike, the wall's is believed. Its hi
 retention time never runs backwards. A clock in doubt stays in doubt until a person has confirmed it: then nothing is
 recorded, opened or purged, because a wrong clock destroys too early or too late.
 
+The clock nobody can set begins anew with the machine. So after a restart of the machine the wall's is believed alone only
+while it says the time that was last believed, give or take five minutes; a later one needs a second witness, a source of
+time the kernel is synchronised with, or a person.
+
 What cannot be told apart: a machine that was off for long, one whose clock was set far ahead while it was off, and one
 that was restored whole from an old backup. All three are a gap, and ask for a person.
 """
@@ -30,6 +34,8 @@ class Doubt(Enum):
     """The machine started with a time before the last one that was believed."""
     GAP = "gap"
     """The keeper was away for more than seven days, by the wall clock."""
+    RESTARTED = "restart"
+    """The machine started again more than five minutes later, says the wall clock, and nothing else says so yet."""
     RESTORED = "restored"
     """The bridge remembers a time more than seven days after this keeper's last: the keeper is an old backup."""
 
@@ -44,6 +50,8 @@ class Reading:
     """Seconds since the machine started, those asleep included (CLOCK_BOOTTIME)."""
     boot: str
     """Which start of the machine that was (the kernel's boot_id)."""
+    synchronised: bool = False
+    """Whether the kernel says that a source of time keeps the wall clock right (adjtimex(2))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +78,30 @@ def first(reading: Reading) -> Known:
 
 def started(known: Known, reading: Reading, latest: int = 0) -> Known:
     """P20: what is known after a start of the keeper: a time before the last one, or more than seven days after it, is in
-    doubt. `latest`: believed time as it was noted more often than the rest, and less surely."""
+    doubt; after a start of the machine also one more than five minutes after it that no source of time vouches for: set
+    ahead it would end the trainee's first hours, and recordings, early. `latest`: believed time as it was noted more often
+    than the rest, and less surely."""
     gap = reading.wall > known.high + GAP_S
     known = replace(known, high=max(known.high, latest))
-    if known.doubt is None and reading.wall < known.high - known.ahead - CLOCK_STEP_S:
+    if known.doubt is not None:
+        return looked(known, reading)
+    if reading.wall < known.high - known.ahead - CLOCK_STEP_S:
         return replace(known, doubt=Doubt.BACK)
-    if known.doubt is None and gap:
+    if gap:
         return replace(known, doubt=Doubt.GAP)
-    if known.doubt is None and reading.boot != known.boot:
+    if reading.boot != known.boot:
+        if reading.wall > known.high + CLOCK_STEP_S and not reading.synchronised:
+            return replace(known, doubt=Doubt.RESTARTED)
         known = replace(known, anchor_wall=reading.wall, anchor_up=reading.up, boot=reading.boot)
     return looked(known, reading)
 
 
 def looked(known: Known, reading: Reading) -> Known:
     """P20: what is known after one more reading: a step of more than five minutes between the two clocks is in doubt, and
-    stays so though the clock were set right again; believed time only grows."""
+    stays so though the clock were set right again; a restart's doubt goes when a source of time vouches for the clock;
+    believed time only grows."""
+    if known.doubt is Doubt.RESTARTED and reading.synchronised:
+        return started(replace(known, doubt=None), reading)
     if known.doubt is not None:
         return known
     stepped_s = (reading.wall - known.anchor_wall) - (reading.up - known.anchor_up)

@@ -6,6 +6,7 @@ believed time, written without a sync at each look: a killed keeper loses nothin
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -43,6 +44,35 @@ def machine_boot() -> str:
         return ""
 
 
+class _Timex(ctypes.Structure):
+    """The beginning of the kernel's `struct timex`, and room for the rest."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("frequency", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_long * 32),
+    )
+
+
+_STA_UNSYNC: Final = 0x40
+_TIME_ERROR: Final = 5
+
+
+def machine_synchronised() -> bool:
+    """Whether the kernel says that a source of time keeps the wall clock right; it only asks (adjtimex(2), modes 0).
+
+    Setting the clock by hand takes that back, so does a start of the machine, so do some hours without the source. Where
+    the kernel does not answer, no.
+    """
+    asked = _Timex()
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(asked))
+    return 0 <= state < _TIME_ERROR and not asked.status & _STA_UNSYNC
+
+
 class Timekeeper:
     """Retention's time. Each method reads the clocks anew."""
 
@@ -52,10 +82,12 @@ class Timekeeper:
         wall: Callable[[], int],
         uptime_s: Callable[[], int] = machine_uptime_s,
         boot: Callable[[], str] = machine_boot,
+        synchronised: Callable[[], bool] = machine_synchronised,
     ) -> None:
         """Raises: OperatorError when what was kept cannot be read."""
         self._last_path = path.with_suffix(".now")
         self._path, self._wall, self._uptime_s, self._boot = path, wall, uptime_s, boot
+        self._synchronised = synchronised
         self.is_first = not path.exists()
         if self.is_first:
             self._known = clock.first(self._reading())
@@ -104,10 +136,12 @@ class Timekeeper:
         self._write()
 
     def _reading(self) -> Reading:
-        return Reading(self._wall(), self._uptime_s(), self._boot())
+        return Reading(self._wall(), self._uptime_s(), self._boot(), self._synchronised())
 
     def _take(self, known: Known) -> None:
-        if known.doubt is not self._known.doubt:
+        if known.doubt is None and self._known.doubt is not None:
+            log.info("a source of time vouches for the clock: recording, opening and purging go on")
+        elif known.doubt is not self._known.doubt:
             log.critical("the clock is in doubt: nothing is recorded, opened or purged", why=known.doubt)
         self._known = known
         self._keep()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.clock import Doubt, Known, Reading
 from pbx_bridge.archive.retention import Origin, Stamp, origin
 from pbx_bridge.archive.rules import DAY_S, HOUR_S
+from pbx_bridge.archive.timekeeper import machine_synchronised
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import new_recording_id
@@ -89,7 +92,7 @@ def test_a_clock_set_right_again_stays_in_doubt_until_confirmed() -> None:
 @pytest.mark.parametrize("boot", ["first", "second"])
 def test_a_start_looks_at_the_time_it_was_away(wall: int, doubt: Doubt | None, boot: str) -> None:
     up = 100 + wall - NOON if boot == "first" else 3
-    known = clock.started(FIRST, Reading(wall, max(0, up), boot))
+    known = clock.started(FIRST, Reading(wall, max(0, up), boot, synchronised=True))
     if doubt is None and boot == "first":
         assert known.doubt is None
     else:
@@ -108,7 +111,75 @@ def test_time_noted_between_two_syncs_counts() -> None:
 
 def test_a_step_while_the_keeper_was_down_shows_when_the_machine_was_not() -> None:
     assert clock.started(FIRST, Reading(NOON + HOUR_S, 200, "first")).doubt is Doubt.STEP
-    assert clock.started(FIRST, Reading(NOON + HOUR_S, 200, "second")).doubt is None
+    restarted = Reading(NOON + HOUR_S, 200, "second", synchronised=True)
+    assert clock.started(FIRST, restarted).doubt is None
+    for same_boot in (100 + HOUR_S, 100 + HOUR_S + 300):
+        reading = Reading(NOON + HOUR_S, same_boot, "first")
+        assert clock.started(FIRST, reading).doubt is None, (
+            "a control: nothing else is asked within one start"
+        )
+
+
+@pytest.mark.parametrize("synchronised", [True, False])
+@pytest.mark.parametrize(
+    ("wall", "latest", "alone"),
+    [
+        (NOON - 300, 0, None),
+        (NOON + 300, 0, None),
+        (NOON + 301, 0, Doubt.RESTARTED),
+        (NOON + 340, NOON + 40, None),
+        (NOON + 341, NOON + 40, Doubt.RESTARTED),
+        (NOON + WEEK_S, 0, Doubt.RESTARTED),
+    ],
+)
+def test_a_restart_of_the_machine_needs_a_second_witness(
+    wall: int, latest: int, alone: Doubt | None, synchronised: bool
+) -> None:
+    known = clock.started(FIRST, Reading(wall, 5, "second", synchronised), latest)
+    assert known.doubt is (None if synchronised else alone)
+    believed = max(NOON, latest, wall if known.doubt is None else 0)
+    assert known.high == believed
+    assert clock.now(known) == (believed if known.doubt is None else None)
+
+
+def test_a_restarts_doubt_goes_when_a_source_of_time_vouches() -> None:
+    """The kernel is asked again; what it vouches for is held to what any start is held to."""
+    waits = clock.started(FIRST, Reading(NOON + 3 * DAY_S, 5, "second"))
+    assert clock.looked(waits, Reading(NOON + 3 * DAY_S + 60, 65, "second")) == waits
+    for wall, doubt in (
+        (NOON + 2 * HOUR_S, None),
+        (NOON, None),
+        (NOON - 301, Doubt.BACK),
+        (NOON + WEEK_S + 1, Doubt.GAP),
+    ):
+        known = clock.looked(waits, Reading(wall, 90, "second", synchronised=True))
+        assert known.doubt is doubt
+        if doubt is None:
+            later = clock.looked(known, Reading(wall + 60, 150, "second"))
+            assert clock.now(later) == wall + 60, "from then on this start's two clocks are compared"
+            assert clock.looked(known, Reading(wall + 400, 120, "second")).doubt is Doubt.STEP
+    again = clock.started(waits, Reading(NOON + 3 * DAY_S + 90, 3, "third"))
+    assert again.doubt is Doubt.RESTARTED
+    sure = clock.confirmed(waits, Reading(NOON + 3 * DAY_S, 70, "second"))
+    assert sure is not None
+    assert clock.now(sure) == NOON + 3 * DAY_S
+
+
+@pytest.mark.parametrize("doubt", [Doubt.STEP, Doubt.BACK, Doubt.GAP, Doubt.RESTORED])
+def test_no_source_of_time_settles_another_doubt(doubt: Doubt) -> None:
+    known = replace(FIRST, doubt=doubt)
+    reading = Reading(NOON + 10, 5, "second", synchronised=True)
+    assert clock.looked(known, reading).doubt is doubt
+    assert clock.started(known, reading).doubt is doubt
+
+
+def test_the_kernel_is_only_asked() -> None:
+    before = time.time()
+    assert machine_synchronised() in (True, False)
+    assert abs(time.time() - before) < 5
+    reported = ctypes.create_string_buffer(208)
+    state = ctypes.CDLL(None).adjtimex(reported)
+    assert machine_synchronised() is (0 <= state < 5)
 
 
 @given(
@@ -243,6 +314,36 @@ def test_a_keeper_that_was_away_for_long_asks_first(desk: Desk) -> None:
     assert desk.ask(wire.Pulse(0), wire.Beat).doubt == "gap"
     desk.keeper.handle(wire.ConfirmClock())
     assert [one.recording for one in desk.ask(PURGE, wire.Purged).gone] == [recording]
+
+
+def test_a_machine_restarted_with_a_clock_ahead_ends_nobodys_first_hours(desk: Desk) -> None:
+    """P18, P20: two days ahead after a restart: the trainee's first day is not over, what seems unreviewed is not destroyed.
+    The control: the same restart on a machine that is synchronised."""
+    recording = desk.record().recording
+    desk.join("bruno", Role.TRAINER, BRUNO)
+    desk.boot, desk.synchronised, desk.now = "second", False, NOON + 2 * DAY_S
+    desk.open()
+    asked = wire.Open(desk.prove(BRUNO).token, recording, "review")
+    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("restart", NOON)
+    assert [desk.refused(one).word for one in (asked, PURGE)] == ["clock", "clock"]
+    desk.now = NOON + 60
+    desk.synchronised = True
+    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("", NOON + 60)
+    assert desk.refused(wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "trainee-first"
+    desk.boot, desk.now = "third", NOON + 2 * DAY_S
+    desk.open()
+    desk.ask(wire.Open(desk.prove(BRUNO).token, recording, "review"), words.Released)
+
+
+def test_a_machine_without_a_source_of_time_asks_a_person_after_a_restart(desk: Desk) -> None:
+    desk.record()
+    desk.boot, desk.synchronised, desk.now = "second", False, NOON + HOUR_S
+    desk.open()
+    assert desk.refused(PURGE).word == "clock"
+    desk.keeper.handle(wire.ConfirmClock())
+    assert desk.audited()[-1] == ("(administrator)", "confirm-clock", "done", "restart")
+    desk.open()
+    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("", NOON + HOUR_S)
 
 
 # -- restored backups

@@ -66,6 +66,8 @@ class Desk:
     set_by_s: int = 0
     """How far somebody has set the wall clock."""
     boot: str = "first"
+    synchronised: bool = True
+    """What the kernel says of the wall clock."""
     file_keys: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class Desk:
                     lambda: self.now,
                     lambda: self.now - self.set_by_s,
                     lambda: self.boot,
+                    lambda: self.synchronised,
                 ),
                 keeping=Keeping(),
                 requests=RequestBook(self.folder / "requests.json"),
