@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeAlias
 
+from tests.mutate.callers import Callers
 from tests.mutate.mapping import EQUIVALENT, Chosen, chosen_tests
 from tests.mutate.mutants import Mutant, mutants
 from tests.mutate.rules import ROOT, RuleFunction, rule_functions
@@ -48,7 +49,10 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int, *, live: bool)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pbx-bridge-mutate-") as where:
         free: SimpleQueue[Worker] = SimpleQueue()
-        workers = [Worker(copied(Path(where) / str(number))) for number in range(max(1, jobs))]
+        callers = Callers()
+        workers = [Worker(copied(Path(where) / str(number)), callers) for number in range(max(1, jobs))]
+        print(f"asking the sound product which tests call which of {len(wanted)} functions ...", flush=True)
+        workers[0].learn(wanted, _files(wanted))
         for worker in workers:
             free.put(worker)
 
@@ -77,6 +81,12 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int, *, live: bool)
         for worker in workers:
             worker.close()
     return _summed(results, time.monotonic() - started)
+
+
+def _files(wanted: list[RuleFunction]) -> list[str]:
+    """Of the ordinary run; what a live test calls runs in other processes mostly."""
+    chosen = [chosen_tests(function) for function in wanted]
+    return sorted({file for one in chosen if not one.live for file in one.ids})
 
 
 def _killer(worker: Worker, function: RuleFunction, mutant: Mutant, tests: Chosen) -> str:
@@ -110,8 +120,10 @@ def _summed(results: list[Result], seconds: float) -> int:
     lost = [function for function, tests, outcomes in results if not outcomes and not tests.live]
     later = [function for function, tests, outcomes in results if not outcomes and tests.live]
     print(f"\n{len(results)} functions, {ran} broken versions, {ran - len(broken)} caught, {seconds:.0f} s")
+    for function in later:
+        print(f"not asked: {function.key}: only a live test can catch it (--live)")
     if later:
-        print(f"{len(later)} functions wait for --live")
+        print(f"{len(later)} of {len(results)} functions were NOT asked: run it again with --live")
     for function in lost:
         print(f"no test calls {function.key}")
     for function, mutant in broken:

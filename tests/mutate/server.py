@@ -1,7 +1,7 @@
 """Runs chosen tests, each time in a fork of this process: what they all need is loaded once, the product in each anew.
 
-A question per line on standard input, `{"tests": [...], "within_s": N}`; the answer is the first test that failed, "" when
-all passed.
+A question per line on standard input, `{"tests": [...], "within_s": N, "notes": PATH or null}`; the answer is the first
+test that failed, "" when all passed. With `notes` all of them run, and who called what is written there.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import os
 import select
 import signal
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+
+from tests.mutate.callers import Noted
 
 LOADED: Final = (
     "aiohttp", "alembic", "cryptography.x509", "Crypto.PublicKey.ECC", "hypothesis", "numpy", "pydantic", "pytest_asyncio",
@@ -38,24 +41,26 @@ class _First:
             self.failed = f"{report.nodeid} (cannot be imported)"
 
 
-def _child(tests: list[str], answer: int) -> None:
+def _child(tests: list[str], notes: str | None, answer: int) -> None:
     os.setsid()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     first = _First()
-    code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins=[first])
+    plugins: list[object] = [first, *([Noted(Path(notes))] if notes else [])]
+    every = [] if notes else ["-x"]
+    code = pytest.main([*every, "-q", "-p", "no:cacheprovider", *tests], plugins=plugins)
     failed = first.failed or ("" if code == 0 else f"pytest ends with {int(code)}")
     os.write(answer, json.dumps(failed).encode())
 
 
-def answered(tests: list[str], within_s: float) -> str:
+def answered(tests: list[str], within_s: float, notes: str | None = None) -> str:
     """The first test that fails, in a process of its own."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            _child(tests, writing)
+            _child(tests, notes, writing)
         finally:
             os._exit(0)
     os.close(writing)
@@ -78,7 +83,7 @@ def main() -> None:
             importlib.import_module(name)
     for line in sys.stdin:
         question: dict[str, Any] = json.loads(line)
-        print(json.dumps(answered(question["tests"], question["within_s"])), flush=True)
+        print(json.dumps(answered(**question)), flush=True)
 
 
 if __name__ == "__main__":

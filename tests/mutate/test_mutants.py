@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.mutate.callers import HOOK, Callers, calling_out
 from tests.mutate.mapping import LIVE, TESTS, chosen_tests
 from tests.mutate.mutants import mutants
 from tests.mutate.rules import ROOT, rule_functions
@@ -47,6 +52,28 @@ def test_a_few_are_of_as_many_kinds_as_there_are() -> None:
     assert len({mutant.kind for mutant in mutants(SAMPLE, "Rule.may", 6)}) == 6
     with pytest.raises(KeyError):
         mutants(SAMPLE, "Rule.nothing")
+
+
+def test_the_quickest_test_that_calls_a_function_is_asked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(builtins, HOOK, heard.append, raising=False)
+    module: dict[str, Any] = {"log": logging.getLogger("tests.mutate")}
+    exec(calling_out(SAMPLE, "rule.py", {"Rule.may"}), module)
+    module["Rule"].note = lambda self, age: None
+    assert module["Rule"]().may(20, frozenset({"x"})) is True
+    assert heard == ["rule.py::Rule.may"]
+
+    noted = tmp_path / "called.json"
+    callers = Callers()
+    callers.take(noted)  # a process that ended before it wrote: nothing is known
+    assert callers.of(heard[0], ["tests/a.py"]) == []
+    noted.write_text(json.dumps({"tests/a.py::slow": [2.0, *heard], "tests/a.py::quick": [0.1, *heard]}))
+    callers.take(noted)
+    noted.write_text(json.dumps({"tests/b.py::other": [0.0, *heard], "tests/a.py::apart": [0.0, "b.py::f"]}))
+    callers.take(noted)
+    assert callers.of(heard[0], ["tests/a.py"]) == ["tests/a.py::quick", "tests/a.py::slow"]
 
 
 def test_every_function_that_holds_a_rule_has_tests_to_ask() -> None:

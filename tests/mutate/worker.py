@@ -10,9 +10,12 @@ import py_compile
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from tests.mutate.callers import Callers, calling_out
 from tests.mutate.mutants import Mutant
 from tests.mutate.rules import ROOT, RuleFunction
 
@@ -48,8 +51,9 @@ class Unsound(Exception):
 class Worker:
     """Ask it from one thread at a time."""
 
-    def __init__(self, copy: Path) -> None:
+    def __init__(self, copy: Path, callers: Callers | None = None) -> None:
         self._copy = copy
+        self._callers = callers or Callers()
         self._sound: set[str] = set()
         """Tests that were seen to pass when nothing is broken."""
         environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -71,23 +75,46 @@ class Worker:
             self._sound.add(killer)
         return killer
 
+    def learn(self, holding: list[RuleFunction], files: list[str]) -> None:
+        """Which test of these files calls which of these functions."""
+        kept = {path: (self._copy / path).read_text() for path in {one.path for one in holding}}
+        with ExitStack() as restored:
+            for path, source in kept.items():
+                names = {one.name for one in holding if one.path == path}
+                restored.enter_context(self._written(path, calling_out(source, path, names)))
+            for file in files:
+                noted = self._copy / "called.json"
+                noted.unlink(missing_ok=True)
+                self._asked([file], noted)
+                self._callers.take(noted)
+
     def _broken(self, function: RuleFunction, mutant: Mutant, tests: list[str]) -> str:
-        path = self._copy / function.path
+        with self._written(function.path, mutant.source):
+            callers = self._callers.of(function.key, tests)
+            return (self._asked(callers) if callers else "") or self._asked(tests)
+
+    @contextmanager
+    def _written(self, name: str, source: str) -> Iterator[None]:
+        path = self._copy / name
         byte_code = Path(importlib.util.cache_from_source(str(path)))
         kept, kept_code = path.read_bytes(), byte_code.read_bytes()
-        path.write_text(mutant.source)
+        path.write_text(source)
         byte_code.unlink()
         try:
-            return self._asked(tests)
+            yield
         finally:
             path.write_bytes(kept)
             byte_code.write_bytes(kept_code)
 
-    def _asked(self, tests: list[str]) -> str:
+    def _asked(self, tests: list[str], notes: Path | None = None) -> str:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         live = any(one.startswith(("tests/live", "tests/faults", "tests/asterisk")) for one in tests)
-        question = {"tests": tests, "within_s": LIVE_WITHIN_S if live else WITHIN_S}
+        question = {
+            "tests": tests,
+            "within_s": LIVE_WITHIN_S if live else WITHIN_S,
+            "notes": str(notes) if notes else None,
+        }
         self._server.stdin.write(json.dumps(question) + "\n")
         self._server.stdin.flush()
         answer = self._server.stdout.readline()
