@@ -39,7 +39,7 @@ from pbx_bridge.cli_person import commands as person_commands
 from pbx_bridge.cli_person import invitation
 from pbx_bridge.config import DEFAULT_PATH, Config, load
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ledger import Ledger, Line, shown
+from pbx_bridge.ledger import BEGAN, Ledger, Line, shown
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 T = TypeVar("T")
@@ -188,7 +188,8 @@ def show_ledger(
 ) -> None:
     """One line for each call of an enrolled person: recorded, or why not. Example: pbx-bridge ledger --json"""
     lines = list(Ledger(_config().bridge.state_dir / "ledger").lines())
-    lines = [line for line in lines if line.trainee == of] if of else list(map(shown, lines))
+    answered = (line for line in lines if line.outcome != BEGAN)
+    lines = [line for line in lines if line.trainee == of] if of else list(map(shown, answered))
     if as_json:
         print(json.dumps([asdict(line) for line in lines]))
         return

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.errors import OperatorError
@@ -41,23 +42,63 @@ class Line:
     plan: str
 
 
-FROM_A_PERSON = frozenset(
+TELLS_NO_DRAW: Final = frozenset(
     reason.value
     for reason in (
-        Reason.NOT_DRAWN,
-        Reason.OBJECTION,
-        Reason.OPTED_OUT,
-        Reason.PRIVATE,
-        Reason.ERASED,
+        Reason.NO_PLAN,
+        Reason.PLAN_ENDED,
+        Reason.NOT_APPROVED,
+        Reason.WEEKLY_CAP,
+        Reason.CAPACITY,
+        Reason.BACKLOG,
+        Reason.LINK_LOST,
+        Reason.FOREIGN_RECORDER,
+        Reason.UNREADABLE,
+        Reason.DISK,
+        Reason.CLOCK,
+        Reason.AUDIT,
+        Reason.SHUTDOWN,
+        Reason.BRIDGE_FAULT,
     )
 )
-"""P24: what comes from a person, and the draw: only the trainee concerned sees these."""
+"""P24: what keeps any call from being recorded, whether it was drawn or not: it comes from no person and tells no draw.
+Whose station was locked, or who heard no notice, is asked of drawn calls alone."""
+
+OF_A_RECORDING: Final = TELLS_NO_DRAW | frozenset(
+    reason.value
+    for reason in (
+        Reason.HUNG_UP,
+        Reason.PARTY_LEFT,
+        Reason.TRANSFERRED,
+        Reason.PARKED,
+        Reason.THIRD_PARTY,
+        Reason.CEILING,
+        Reason.LEASE_LOST,
+        Reason.KEY_CLONED,
+        Reason.CAPTURE_REFUSED,
+        Reason.CAPTURE_LATE,
+        Reason.CAPTURE_FAILED,
+        Reason.TOO_FEW_PICTURES,
+        Reason.AUDIO_MISSING,
+        Reason.AGENT_UNREACHABLE,
+        Reason.PAUSE_TIMEOUT,
+        Reason.OVERLOAD,
+    )
+)
+"""P24: how a recording that exists, or was lost to a fault, came to its end: as calls end, or by a technical fault. A reason
+added later stays hidden until it is listed in one of the two."""
 
 
 def shown(line: Line) -> Line:
-    """P24: the line as anybody but its trainee sees it: what comes from a person, and the draw, is "not recorded"."""
-    if line.reason not in FROM_A_PERSON:
+    """P24: the line as anybody but its trainee sees it: "not recorded" but for technical reasons; what comes from a person,
+    and what only a drawn call can come to, is not told."""
+    if line.outcome == Outcome.NOT_RECORDED.value:
+        reason = line.reason if line.reason in TELLS_NO_DRAW else ""
+        return replace(line, reason=reason, recording="", seconds=0.0, plan="")
+    if line.reason in OF_A_RECORDING:
         return line
+    if line.outcome == Outcome.RECORDED.value:
+        return replace(line, reason="")
     return replace(line, outcome=Outcome.NOT_RECORDED.value, reason="", recording="", seconds=0.0, plan="")
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from pbx_bridge.archive.release import TECHNICAL
+from pbx_bridge.calls import facts as fa
+from pbx_bridge.calls.commands import WriteLedger
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId
-from pbx_bridge.ledger import Ledger, shown
+from pbx_bridge.ledger import OF_A_RECORDING, TELLS_NO_DRAW, Ledger, Line, shown
+from pbx_bridge.training.plans import Plan, Used
+from tests.calls.story import CUSTOMER, PLANS, Story, agent_hangs_up, answers, rings, standing
 
 ALICE, RECORDING = TraineeId("alice"), RecordingId("a" * 26)
 
@@ -74,21 +81,124 @@ def test_a_line_for_which_there_is_not_room_enough_is_said_and_costs_itself_only
     assert not ledger.has("two")
 
 
-def test_what_comes_from_a_person_is_shown_to_nobody_else(tmp_path: Path) -> None:
-    """P24: objection, privacy and the draw look alike, though only what began has a plan; a technical fault does not."""
-    ledger = Ledger(tmp_path)
-    hidden = [
-        shown(ledger.write("one", ALICE, outcome, reason, recording=RECORDING, seconds=5, plan=plan))
-        for outcome, reason, plan in (
-            (Outcome.DISCARDED, Reason.OBJECTION, "orders"),
-            (Outcome.DISCARDED, Reason.PRIVATE, "orders"),
-            (Outcome.NOT_RECORDED, Reason.OPTED_OUT, ""),
-            (Outcome.NOT_RECORDED, Reason.NOT_DRAWN, ""),
-        )
-    ]
-    assert {(line.outcome, line.reason, line.recording, line.seconds, line.plan) for line in hidden} == {
-        ("not-recorded", "", "", 0.0, "")
-    }
-    for reason in (Reason.NO_STATION, Reason.WEEKLY_CAP, Reason.HUNG_UP):
-        line = ledger.write("two", ALICE, Outcome.RECORDED, reason, recording=RECORDING, seconds=5)
+def said(outcome: Outcome, reason: Reason) -> Line:
+    return Line(
+        "one", "2026-11-24T10:00:00.000+01:00", ALICE, outcome.value, reason.value, RECORDING, 5.0, "plan"
+    )
+
+
+NOTHING = ("not-recorded", "", "", 0.0, "")
+OURS = (Outcome.RECORDED, Outcome.DISCARDED)
+
+
+def told(line: Line) -> tuple[str, str, str, float, str]:
+    seen = shown(line)
+    assert (seen.call, seen.at, seen.trainee) == (line.call, line.at, line.trainee)
+    return seen.outcome, seen.reason, seen.recording, seen.seconds, seen.plan
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.value)
+def test_of_a_call_that_was_not_recorded_only_what_tells_no_draw_is_shown(reason: Reason) -> None:
+    """P24: objection, privacy, the draw, a notice not acknowledged, a locked desk: all look alike."""
+    reasons = {reason.value} & TELLS_NO_DRAW or {""}
+    assert told(said(Outcome.NOT_RECORDED, reason)) == ("not-recorded", *reasons, "", 0.0, "")
+
+
+@pytest.mark.parametrize("outcome", OURS, ids=lambda outcome: outcome.value)
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.value)
+def test_of_a_recording_only_its_ordinary_end_or_a_fault_is_shown(reason: Reason, outcome: Outcome) -> None:
+    line = said(outcome, reason)
+    if reason.value in OF_A_RECORDING:
         assert shown(line) == line
+    elif outcome is Outcome.DISCARDED:
+        assert told(line) == NOTHING
+    else:
+        assert shown(line) == replace(line, reason="")
+
+
+def test_what_comes_from_a_person_is_on_no_list() -> None:
+    """The lists are closed; these must never be added, whatever else is. The controls: a plain end, a fault."""
+    persons = {
+        Reason.OBJECTION, Reason.OPTED_OUT, Reason.PRIVATE, Reason.ERASED, Reason.NOT_DRAWN, Reason.NOT_ACKNOWLEDGED,
+        Reason.NEVER_RECORD, Reason.INDICATOR_GONE, Reason.STATION_LOCKED, Reason.PERSON_CONFLICT,
+    }  # fmt: skip
+    assert not {reason.value for reason in persons} & OF_A_RECORDING
+    assert {Reason.HUNG_UP.value, Reason.LEASE_LOST.value} <= OF_A_RECORDING
+    known = {Reason.CEILING.value, Reason.KEY_CLONED.value, *TECHNICAL}
+    ends = {Reason.HUNG_UP, Reason.PARTY_LEFT, Reason.TRANSFERRED, Reason.PARKED, Reason.THIRD_PARTY}
+    assert not OF_A_RECORDING - TELLS_NO_DRAW - known - {reason.value for reason in ends}
+
+
+@pytest.mark.parametrize("reason", sorted(TELLS_NO_DRAW))
+def test_what_is_shown_of_an_unrecorded_call_can_be_said_of_one_that_was_not_drawn(reason: str) -> None:
+    """Played with a draw that is lost, or found already refused: the reason comes all the same, so it tells nothing."""
+    story = LOST.get(Reason(reason), lambda: refused(Reason(reason)))()
+    (line,) = [order for order in story.orders if isinstance(order, WriteLedger)]
+    assert (line.outcome, line.reason) == (Outcome.NOT_RECORDED, Reason(reason))
+
+
+def test_the_draw_itself_is_asked_first_of_what_is_hidden() -> None:
+    """The control: a locked desk is never the answer where the draw was lost."""
+    story = unrecorded(Story(roll=0.99).station(locked=True))
+    (line,) = [order for order in story.orders if isinstance(order, WriteLedger)]
+    assert line.reason is Reason.NOT_DRAWN
+
+
+def unrecorded(story: Story) -> Story:
+    return story >> rings() >> answers(1) >> agent_hangs_up(80)
+
+
+def frozen(reason: Reason) -> Story:
+    story = Story(roll=0.99)
+    story.desk.freeze(reason)
+    return unrecorded(story)
+
+
+def refused(reason: Reason) -> Story:
+    """A leg the PBX said something of before it rang."""
+    marks: dict[Reason, fa.Fact] = {
+        Reason.FOREIGN_RECORDER: fa.ForeignRecorder(0, CUSTOMER),
+        Reason.UNREADABLE: fa.Unreadable(0, CUSTOMER, "any"),
+    }
+    born, *others = rings()
+    return Story(roll=0.99) >> born >> marks[reason] >> others >> answers(1) >> agent_hangs_up(9)
+
+
+def standing_so(**changes: object) -> Story:
+    story = Story(roll=0.99)
+    story.standing = replace(standing(), **changes)  # type: ignore[arg-type]
+    return unrecorded(story)
+
+
+def planned(*plans: Plan) -> Story:
+    story = Story(roll=0.99)
+    story.plans = plans
+    return unrecorded(story)
+
+
+def found() -> Story:
+    """The call was there when the line to the PBX came back."""
+    born = [fact for fact in rings() if isinstance(fact, fa.ChannelBorn)]
+    return (
+        Story(roll=0.99)
+        >> fa.LinkDown(0, "eof")
+        >> fa.LinkUp(1, tuple(born))
+        >> answers(1)
+        >> agent_hangs_up(9)
+    )
+
+
+LOST: dict[Reason, Callable[[], Story]] = {
+    Reason.NO_PLAN: lambda: planned(PLANS[1]),
+    Reason.PLAN_ENDED: lambda: planned(replace(PLANS[0], ended_on=PLANS[0].first_day)),
+    Reason.NOT_APPROVED: lambda: standing_so(approved=frozenset()),
+    Reason.WEEKLY_CAP: lambda: standing_so(used={ALICE: Used(2, 3.0)}),
+    Reason.CAPACITY: lambda: standing_so(recorded_minutes={"bruno": 600.0}),
+    Reason.BACKLOG: lambda: standing_so(backlog_minutes={"bruno": 600.0}),
+    Reason.BRIDGE_FAULT: lambda: standing_so(approved=None),
+    Reason.LINK_LOST: found,
+    **{
+        reason: lambda reason=reason: frozen(reason)  # type: ignore[misc]
+        for reason in (Reason.DISK, Reason.CLOCK, Reason.AUDIT, Reason.SHUTDOWN)
+    },
+}

@@ -448,7 +448,9 @@ def test_a_start_after_a_confirmation_is_held_to_what_was_confirmed() -> None:
     sure = clock.confirmed(ran_ahead, Reading(NOON, 100, "first"))
     assert sure is not None
     again = clock.started(sure, Reading(NOON + 60, 5, "second"))
-    assert (again.doubt, again.high) == (None, NOON + HOUR_S)
+    assert (again.doubt, again.high, again.ahead) == (None, NOON + HOUR_S, HOUR_S)
+    assert clock.looked(sure, Reading(NOON + HOUR_S - 1, 99 + HOUR_S, "first")).ahead == HOUR_S
+    assert clock.looked(sure, Reading(NOON + HOUR_S, 100 + HOUR_S, "first")).ahead == 0
     assert clock.started(again, Reading(NOON - HOUR_S, 5, "third")).doubt is Doubt.BACK
     caught_up = clock.looked(again, Reading(NOON + 2 * HOUR_S, 2 * HOUR_S - 55, "second"))
     assert (caught_up.doubt, caught_up.ahead) == (None, 0)
