@@ -76,6 +76,7 @@ class Story:
         decided: Callable[[ChannelId, TraineeId, Draw | Reason], None] = lambda *_: None,
         lists: Lists | None = None,
         notice_of: Callable[[TraineeId], str] = lambda _: NOTICE,
+        trainees: Iterable[Trainee] = TRAINEES,
     ) -> None:
         self.rolls = 0
         self.roll = roll
@@ -84,7 +85,7 @@ class Story:
         self.orders: list[co.Command] = []
         self._ids = iter(RecordingId(f"rec{number}") for number in range(1, 1000))
         self.desk = Desk(
-            directory=partial(who, TRAINEES),
+            directory=partial(who, tuple(trainees)),
             plans=lambda: self.plans,
             notice_of=notice_of,
             standing=lambda: self.standing,

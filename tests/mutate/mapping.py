@@ -133,6 +133,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     (r"pbx_bridge/stations/link\.py", ("tests/stations/test_link.py",)),
     (r"pbx_bridge/stations/registry\.py", ("tests/stations/test_server.py",)),
+    (
+        r"pbx_bridge/telephony/freeswitch/translate\w*\.py",
+        ("tests/freeswitch/test_translate.py", "tests/freeswitch/test_stories.py"),
+    ),
     (r"pbx_bridge/telephony/.*", ("tests/asterisk/test_numbers.py", "tests/asterisk/test_features.py")),
     (r"pbx_bridge/trainer/approving\.py", ("tests/trainer/test_approving.py",)),
     (r"pbx_bridge/trainer/bridge\.py::Bridge\.audit", ("tests/access/test_audit_reading.py",)),
