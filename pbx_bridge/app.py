@@ -43,7 +43,7 @@ from pbx_bridge.ids import ChannelId, RecordingId, StationId, TraineeId, new_rec
 from pbx_bridge.ledger import Ledger, Line, oldest_day
 from pbx_bridge.rights.figures_file import FiguresFile
 from pbx_bridge.stations import events as se
-from pbx_bridge.telephony.asterisk.tap import Tap
+from pbx_bridge.telephony.pbx import Tap
 from pbx_bridge.training.plans import Draw
 from pbx_bridge.training.rules import who
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
@@ -98,7 +98,7 @@ class Bridge:
             now=lambda: datetime.now().astimezone(),
             new_recording=new_recording_id,
             lists=parts.numbers.lists,
-            foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
+            foreign_recorders_allowed=config.pbx.foreign_recorders == "allow",
             payment_limit_ns=config.recording.payment_pause_s * 10**9,
         )
         self._live: dict[RecordingId, LiveRecording] = {}
@@ -147,7 +147,7 @@ class Bridge:
         await asyncio.to_thread(self._notes.close)
 
     async def _tell_ready(self) -> None:
-        await self._parts.until_beating()
+        await self._parts.pbx.until_beating()
         print("pbx-bridge: ready", flush=True)
 
     def stop(self) -> None:
@@ -475,11 +475,11 @@ class Bridge:
                 if (tap := self._taps.pop(order.leg, None)) is not None:
                     self._spawn(tap.stop())
             case co.WatchLeg():
-                self._parts.ami.watch_rtp(order.leg)
+                self._parts.pbx.watch(order.leg)
             case co.UnwatchLeg():
-                self._parts.ami.unwatch_rtp(order.leg)
+                self._parts.pbx.unwatch(order.leg)
             case co.PlayOutboundNotice():
-                self._spawn(self._parts.ask_outbound_notice(order.customer))
+                self._spawn(self._parts.pbx.ask_outbound_notice(order.customer))
             case co.EraseNoted():
                 self._spawn(self._erase_noted(self._notes.of_party(order.customer), Reason.OBJECTION))
             case co.EraseCall():
@@ -491,7 +491,7 @@ class Bridge:
                 self._parts.numbers.opt_out(order.number, self._config.recording.opt_out_months)
                 self._spawn(self._keep_numbers())
             case co.OfferPrivate():
-                self._spawn(self._parts.offer_private(order.leg))
+                self._spawn(self._parts.pbx.offer_private(order.leg))
             case co.OpenRecording():
                 self._open(order)
             case co.MarkPause():
@@ -560,7 +560,7 @@ class Bridge:
         self._notes.gone(order.recording)
 
     def _start_audio(self, order: co.StartAudio) -> None:
-        tap = self._parts.tap()
+        tap = self._parts.pbx.tap()
         self._taps[order.leg] = tap
         self._heard[order.leg] = set()
         live = self._live[order.recording]
@@ -625,7 +625,7 @@ class Bridge:
         finally:
             self._erasing -= 1
         if not self._erasing:
-            await self._parts.forget_what_was_said()
+            await self._parts.pbx.forget_what_was_said()
 
     async def _keep_numbers(self) -> None:
         """P16: an objection outlives a full disk and a restart after it."""

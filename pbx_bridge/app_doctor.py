@@ -5,51 +5,35 @@ It opens connections and reads folders; it changes nothing, and it repeats no se
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import time
-from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from pbx_bridge import memory
 from pbx_bridge.app_approvals import approvals_say, of_use
-from pbx_bridge.app_features import keys_of
+from pbx_bridge.app_doctor_pbx import examine_pbx
+from pbx_bridge.app_finding import Finding
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.enrolled import sound
-from pbx_bridge.config import Address, Config, read_secret
+from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.rights.rules import requests_say
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
-CONNECT_S = 2.0
 FREE_FLOOR_BYTES = 2 << 30
 """A busy hour is about 500 MB; below this a full disk is near."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    subject: str
-    good: bool
-    says: str
 
 
 async def examine(config: Config) -> list[Finding]:
     """Every finding, good ones too."""
     findings = [Finding("configuration", True, "every key is understood"), _catalogue(config), told(config)]
-    findings += [_secret(config, "ami"), _secret(config, "ari"), _space(config), _swap()]
-    ari = urlsplit(config.asterisk.ari)
-    findings.append(await _answers("Asterisk AMI", config.asterisk.ami, b"Asterisk Call Manager"))
-    findings.append(
-        await _answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b"")
-    )
+    findings += [_space(config), _swap(), *await examine_pbx(config.pbx)]
     findings += [await _keeper(config), await _approvals(config), _counted(config)]
     findings.append(await _requests(config))
-    findings.append(Finding("keys in a call", *keys_of(config)))
     return findings
 
 
@@ -73,20 +57,11 @@ def told(config: Config) -> Finding:
         says = "nobody is named to whom people turn: add [controller] with name and contact (GDPR art. 13)"
         return Finding("notices", False, says)
     for notice in callers_notices(config):
-        key = config.asterisk.notice_key
+        key = config.pbx.notice_key
         if key not in notice.text:
             says = f"the announcement {notice.sound} does not say that {key} objects"
             return Finding("notices", False, f"{says}: word it as pbx-bridge notice caller does")
     return Finding("notices", True, f"{len(config.notice)} announcements; pbx-bridge notice shows all texts")
-
-
-def _secret(config: Config, which: str) -> Finding:
-    path = config.asterisk.ami_secret_file if which == "ami" else config.asterisk.ari_secret_file
-    try:
-        read_secret(path)
-    except OperatorError as error:
-        return Finding(f"{which} secret", False, str(error))
-    return Finding(f"{which} secret", True, "readable by its owner only")
 
 
 def _space(config: Config) -> Finding:
@@ -128,23 +103,6 @@ def _counted(config: Config) -> Finding:
     says = "; ".join(f"{number} {what}" for what, number in wrong.items() if number)
     advice = "the audit log names them (act reconcile); docs/operations.md, Retention, says what to do"
     return Finding("count of recordings", False, f"{says}: {advice}")
-
-
-async def _answers(subject: str, address: Address, greeting: bytes) -> Finding:
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            reader, writer = await asyncio.open_connection(address.host, address.port)
-            said = await reader.readline() if greeting else b""
-            writer.close()
-    except (OSError, TimeoutError) as error:
-        return Finding(
-            subject,
-            False,
-            f"{address} does not answer ({error or 'no answer in time'}): see docs/operations.md",
-        )
-    if not said.startswith(greeting):
-        return Finding(subject, False, f"{address} is something else: check the port")
-    return Finding(subject, True, f"{address} answers")
 
 
 async def _approvals(config: Config) -> Finding:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pbx_bridge.config import Config
+from pbx_bridge.config_pbx import Asterisk
 from pbx_bridge.telephony.asterisk.translate_features import OBJECTION, PRIVATE, Feature, clashes, features
 
 DEPTH_LIMIT = 10
@@ -18,9 +18,9 @@ LINES_LIMIT = 20_000
 _INCLUDE = re.compile(r"\s*#(?:try)?include\s+[\"<]?([^\">;]+?)[\">]?\s*(?:;.*)?\Z")
 
 
-def keys_of(config: Config) -> tuple[bool, str]:
+def keys_of(section: Asterisk) -> tuple[bool, str]:
     """Whether all is well, and the sentence that says what is not and what to do."""
-    folder, pbx = config.asterisk.config_dir, config.asterisk
+    folder = section.config_dir
     if not folder.is_dir():
         return True, f"not looked at: no {folder} here; compare by hand (dialplan/asterisk/README.md)"
     file = folder / "features.conf"
@@ -29,8 +29,8 @@ def keys_of(config: Config) -> tuple[bool, str]:
     except OSError as error:
         return False, f"{error.filename or file} cannot be read: {error.strerror}"
     for name, wanted, key in (
-        (OBJECTION, pbx.objection_code, "objection_code"),
-        (PRIVATE, pbx.private_code, "private_code"),
+        (OBJECTION, section.objection_code, "objection_code"),
+        (PRIVATE, section.private_code, "private_code"),
     ):
         if name not in found:
             return False, f"{file} has no {name}: include features_pbxb.conf in [applicationmap]"
@@ -39,7 +39,10 @@ def keys_of(config: Config) -> tuple[bool, str]:
             return False, f"{says}: write the same"
     if met := clashes(found.values()):
         return False, "; ".join(_clash(*pair) for pair in met)
-    return True, f"{pbx.objection_code} objects, {pbx.private_code} is private; no other code begins alike"
+    return (
+        True,
+        f"{section.objection_code} objects, {section.private_code} is private; no other code begins alike",
+    )
 
 
 def _clash(own: Feature, other: Feature) -> str:

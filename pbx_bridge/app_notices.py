@@ -52,9 +52,9 @@ def terms_of(config: Config) -> Terms:
         controller=controller.name if controller else "",
         contact=controller.contact if controller else "",
         officer=controller.data_protection_officer if controller else "",
-        notice_key=config.asterisk.notice_key,
-        objection_code=config.asterisk.objection_code,
-        private_code=config.asterisk.private_code,
+        notice_key=config.pbx.notice_key,
+        objection_code=config.pbx.objection_code,
+        private_code=config.pbx.private_code,
     )
 
 

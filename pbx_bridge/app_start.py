@@ -23,13 +23,15 @@ import structlog
 
 from pbx_bridge import memory
 from pbx_bridge.app import Bridge
-from pbx_bridge.app_parts import Parts, Secrets, catalogue_of, keeper_socket, keeping_of, recorder_key
+from pbx_bridge.app_parts import Parts, catalogue_of, keeper_socket, keeping_of, recorder_key
+from pbx_bridge.app_pbx import pbx_of
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_process import KeeperSettings, run_keeper
 from pbx_bridge.archive.witness import Witness
-from pbx_bridge.config import Config, read_secret
+from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.telephony.pbx import Pbx
 from pbx_bridge.wire_portal import KeeperUnreachable
 
 log = structlog.get_logger()
@@ -84,17 +86,17 @@ def _end_with_input() -> None:
 
 def serve(config: Config, path: Path) -> None:
     """`pbx-bridge serve`: runs until SIGTERM or Ctrl-C. Raises: OperatorError when it cannot start."""
-    read = Secrets(read_secret(config.asterisk.ami_secret_file), read_secret(config.asterisk.ari_secret_file))
     prepare_folders(config)
     only_one(config.bridge.state_dir / "serve.lock")
+    pbx = pbx_of(config)
     with keeper_running(path) as keeper:
         _become_bridge(config)
         memory.no_core_dumps()
         log.info("swap", state=memory.lock_or_keep_off_swap())
-        asyncio.run(_serve(config, read, keeper))
+        asyncio.run(_serve(config, pbx, keeper))
 
 
-async def _serve(config: Config, read: Secrets, keeper: int) -> None:
+async def _serve(config: Config, pbx: Pbx, keeper: int) -> None:
     asyncio.get_running_loop().add_reader(os.pidfd_open(keeper), _end_without_keeper)
     link = KeeperLink(keeper_socket(config))
     try:
@@ -112,7 +114,7 @@ async def _serve(config: Config, read: Secrets, keeper: int) -> None:
         Witness(config.bridge.state_dir / "retention"),
     )
     catalogue = catalogue_of(config)
-    bridge = Bridge(config, Parts(config, read, archive, catalogue))
+    bridge = Bridge(config, Parts(config, pbx, archive, catalogue))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, bridge.stop)

@@ -80,7 +80,7 @@ def facts_of(config: Config) -> Facts:
         retention_days=config.recording.retention_days,
         trainee_first_hours=config.recording.trainee_first_hours,
         notice_languages=tuple(notice.language for notice in config.notice),
-        foreign_recorders_allowed=config.asterisk.foreign_recorders == "allow",
+        foreign_recorders_allowed=config.pbx.foreign_recorders == "allow",
         opt_out_months=config.recording.opt_out_months,
         payment_pause_s=config.recording.payment_pause_s,
         workstations=sum(station.revoked_at is None for station in stations),

@@ -6,19 +6,19 @@ of their homes (training/rules.py, archive/rules.py). It never opens a network c
 
 from __future__ import annotations
 
-import ipaddress
 import stat
 import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS, TRAINEE_FIRST_RANGE_H
 from pbx_bridge.calls.lists import OPT_OUT_CEILING_MONTHS, OPT_OUT_MONTHS
 from pbx_bridge.calls.rules import PAYMENT_CEILING_S, PAYMENT_DEFAULT_S
+from pbx_bridge.config_pbx import Asterisk, Freeswitch
+from pbx_bridge.config_section import Address, Section
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.rules import FPS_FLOOR
 
@@ -31,42 +31,7 @@ GONE = ("trainee", "trainer", "application", "plan")
 """Sections of older files, now commands."""
 
 
-CALL_CODE = r"^[*#][0-9*#]{1,4}$"
-"""Keys people press during a call begin with * or #: digits alone are pressed for other reasons (a card's number)."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Address(_Section):
-    """host:port."""
-
-    host: str
-    port: int = Field(ge=0, le=65535)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            host, colon, port = value.rpartition(":")
-            if not colon or not port.isdigit():
-                raise ValueError('write it as "host:port"')
-            return {"host": host.strip("[]"), "port": int(port)}
-        return value
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class Bridge(_Section):
+class Bridge(Section):
     state_dir: Path = Path("/var/lib/pbx-bridge")
     run_dir: Path = Path("/run/pbx-bridge")
     language: Literal["fr", "en"] = "fr"
@@ -77,7 +42,7 @@ class Bridge(_Section):
     """Whom the keeper becomes: another user, so that the recording side cannot read its secret (P17)."""
 
 
-class Compliance(_Section):
+class Compliance(Section):
     """P14: outside demonstration mode these must be named."""
 
     impact_assessment: str = Field(min_length=1)
@@ -86,7 +51,7 @@ class Compliance(_Section):
     dated: date
 
 
-class Controller(_Section):
+class Controller(Section):
     """Who answers for the processing (GDPR art. 13 and 30): in the notices and in `pbx-bridge report`."""
 
     name: str = Field(min_length=1, max_length=200)
@@ -95,62 +60,16 @@ class Controller(_Section):
     data_protection_officer: str = Field(default="", max_length=200)
 
 
-class Stations(_Section):
+class Stations(Section):
     listen: Address = Address(host="0.0.0.0", port=7443)
     names: tuple[str, ...] = ("localhost", "127.0.0.1")
 
 
-class Portal(_Section):
+class Portal(Section):
     listen: Address = Address(host="0.0.0.0", port=7444)
 
 
-class Asterisk(_Section):
-    """All of it is clear text: the loopback, or a tunnel that ends there."""
-
-    ami: Address = Address(host="127.0.0.1", port=5038)
-    ami_user: str = "pbxb"
-    ami_secret_file: Path
-    ari: str = "http://127.0.0.1:8088"
-    ari_user: str = "pbxb"
-    ari_secret_file: Path
-    fastagi_listen: Address = Address(host="127.0.0.1", port=4573)
-    audiosocket_listen: Address = Address(host="127.0.0.1", port=9092)
-    foreign_recorders: Literal["refuse", "allow"] = "refuse"
-    config_dir: Path = Path("/etc/asterisk")
-    """Where `doctor` looks for features.conf."""
-    notice_key: str = Field(default="9", pattern=r"^[0-9]$")
-    """Objects, while the announcement is spoken (P16)."""
-    objection_code: str = Field(default="*9", pattern=CALL_CODE)
-    """Objects, during the call; the same as in features_pbxb.conf (P16)."""
-    private_code: str = Field(default="*6", pattern=CALL_CODE)
-    """The trainee's: a private call."""
-
-    @field_validator("ami", "fastagi_listen", "audiosocket_listen")
-    @classmethod
-    def _loopback(cls, address: Address) -> Address:
-        """Voices, the notice and the manager travel in clear: never over a network (P17)."""
-        if not _is_loopback(address.host):
-            raise ValueError(f"{address.host} is not the loopback: use 127.0.0.1")
-        return address
-
-    @model_validator(mode="after")
-    def _codes_apart(self) -> Asterisk:
-        """P16: Asterisk acts on the first code that fits."""
-        if self.objection_code.startswith(self.private_code) or self.private_code.startswith(
-            self.objection_code
-        ):
-            raise ValueError("objection_code and private_code begin alike: choose two that do not")
-        return self
-
-    @field_validator("ari")
-    @classmethod
-    def _loopback_url(cls, url: str) -> str:
-        if not _is_loopback(urlsplit(url).hostname or ""):
-            raise ValueError("it is not on the loopback: use http://127.0.0.1:8088")
-        return url
-
-
-class RecordingRules(_Section):
+class RecordingRules(Section):
     fps: int = Field(default=10, ge=1, le=30)
     retention_days: int = Field(default=30, ge=1)
     trainee_first_hours: int = Field(default=24)
@@ -201,7 +120,7 @@ class RecordingRules(_Section):
         return hours
 
 
-class NoticeEntry(_Section):
+class NoticeEntry(Section):
     """The caller's notice in one language (P16)."""
 
     language: Literal["fr", "en"]
@@ -218,7 +137,7 @@ class NoticeEntry(_Section):
         return text
 
 
-class Config(_Section):
+class Config(Section):
     """The whole file. Persons, plans and applications are not in it: they lie in the catalogue."""
 
     bridge: Bridge = Bridge()
@@ -226,12 +145,26 @@ class Config(_Section):
     controller: Controller | None = None
     stations: Stations = Stations()
     portal: Portal = Portal()
-    asterisk: Asterisk
+    asterisk: Asterisk | None = None
+    freeswitch: Freeswitch | None = None
     recording: RecordingRules = RecordingRules()
     notice: tuple[NoticeEntry, ...] = (
         NoticeEntry(language="fr", sound="pbxb/notice-fr"),
         NoticeEntry(language="en", sound="pbxb/notice-en"),
     )
+
+    @model_validator(mode="after")
+    def _one_pbx(self) -> Config:
+        if (self.asterisk is None) == (self.freeswitch is None):
+            raise ValueError("a bridge serves one PBX: write either [asterisk] or [freeswitch]")
+        return self
+
+    @property
+    def pbx(self) -> Asterisk | Freeswitch:
+        """The PBX this bridge serves."""
+        chosen = self.asterisk or self.freeswitch
+        assert chosen is not None, "_one_pbx"
+        return chosen
 
     @property
     def catalogue(self) -> Path:
@@ -270,7 +203,8 @@ def load(path: Path) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise OperatorError(first["msg"], where=f"{path}: {key}", do="Correct that key") from error
+        where, do = (f"{path}: {key}", "Correct that key") if key else (str(path), "Correct it there")
+        raise OperatorError(first["msg"], where=where, do=do) from error
     check(config, str(path))
     return config
 

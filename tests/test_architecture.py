@@ -30,7 +30,8 @@ class Layer(IntEnum):
 
 
 LAYERS: tuple[tuple[str, Layer], ...] = (
-    (r"pbx_bridge\.(ids|errors|durable|memory|wire\w*|age\w*)", Layer.WORDS),
+    (r"pbx_bridge\.(ids|errors|durable|memory|wire\w*|age\w*|config_\w+)", Layer.WORDS),
+    (r"pbx_bridge\.telephony\.pbx", Layer.WORDS),
     (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
     (r"pbx_bridge\.training\.(plans|notice_texts|standing)", Layer.WORDS),
     (r"pbx_bridge\.stations\.events|pbx_bridge\.media\.outcome", Layer.WORDS),
@@ -101,6 +102,9 @@ HOMES = {
     "sqlalchemy": re.compile(r"pbx_bridge\.catalogue(\.\w+)+"),
     "alembic": re.compile(r"pbx_bridge\.catalogue(\.\w+)+"),
 }
+OF_ONE_PBX = re.compile(r"pbx_bridge\.telephony\.(asterisk|freeswitch)\.\w+")
+KNOW_A_PBX = re.compile(r"pbx_bridge\.(app_(pbx|doctor_pbx|features|asterisk\w*|freeswitch\w*))")
+"""Where one PBX is named; everyone else asks telephony/pbx.py, so that a second PBX changes nothing above it."""
 SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors|memory|programs)")
 OF_THE_SERVER = {
     "alembic",
@@ -208,6 +212,18 @@ def test_libraries_stay_at_home(library: str) -> None:
         if library in map(top, imports(name, at_run_time=True)) and not HOMES[library].fullmatch(name)
     }
     assert not strangers, f"{library} is imported outside its home"
+
+
+def test_one_pbx_is_known_only_behind_the_seam() -> None:
+    taken = {name: set(filter(OF_ONE_PBX.fullmatch, imports(name))) for name in MODULES}
+    outside = {name for name, found in taken.items() if found and not OF_ONE_PBX.fullmatch(name)}
+    assert outside, "a control: somebody composes the adapters"
+    assert not {name for name in outside if not KNOW_A_PBX.fullmatch(name)}
+    for name in filter(OF_ONE_PBX.fullmatch, MODULES):
+        own = name.rpartition(".")[0]
+        assert not {other for other in taken[name] if other.rpartition(".")[0] != own}, (
+            f"{name}: the other PBX"
+        )
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if top(name) == "workstation_client"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge.config import load, read_secret
+from pbx_bridge.config_pbx import Asterisk
 from pbx_bridge.errors import OperatorError
 
 GOOD = """
@@ -67,6 +68,44 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, said: str) -> No
     assert str(tmp_path / "config.toml") in str(raised.value)
 
 
+FREESWITCH = """
+[bridge]
+demonstration = true
+[freeswitch]
+esl_secret_file = "/etc/pbx-bridge/esl.secret"
+"""
+
+
+def test_the_pbx_may_be_freeswitch(tmp_path: Path) -> None:
+    config = load(written(tmp_path, FREESWITCH))
+    assert config.asterisk is None
+    assert config.freeswitch is config.pbx
+    assert (str(config.freeswitch.esl), config.freeswitch.driver) == ("127.0.0.1:8021", "asyncio")
+    assert (config.pbx.notice_key, config.pbx.objection_code, config.pbx.private_code) == ("9", "*9", "*6")
+    assert config.pbx.foreign_recorders == "refuse"
+    assert isinstance(load(written(tmp_path, GOOD)).pbx, Asterisk)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD + FREESWITCH.replace("[bridge]\ndemonstration = true\n", ""), "one PBX"),
+        ("[bridge]\ndemonstration = true\n", "one PBX"),
+        (FREESWITCH + 'esl = "192.0.2.1:8021"\n', "loopback"),
+        (FREESWITCH + 'driver = "greenswitch"\n', "freeswitch.driver"),
+        (FREESWITCH + 'pipe_dir = "pipes"\n', "whole path"),
+        (FREESWITCH + 'group = "free switch"\n', "freeswitch.group"),
+        (FREESWITCH + 'objection_code = "*6"\n', "begin alike"),
+        (FREESWITCH + 'ami_user = "pbxb"\n', "freeswitch.ami_user"),
+        (FREESWITCH.replace("esl_secret_file", "esl_secret"), "freeswitch.esl_secret"),
+    ],
+)
+def test_a_mistake_about_the_pbx_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(OperatorError, match=said) as raised:
+        load(written(tmp_path, text))
+    assert str(tmp_path / "config.toml") in str(raised.value)
+
+
 @pytest.mark.parametrize("kind", ["trainee", "trainer", "application", "plan"])
 def test_persons_and_plans_of_an_older_file_are_sent_to_their_commands(tmp_path: Path, kind: str) -> None:
     with pytest.raises(OperatorError, match=f"pbx-bridge {kind} add"):
@@ -77,7 +116,7 @@ def test_keys_and_the_time_of_an_objection_may_be_chosen(tmp_path: Path) -> None
     chosen = '[asterisk]\nnotice_key = "5"\nobjection_code = "*5"\nprivate_code = "#5"'
     text = GOOD.replace("[asterisk]", chosen).replace("fps = 10", "opt_out_months = 36")
     config = load(written(tmp_path, text))
-    assert (config.recording.opt_out_months, config.asterisk.objection_code) == (36, "*5")
+    assert (config.recording.opt_out_months, config.pbx.objection_code) == (36, "*5")
     assert load(written(tmp_path, GOOD)).recording.opt_out_months == 12
 
 

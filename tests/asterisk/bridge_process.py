@@ -16,7 +16,7 @@ from pbx_bridge.telephony.asterisk.ami import AmiLink
 from pbx_bridge.telephony.asterisk.heartbeat import Heartbeat
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
-from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+from pbx_bridge.telephony.watchdog import Watchdog
 from tests.asterisk.line import text_hash
 
 

@@ -16,7 +16,7 @@ from pbx_bridge.telephony.asterisk.heartbeat import Heartbeat
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
-from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+from pbx_bridge.telephony.watchdog import Watchdog
 from tests.rig.asterisk import Asterisk
 from tests.rig.asterisk_sounds import NOTICES
 

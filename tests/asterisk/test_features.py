@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge.app_features import keys_of
-from pbx_bridge.config import Asterisk as AsteriskSection
-from pbx_bridge.config import Config
+from pbx_bridge.config_pbx import Asterisk as AsteriskSection
 from pbx_bridge.telephony.asterisk.translate_features import Feature, clashes, features
 from tests.rig.asterisk import PRODUCT_DIALPLAN, Asterisk
 
@@ -22,11 +21,10 @@ WHOLE = (
 )
 
 
-def config(folder: Path, **asterisk: Any) -> Config:
-    section = AsteriskSection(
+def config(folder: Path, **asterisk: Any) -> AsteriskSection:
+    return AsteriskSection(
         ami_secret_file=folder / "ami", ari_secret_file=folder / "ari", config_dir=folder, **asterisk
     )
-    return Config(asterisk=section)
 
 
 @pytest.fixture

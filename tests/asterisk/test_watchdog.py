@@ -10,11 +10,11 @@ import textwrap
 import time
 from pathlib import Path
 
-from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+from pbx_bridge.telephony.watchdog import Watchdog
 
 PROLOGUE = """
     import asyncio, os, time
-    from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+    from pbx_bridge.telephony.watchdog import Watchdog
     async def main():
         watchdog = Watchdog(deadline_s=0.6)
         await watchdog.start()

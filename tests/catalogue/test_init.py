@@ -53,7 +53,7 @@ def test_good_answers_take_the_strict_defaults(tmp_path: Path) -> None:
         "privacy@example.fr",
     )
     assert (config.recording.retention_days, config.recording.trainee_first_hours) == (30, 24)
-    assert config.asterisk.foreign_recorders == "refuse"
+    assert config.pbx.foreign_recorders == "refuse"
     assert config.stations.names == ("pbx.example", "localhost", "127.0.0.1")
     assert (site.trainer, site.approver, site.trainee) == (
         "bruno",
@@ -120,6 +120,7 @@ def test_a_site_is_made_once(
     assert len(re.findall(r"pbx-bridge join https://pbx\.example:7444 --code \S+", said.out)) == 2
     assert re.search(r"workstation-client enrol wss://pbx\.example:7443 --code \S+", said.out)
     config = load(folder / "config.toml")
+    assert config.asterisk is not None
     for file in (config.asterisk.ami_secret_file, config.asterisk.ari_secret_file):
         assert read_secret(file) not in said.out + said.err + (folder / "config.toml").read_text()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -18,8 +18,6 @@ from pbx_bridge.app_notices import callers_notices, councils_note, trainees_noti
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.enrolled import Enrolled
 from pbx_bridge.config import (
-    Address,
-    Asterisk,
     Bridge,
     Compliance,
     Config,
@@ -27,6 +25,8 @@ from pbx_bridge.config import (
     NoticeEntry,
     RecordingRules,
 )
+from pbx_bridge.config_pbx import Asterisk
+from pbx_bridge.config_section import Address
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.notice_texts import Language
 from pbx_bridge.training.notices import (

@@ -16,7 +16,7 @@ import structlog
 
 from pbx_bridge.telephony.asterisk.ami import AmiLink
 from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
-from pbx_bridge.telephony.asterisk.watchdog import Watchdog
+from pbx_bridge.telephony.watchdog import Watchdog
 
 log = structlog.get_logger()
 

@@ -1,7 +1,7 @@
 """A second process that ends a bridge that hangs or is stopped, so that a caller in the notice is freed within two
 seconds.
 
-A stopped process keeps its sockets: Asterisk would wait for its answer for ever, and FastAGI has no deadline. The
+A stopped process keeps its sockets: the PBX would wait for its answer for ever, and FastAGI has no deadline. The
 bridge's event loop beats; `watchdog_child.py` listens, and kills when the beats stop.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from pbx_bridge.telephony.asterisk import watchdog_child
+from pbx_bridge.telephony import watchdog_child
 
 log = structlog.get_logger()
 

@@ -1,0 +1,40 @@
+"""What `pbx-bridge doctor` asks of the PBX that is configured: its doors, its secrets, the keys of a call."""
+
+from __future__ import annotations
+
+from typing import assert_never
+from urllib.parse import urlsplit
+
+from pbx_bridge.app_features import keys_of
+from pbx_bridge.app_finding import Finding, answers, secret
+from pbx_bridge.config_pbx import Asterisk, Freeswitch
+from pbx_bridge.config_section import Address
+
+
+async def examine_pbx(section: Asterisk | Freeswitch) -> list[Finding]:
+    """Every finding, good ones too."""
+    match section:
+        case Asterisk():
+            return await _asterisk(section)
+        case Freeswitch():
+            return await _freeswitch(section)
+        case _ as never:
+            assert_never(never)
+
+
+async def _asterisk(section: Asterisk) -> list[Finding]:
+    ari = urlsplit(section.ari)
+    return [
+        secret("ami secret", section.ami_secret_file),
+        secret("ari secret", section.ari_secret_file),
+        await answers("Asterisk AMI", section.ami, b"Asterisk Call Manager"),
+        await answers("Asterisk ARI", Address(host=ari.hostname or "", port=ari.port or 80), b""),
+        Finding("keys in a call", *keys_of(section)),
+    ]
+
+
+async def _freeswitch(section: Freeswitch) -> list[Finding]:
+    return [
+        secret("esl secret", section.esl_secret_file),
+        await answers("FreeSWITCH event socket", section.esl, b"Content-Type: auth/request"),
+    ]

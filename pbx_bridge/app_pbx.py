@@ -1,0 +1,24 @@
+"""Which PBX this bridge serves: the one that is configured, behind the seam of telephony/pbx.py."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from pbx_bridge.app_asterisk import AsteriskPbx
+from pbx_bridge.config import Config
+from pbx_bridge.config_pbx import Asterisk, Freeswitch
+from pbx_bridge.errors import OperatorError
+from pbx_bridge.telephony.pbx import Pbx
+
+
+def pbx_of(config: Config) -> Pbx:
+    """Called while still root: it reads the PBX's secrets. Raises: OperatorError when they cannot be used."""
+    match config.pbx:
+        case Asterisk() as section:
+            return AsteriskPbx(config, section)
+        case Freeswitch():
+            raise OperatorError(
+                "FreeSWITCH cannot be served yet", where="freeswitch", do="Use [asterisk] until it can"
+            )
+        case _ as never:
+            assert_never(never)
