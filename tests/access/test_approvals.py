@@ -216,6 +216,15 @@ def test_the_doctor_says_what_waits_for_a_second_person() -> None:
         good, says = approvals_say(people, approved, [PLAN], [CAPACITY])
         assert not good
         assert what in says
+    many = [KnownPerson(f"trainee{n}", (Role.TRAINEE,), n, "waiting") for n in range(7)]
+    for count, more in ((5, ""), (6, "; 1 more"), (7, "; 2 more")):
+        _, says = approvals_say([carla, *many[:count]], digests, [PLAN], [CAPACITY])
+        assert says.count("key of") == 5
+        assert (
+            says
+            == says.partition("key of trainee4")[0]
+            + f"key of trainee4{more}. The approver: pbx-bridge proposals"
+        )
 
 
 def test_what_began_before_an_early_end_stays_covered_and_nothing_later() -> None:

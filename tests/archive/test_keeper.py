@@ -268,6 +268,16 @@ def test_a_destroyed_key_is_overwritten_where_it_lay(desk: Desk) -> None:
     desk.keeper.handle(wire.Destroy(new_recording_id(), "private"))
 
 
+@pytest.mark.parametrize("ends", [(".key",), (".key-new",), (".key", ".key-new")])
+def test_the_store_says_whether_there_was_a_key_to_destroy(tmp_path: Path, ends: tuple[str, ...]) -> None:
+    store, recording = KeyStore(tmp_path, b"k" * 32), new_recording_id()
+    for end in ends:
+        (tmp_path / f"{recording}{end}").write_bytes(b"wrapped")
+    assert store.destroy(recording)
+    assert not store.destroy(recording)
+    assert not list(tmp_path.glob("*.key*"))
+
+
 def test_time_opens_and_closes(desk: Desk) -> None:
     recording = desk.record().recording
     desk.join("bruno", Role.TRAINER, BRUNO)

@@ -161,6 +161,19 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/stations/test_agent.py", "tests/stations/test_cut.py"),
     ),
     (
+        r"workstation_client/client\.py",
+        (
+            "tests/stations/test_own_commands.py",
+            "tests/stations/test_notice_page.py",
+            "tests/stations/test_conversation.py",
+        ),
+    ),
+    (
+        r"workstation_client/cli\.py",
+        ("tests/stations/test_own_commands.py", "tests/stations/test_notice_page.py"),
+    ),
+    (r"workstation_client/capture/x11\w*\.py", ("tests/capture/test_x11.py",)),
+    (
         r"workstation_client/guard\.py",
         ("tests/capture/test_guard.py", "tests/capture/test_pause_titles.py", "tests/capture/test_masks.py"),
     ),
@@ -185,11 +198,6 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 LIVE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app\.py::Bridge\.on_payment", ("tests/live/test_payment.py",)),
     (r"pbx_bridge/\w+\.py", CALLS_LIVE),
-    (
-        r"workstation_client/capture/x11\.py::X11Capture\.tells_secret",
-        ("tests/capture/test_pause_titles.py",),
-    ),
-    (r"workstation_client/capture/x11\.py::X11Capture\._masks", ("tests/capture/test_masks.py",)),
     (
         r"workstation_client/.*",
         (

@@ -100,6 +100,7 @@ def test_a_customers_copy_needs_a_second_person_and_is_their_voice_alone(site: S
     asked = rights_wire.ExportRequested(request.id, recording)
     assert site.no_export(asked) == "not-granted"
     site.grant(request)
+    assert site.desk.audited()[-1] == ("carla", "grant", "granted", "")
     order = site.exported(asked)
     assert (order.keep, order.pictures) == (Side.CUSTOMER, False)
     assert str(order.recipient) == str(CUSTOMER.recipient())

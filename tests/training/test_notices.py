@@ -193,7 +193,13 @@ def test_one_source_for_all_three(tmp_path: Path) -> None:
     assert notice is not None
     assert notice.text == trainee_notice(plan(), replace(TERMS, retention_days=21, officer=""), "en")
     assert "21 days" in notice.text
-    assert "21 days" in councils_note(config, ENROLLED, TODAY)
+    councils = councils_note(config, ENROLLED, TODAY)
+    assert "21 days" in councils
+    assert "DPIA 7" in councils
+    assert councils_note(config, ENROLLED, TODAY, "fr") != councils
+    undeclared = config.model_copy(update={"compliance": None})
+    assert councils_note(undeclared, ENROLLED, TODAY) != councils
+    assert "DPIA 7" not in councils_note(undeclared, ENROLLED, TODAY)
     assert "Menuiserie Lenoir" in callers_notices(config)[0].text
     french = trainees_notice(config, ENROLLED, ALICE, TODAY, "fr")
     assert french is not None
