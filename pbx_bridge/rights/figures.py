@@ -1,8 +1,10 @@
 """P23, P24: the monthly figures: how many calls had which answer, and never whose.
 
 Pure. It eats the ledger's answers and gives counts per month; the trainee of an answer is used for one thing, to see how
-many different persons a month's counts come from, and is not kept. Below FEWEST_PERSONS a month shows no reasons: among
-three colleagues "one private call" has a name.
+many different persons a count comes from, and is not kept. No count is told that rests on fewer than FEWEST_PERSONS: among
+three colleagues "one private call" has a name. Nor can one be found by taking others from their sum: counts of too few
+persons are told together with the smallest of those that could stand alone. A month that is not over is not told at all,
+because two reports of two days would differ by one person's call.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum
 from typing import Final, Protocol
 
 from pbx_bridge.calls.reasons import Outcome
@@ -34,12 +37,18 @@ class Answer(Protocol):
     def seconds(self) -> float: ...
 
 
+OTHER: Final = "other"
+"""Counts of too few persons, told together."""
+ALL: Final = ""
+"""Everybody who had a call that month."""
+
+
 @dataclass(frozen=True, slots=True)
 class Month:
     """What is kept of one month: counts alone."""
 
-    persons: int = 0
-    """How many different trainees had a call; it only decides what is shown."""
+    persons: Mapping[str, int] = field(default_factory=dict)
+    """How many different trainees stand behind ALL, "outcome" and "outcome/reason"; it only decides what is told."""
     calls: Mapping[str, int] = field(default_factory=dict)
     """"outcome/reason" to how many calls."""
     seconds: float = 0.0
@@ -48,20 +57,29 @@ class Month:
     def plus(self, other: Month) -> Month:
         """The sum; of the persons, who may be the same ones, the greater number."""
         calls = dict(Counter(self.calls) + Counter(other.calls))
-        return Month(max(self.persons, other.persons), calls, round(self.seconds + other.seconds, 3))
+        persons = dict(Counter(self.persons) | Counter(other.persons))
+        return Month(persons, calls, round(self.seconds + other.seconds, 3))
+
+
+class Hidden(Enum):
+    """Why a month's figures are not told."""
+
+    FEW = "few"
+    RUNNING = "running"
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One month as a report shows it."""
+    """One month as a report shows it. What is missing in a count, or has none, may stand in OTHER."""
 
     month: str
     """YYYY-MM."""
-    calls: int
-    outcomes: Mapping[str, int]
-    minutes: float
-    reasons: Mapping[str, int] | None
-    """None where there are too few persons to show them."""
+    hidden: Hidden | None
+    calls: int | None = None
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    minutes: float | None = None
+    """None where too few persons were recorded."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 def day_of(answer: Answer) -> date:
@@ -73,18 +91,26 @@ def count(answers: Iterable[Answer], *, after: date = date.min, before: date = d
     """P24: the counts of each month's calls answered on days in (after, before), without persons."""
     calls: dict[str, Counter[str]] = {}
     seconds: dict[str, float] = {}
-    persons: dict[str, set[str]] = {}
+    persons: dict[str, dict[str, set[str]]] = {}
     known = {outcome.value for outcome in Outcome}
     for answer in answers:
         if answer.outcome not in known:  # announced, and not answered yet
             continue
-        month = answer.at[:7]
-        persons.setdefault(month, set()).add(answer.trainee)
+        month, cell = answer.at[:7], f"{answer.outcome}/{answer.reason}"
+        for what in (ALL, answer.outcome, cell):
+            persons.setdefault(month, {}).setdefault(what, set()).add(answer.trainee)
         if after < day_of(answer) < before:
-            calls.setdefault(month, Counter())[f"{answer.outcome}/{answer.reason}"] += 1
+            calls.setdefault(month, Counter())[cell] += 1
             if answer.outcome == Outcome.RECORDED.value:
                 seconds[month] = seconds.get(month, 0.0) + answer.seconds
-    return {m: Month(len(persons[m]), dict(c), round(seconds.get(m, 0.0), 3)) for m, c in calls.items()}
+    return {
+        month: Month(
+            {what: len(who) for what, who in persons[month].items()},
+            dict(cells),
+            round(seconds.get(month, 0.0), 3),
+        )
+        for month, cells in calls.items()
+    }
 
 
 def together(one: Mapping[str, Month], other: Mapping[str, Month]) -> dict[str, Month]:
@@ -93,13 +119,43 @@ def together(one: Mapping[str, Month], other: Mapping[str, Month]) -> dict[str, 
     return {month: one.get(month, Month()).plus(other.get(month, Month())) for month in months}
 
 
-def shown(name: str, month: Month) -> Shown:
-    """P24: what may be told of a month: reasons only when at least FEWEST_PERSONS persons stand behind them."""
+def merged(cells: Iterable[str], persons: Mapping[str, int]) -> frozenset[str]:
+    """P24: which cells of one sum are not told alone: those of fewer than FEWEST_PERSONS persons, and with them the smallest
+    other one, so that what is left of the sum rests on enough."""
+    cells = set(cells)
+    few = {cell for cell in cells if persons.get(cell, 0) < FEWEST_PERSONS}
+    if not few:
+        return frozenset()
+    enough = sorted(cells - few, key=lambda cell: (persons[cell], cell))
+    return frozenset(few | set(enough[:1]))
+
+
+def telling(month: Month) -> Month:
+    """P24: the month with every count resting on FEWEST_PERSONS persons at least, and nothing left of the others."""
+    everybody = month.persons.get(ALL, 0)
+    if everybody < FEWEST_PERSONS:
+        return Month({ALL: everybody})
+    hides = merged(month.calls, month.persons)
+    calls: Counter[str] = Counter()
+    for cell, number in month.calls.items():
+        calls[OTHER if cell in hides else cell] += number
+    recorded = month.persons.get(Outcome.RECORDED.value, 0)
+    persons = {ALL: everybody, Outcome.RECORDED.value: recorded} | dict.fromkeys(calls, FEWEST_PERSONS)
+    if recorded < FEWEST_PERSONS:
+        return Month(persons | {Outcome.RECORDED.value: 0}, dict(calls))
+    return Month(persons, dict(calls), month.seconds)
+
+
+def shown(name: str, month: Month, running: str) -> Shown:
+    """P24: what may be told of a month; `running` (YYYY-MM) is the one that is not over."""
+    if name >= running:
+        return Shown(name, Hidden.RUNNING)
+    told = telling(month)
+    if not told.calls:
+        return Shown(name, Hidden.FEW)
     outcomes: Counter[str] = Counter()
-    for word, calls in month.calls.items():
-        outcomes[word.partition("/")[0]] += calls
-    enough = month.persons >= FEWEST_PERSONS
-    reasons = dict(sorted(month.calls.items())) if enough else None
-    return Shown(
-        name, sum(month.calls.values()), dict(sorted(outcomes.items())), round(month.seconds / 60, 1), reasons
-    )
+    for cell, calls in told.calls.items():
+        outcomes[cell.partition("/")[0]] += calls
+    minutes = round(told.seconds / 60, 1) if told.persons[Outcome.RECORDED.value] else None
+    reasons = dict(sorted(told.calls.items()))
+    return Shown(name, None, outcomes.total(), dict(sorted(outcomes.items())), minutes, reasons)

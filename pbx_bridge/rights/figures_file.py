@@ -1,6 +1,7 @@
 """Keeps the monthly counts of ledger lines that go after thirty days (P24): one small file, without a person in it.
 
-It knows counts and the last day that is in them; a day is counted once, whatever stops in between.
+It knows counts and the last day that is in them; a day is counted once, whatever stops in between. Of a month that is wholly
+in it no count stays that rests on too few persons.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ import json
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.rights.figures import Answer, Month, count, together
+from pbx_bridge.rights.figures import ALL, Answer, Month, count, telling, together
 
 
 class FiguresFile:
@@ -24,13 +26,17 @@ class FiguresFile:
     def fold(self, answers: Iterable[Answer], oldest: date) -> None:
         """Adds the answers of days before `oldest` that are in no count yet; call it before the ledger forgets them."""
         through, months = self._read()
-        leaving = count(answers, after=through, before=oldest)
-        if not leaving:
+        running = oldest.isoformat()[:7]
+        counted = {
+            name: telling(month) if name < running else month
+            for name, month in together(months, count(answers, after=through, before=oldest)).items()
+        }
+        if counted == months:
             return
         last = oldest - timedelta(days=1)
         kept = {
-            name: {"persons": month.persons, "calls": dict(month.calls), "seconds": month.seconds}
-            for name, month in together(months, leaving).items()
+            name: {"persons": dict(month.persons), "calls": dict(month.calls), "seconds": month.seconds}
+            for name, month in counted.items()
         }
         text = json.dumps({"through": last.isoformat(), "months": kept}, indent=1, sort_keys=True)
         try:
@@ -52,7 +58,7 @@ class FiguresFile:
         try:
             kept = json.loads(self._path.read_text())
             months = {
-                name: Month(int(month["persons"]), dict(month["calls"]), float(month["seconds"]))
+                name: Month(_persons(month["persons"]), dict(month["calls"]), float(month["seconds"]))
                 for name, month in kept["months"].items()
             }
             return date.fromisoformat(kept["through"]), months
@@ -62,3 +68,8 @@ class FiguresFile:
             raise OperatorError(
                 "the monthly figures cannot be read", where=str(self._path), do="Restore it, or remove it"
             ) from error
+
+
+def _persons(kept: Any) -> dict[str, int]:
+    """Earlier versions kept one number: how many had a call at all."""
+    return {ALL: int(kept)} if isinstance(kept, int) else {what: int(who) for what, who in kept.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from pbx_bridge.rights.figures import FEWEST_PERSONS, Shown
+from pbx_bridge.rights.figures import FEWEST_PERSONS, OTHER, Shown
 from pbx_bridge.rights.record import Report, Row
 from pbx_bridge.rights.words import OUTCOMES, TITLES, Language
 
@@ -50,18 +50,24 @@ def _figures(months: Iterable[Shown], language: Language) -> str:
     titles, outcomes = TITLES[language], OUTCOMES[language]
     rows = []
     for month in months:
-        numbers = (month.calls, *(month.outcomes.get(word, 0) for word in outcomes), f"{month.minutes:.1f}")
-        cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
-        if month.reasons is None:
-            why = titles["few"].format(fewest=FEWEST_PERSONS)
+        if month.hidden is not None:
+            why = titles[month.hidden.value].format(fewest=FEWEST_PERSONS)
+            cells = f'<td colspan="{len(outcomes) + 4}">{escape(why)}</td>'
         else:
-            why = ", ".join(f"{word.partition('/')[2]}: {count}" for word, count in month.reasons.items())
-        rows.append(f'<tr><th scope="row">{escape(month.month)}</th>{cells}<td>{escape(why)}</td></tr>')
+            minutes = "" if month.minutes is None else f"{month.minutes:.1f}"
+            none = "–" if OTHER in month.outcomes else "0"
+            counts = (month.outcomes.get(word, none) for word in (*outcomes, OTHER))
+            why = ", ".join(
+                f"{word.partition('/')[2]}: {count}" for word, count in month.reasons.items() if word != OTHER
+            )
+            cells = "".join(f'<td class="number">{number}</td>' for number in (month.calls, *counts, minutes))
+            cells += f"<td>{escape(why)}</td>"
+        rows.append(f'<tr><th scope="row">{escape(month.month)}</th>{cells}</tr>')
     if not rows:
         return f"<p>{escape(titles['none'])}</p>"
-    heads = (titles["calls"], *outcomes.values(), titles["minutes"])
+    heads = (titles["calls"], *outcomes.values(), titles["other"], titles["minutes"])
     head = "".join(f'<th class="number">{escape(text)}</th>' for text in heads)
     return (
         f"<table><tr><th>{escape(titles['month'])}</th>{head}<th>{escape(titles['reasons'])}</th></tr>"
-        f"{''.join(rows)}</table>"
+        f"{''.join(rows)}</table><p>{escape(titles['together'].format(fewest=FEWEST_PERSONS))}</p>"
     )

@@ -48,7 +48,7 @@ def report(facts: Facts, months: Mapping[str, Month], language: Language, *, led
         facts.made_on.isoformat(),
         _rows(RECORD[language], values),
         _rows(ASSESSMENT[language], values),
-        tuple(shown(name, month) for name, month in sorted(months.items())),
+        tuple(shown(name, month, facts.made_on.isoformat()[:7]) for name, month in sorted(months.items())),
         _missing(facts, language),
     )
 
@@ -60,7 +60,9 @@ def as_json(made: Report) -> dict[str, Any]:
         "made_on": made.made_on,
         "record_of_processing": {row.key: row.text for row in made.record},
         "impact_assessment": {row.key: row.text for row in made.assessment},
-        "figures": [asdict(month) for month in made.figures],
+        "figures": [
+            asdict(month) | {"hidden": month.hidden.value if month.hidden else None} for month in made.figures
+        ],
         "fewest_persons": FEWEST_PERSONS,
         "missing": list(made.missing),
     }

@@ -99,10 +99,42 @@ def test_the_report_says_what_is_configured_and_names_nobody(
     assert not re.search("zz-|zzz|Zz Member|private", text)
     assert (tmp_path / "pbx-bridge-report.json").stat().st_mode & 0o077 == 0
     (month,) = whole["figures"]
-    assert month["calls"] == 2
-    assert month["outcomes"] == {"recorded": 1, "not-recorded": 1}
-    assert month["minutes"] == 1.5
-    assert month["reasons"] is None
+    assert month["hidden"] == "running"
+    assert (month["calls"], month["outcomes"], month["minutes"], month["reasons"]) == (None, {}, None, {})
+
+
+MONTHS = {
+    "2025-08": {"persons": {"": 3}, "calls": {}, "seconds": 0.0},
+    "2025-09": {
+        "persons": {
+            "": 9,
+            "recorded": 6,
+            "recorded/hung-up": 6,
+            "not-recorded/not-drawn": 9,
+            "not-recorded/private": 1,
+        },
+        "calls": {"recorded/hung-up": 61, "not-recorded/not-drawn": 713, "not-recorded/private": 1},
+        "seconds": 3678.0,
+    },
+}
+
+
+def test_a_month_that_is_over_is_told_without_counts_of_few_persons(site: Path, tmp_path: Path) -> None:
+    kept = {"through": "2025-10-01", "months": MONTHS}
+    (tmp_path / "state" / "ledger" / "months.json").write_text(json.dumps(kept))
+    html, whole = reported(site, tmp_path, "--language", "en")
+    few, september, running = whole["figures"]
+    assert (few["hidden"], few["calls"], running["hidden"]) == ("few", None, "running")
+    assert september == {
+        "month": "2025-09", "hidden": None, "calls": 775, "outcomes": {"not-recorded": 713, "other": 62},
+        "minutes": 61.3, "reasons": {"not-recorded/not-drawn": 713, "other": 62},
+    }  # fmt: skip
+    table = html[html.index("Monthly figures") :]
+    assert re.findall("<td[^>]*>([^<]*)</td>", table)[1:7] == ["775", "–", "713", "–", "62", "61.3"]
+    assert "not-drawn: 713" in table
+    assert "Fewer than 5 persons that month" in table
+    assert "This month is not over" in table
+    assert not re.search("private|>1<|>61<", table)
 
 
 def test_the_page_is_whole_and_fetches_nothing(site: Path, tmp_path: Path) -> None:
