@@ -13,9 +13,22 @@ from typing import Annotated
 
 import typer
 
+from pbx_bridge.app_approvals import of_use
 from pbx_bridge.catalogue.catalogue import Change
 from pbx_bridge.catalogue.csv_people import CSV_LIMIT, read_people
-from pbx_bridge.cli_change import AsJson, DryRun, Load, change, check_roles, group, one_of, plain, read, show
+from pbx_bridge.cli_change import (
+    AsJson,
+    DryRun,
+    Load,
+    change,
+    check_roles,
+    group,
+    one_of,
+    plain,
+    read,
+    show,
+    today,
+)
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Application, Mask, Trainee, Trainer
@@ -130,7 +143,8 @@ def _trainee(load: Load) -> typer.Typer:
     ) -> None:
         """Change what is given, keep the rest. Example: pbx-bridge trainee change alice --endpoint PJSIP/205"""
         config = load()
-        old: Trainee = one_of(read(config).trainees(), "trainee", name)
+        known = read(config).enrolled()
+        old: Trainee = one_of(known.trainees, "trainee", name)
         devices = () if no_endpoints else old.endpoints if endpoint is None else tuple(endpoint)
         new = replace(
             old,
@@ -143,7 +157,10 @@ def _trainee(load: Load) -> typer.Typer:
             one.change_trainee(new)
             return plain(new)
 
-        change(config, step, done=f"trainee {name}: changed", dry_run=dry_run, as_json=as_json)
+        done = f"trainee {name}: changed"
+        if new.seat != old.seat and of_use((plan for plan in known.plans if plan.trainee == name), today()):
+            done += "; their plan waits for its approver again (pbx-bridge proposals)"
+        change(config, step, done=done, dry_run=dry_run, as_json=as_json)
 
     @commands.command("retire")
     def retire(name: Name, dry_run: DryRun = False, as_json: AsJson = False) -> None:

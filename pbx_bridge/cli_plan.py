@@ -95,8 +95,7 @@ def _changes(commands: typer.Typer, load: Load) -> None:
         )
 
         def step(one: Change) -> object:
-            one.add_plan(new)
-            return _shown(new)
+            return _shown(one.add_plan(new))
 
         done = (
             f"plan {name}: added; it records nothing until {approver} has approved it (pbx-bridge proposals)"
@@ -137,8 +136,7 @@ def _changes(commands: typer.Typer, load: Load) -> None:
         )
 
         def step(one: Change) -> object:
-            one.change_plan(new)
-            return _shown(new)
+            return _shown(one.change_plan(new))
 
         done = f"plan {name}: changed; it records nothing until {new.approver} has approved it"
         if plan_digest(new) == plan_digest(old):

@@ -21,7 +21,7 @@ from pbx_bridge.archive.manifest import Manifest
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId, parse_name
-from pbx_bridge.training.plans import Application, Mask, Need, Plan, Trainer, capacity_text, plan_text
+from pbx_bridge.training.plans import Application, Mask, Need, Plan, Seat, Trainer, capacity_text, plan_text
 from pbx_bridge.training.rules import check_capacity, check_plan
 from pbx_bridge.wire_json import Text
 from pbx_bridge.wire_portal import DIGEST, NAME, UNIX, Role, said
@@ -165,7 +165,13 @@ def _plan(facts: list[tuple[str, Any]]) -> Plan:
     one = {name: value for name, value in facts if name != "application"}
     return Plan(
         id=_text(one["plan"]),
+        entry=_text(one["entry"], least=0),
         trainee=TraineeId(parse_name(one["trainee"])),
+        seat=Seat(
+            tuple(_text(device) for device in one["devices"]),
+            _text(one["member"], least=0),
+            _text(one["login"], least=0),
+        ),
         applications=tuple(_application(value) for name, value in facts if name == "application"),
         need=Need(one["need"]),
         trainer=parse_name(one["trainer"]),
@@ -198,8 +204,8 @@ def _application(value: dict[str, Any]) -> Application:
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
+def _text(value: object, *, least: int = 1) -> str:
+    if not isinstance(value, str) or len(value) < least:
         raise ValueError("a text")
     return value
 

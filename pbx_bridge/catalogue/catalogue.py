@@ -8,6 +8,7 @@ a row edited by hand records nothing and opens nothing.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -230,16 +231,22 @@ class Change:
 
     # -- plans --------------------------------------------------------------------------------------------------
 
-    def add_plan(self, plan: Plan) -> None:
+    def add_plan(self, plan: Plan) -> Plan:
+        """P13, P22: as it stands now. Its seat is its trainee's; `entry` is drawn anew, so that no approval of a plan that
+        was removed is one of this."""
         self._new(PlanRow, "plan", plan.id)
         self._refers(plan)
-        self._put(_fill_plan(PlanRow(id=plan.id), plan))
+        row = _fill_plan(PlanRow(id=plan.id, entry=secrets.token_hex(8)), plan)
+        self._put(row)
+        return self._value(row)
 
-    def change_plan(self, plan: Plan) -> None:
+    def change_plan(self, plan: Plan) -> Plan:
+        """As it stands now."""
         row = self._old(PlanRow, "plan", plan.id)
         check_changed(self._value(row), plan, self._today)
         self._refers(plan)
         self._put(_fill_plan(row, plan))
+        return self._value(row)
 
     def end_plan(self, plan: str, on: date | None = None) -> None:
         """It holds no more from this day on; today when none is given."""
@@ -279,8 +286,9 @@ class Change:
 
     def _value(self, row: PlanRow) -> Plan:
         applications = {a.name: a.value() for a in self._session.scalars(select(ApplicationRow))}
+        trainee = self._session.get(TraineeRow, row.trainee)
         try:
-            return row.value(applications)
+            return row.value(applications, {row.trainee: trainee.value().seat} if trainee else {})
         except (ValueError, KeyError) as error:
             raise OperatorError(
                 "the row means nothing: a hand wrote it", where=f"plan {row.id!r}", do="Restore a backup"
@@ -357,11 +365,13 @@ def _read(session: Session) -> tuple[Enrolled, tuple[Fault, ...]]:
 
     applications = all_of(ApplicationRow, ApplicationRow.name, ApplicationRow.value)
     named = {application.name: application for application in applications}
+    trainees = all_of(TraineeRow, TraineeRow.id, TraineeRow.value)
+    seats = {str(trainee.id): trainee.seat for trainee in trainees}
     enrolled = Enrolled(
-        all_of(TraineeRow, TraineeRow.id, TraineeRow.value),
+        trainees,
         all_of(TrainerRow, TrainerRow.id, TrainerRow.value),
         applications,
-        all_of(PlanRow, PlanRow.id, lambda row: row.value(named)),
+        all_of(PlanRow, PlanRow.id, lambda row: row.value(named, seats)),
     )
     return enrolled, (*strange, *faults(enrolled))
 

@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from pbx_bridge.errors import OperatorError
 
 FILE = "catalogue.db"
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration: what this program reads and writes."""
 WAIT_S = 20
 """How long one writer waits for another: a command holds the file for milliseconds, the largest import for seconds."""

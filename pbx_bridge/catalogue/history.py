@@ -36,6 +36,8 @@ def check_changed(before: Plan, after: Plan, today: date) -> None:
         minutes_per_week=before.minutes_per_week,
         last_day=before.last_day,
         slots=before.slots,
+        seat=before.seat,
+        entry=before.entry,
     )
     if kept != before:
         raise OperatorError(

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Date, Double, ForeignKey, Index, MetaData, St
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Application, Mask, Need, Plan, Slot, Trainee, Trainer
+from pbx_bridge.training.plans import Application, Mask, Need, Plan, Seat, Slot, Trainee, Trainer
 
 NAME, LONG, DIGEST, PATTERN = String(64), String(1024), String(64), String(256)
 
@@ -149,6 +149,8 @@ class PlanRow(Base):
     rate: Mapped[float] = mapped_column(Double)
     recordings_per_week: Mapped[int]
     minutes_per_week: Mapped[int]
+    entry: Mapped[str] = mapped_column(String(32))
+    """Drawn when the row was entered; stands in what is approved."""
     applications: Mapped[list[PlanApplicationRow]] = relationship(
         order_by=PlanApplicationRow.application, cascade="all, delete-orphan", lazy="selectin"
     )
@@ -156,8 +158,8 @@ class PlanRow(Base):
         order_by=SlotRow.start_unix, cascade="all, delete-orphan", lazy="selectin"
     )
 
-    def value(self, applications: dict[str, Application]) -> Plan:
-        """Raises: ValueError, KeyError when a hand wrote into the row what no command would."""
+    def value(self, applications: dict[str, Application], seats: dict[str, Seat]) -> Plan:
+        """`seats`: of each trainee. Raises: ValueError, KeyError when a hand wrote into the row what no command would."""
         return Plan(
             id=self.id,
             trainee=TraineeId(self.trainee),
@@ -172,6 +174,8 @@ class PlanRow(Base):
             minutes_per_week=self.minutes_per_week,
             slots=tuple(row.value() for row in self.slots),
             ended_on=self.ended_on,
+            seat=seats.get(self.trainee, Seat()),
+            entry=self.entry,
         )
 
 

@@ -43,11 +43,18 @@ PAUSED: Final[Mapping[Language, str]] = {
     "en": ", titles that pause: {count}",
 }
 
+PERSON: Final[Mapping[Language, str]] = {
+    "fr": "{trainee} (session {login} ; téléphones {devices} ; nom dans la file d'attente : {member})",
+    "en": "{trainee} (login {login}; telephones {devices}; name in the queue: {member})",
+}
+
 TRAINEE: Final[Mapping[Language, str]] = {
     "fr": """Enregistrement de formation : ce que vous devez savoir (RGPD art. 13)
 
 Responsable : {controller}. Pour toute question et pour vos droits : {contact}.
 Délégué à la protection des données : {officer}.
+Pour : {person}.
+Si ce n'est pas vous, n'acceptez pas ce texte et dites-le au responsable.
 Plan : {plan}. Motif : {need}. Du {first} au {last} inclus ; il prend fin de lui-même.
 But : votre formation, et rien d'autre ; ni évaluation, ni discipline, ni écoute en direct.
 Base légale : intérêt légitime à former (RGPD art. 6, 1, f).
@@ -77,6 +84,8 @@ Réclamation : CNIL, www.cnil.fr.
 
 Controller: {controller}. For any question and for your rights: {contact}.
 Data protection officer: {officer}.
+For: {person}.
+If this is not you, do not accept this text and tell the controller.
 Plan: {plan}. Reason: {need}. From {first} to {last} included; it ends by itself.
 Purpose: your training and nothing else; no appraisal, no discipline, no live listening.
 Legal basis: legitimate interest in training (GDPR art. 6(1)(f)).

@@ -20,6 +20,7 @@ from pbx_bridge.training.notice_texts import (
     MASKED,
     NEEDS,
     PAUSED,
+    PERSON,
     SPOKEN_STAR,
     TITLED,
     TRAINEE,
@@ -29,8 +30,8 @@ from pbx_bridge.training.notice_texts import (
 from pbx_bridge.training.plans import Application, Plan, Trainer
 from pbx_bridge.training.rules import last_day
 
-NAME_LIMIT: Final = 80
-"""Characters of a name or window class in a notice: sixteen applications and the text fit into one message."""
+NAME_LIMIT: Final = 64
+"""Characters of a name or window class in a notice: sixteen applications and devices and the text fit into one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def trainee_notice(plan: Plan, terms: Terms, language: Language) -> str:
     return TRAINEE[language].format(
         **_common(terms, language),
         plan=plan.id,
+        person=_person(plan, language),
         need=NEEDS[language][plan.need.value],
         first=plan.first_day.isoformat(),
         last=last_day(plan).isoformat(),
@@ -134,6 +136,17 @@ def _common(terms: Terms, language: Language) -> dict[str, object]:
         "reviewed": KEEP_AFTER_REVIEW_DAYS,
         "unreviewed": REVIEW_WITHIN_DAYS,
     }
+
+
+def _person(plan: Plan, language: Language) -> str:
+    """P13, P14: whom this plan records, so that whoever reads it sees whether they are meant and by which devices."""
+    seat = plan.seat
+    return PERSON[language].format(
+        trainee=plan.trainee,
+        login=seat.login or "-",
+        devices=", ".join(sorted(seat.endpoints)) or "-",
+        member=seat.member or "-",
+    )
 
 
 def _applications(applications: Iterable[Application], language: Language) -> str:

@@ -68,6 +68,19 @@ class Trainee:
     login: str
     """Operating system login at the workstation."""
 
+    @property
+    def seat(self) -> Seat:
+        return Seat(self.endpoints, self.member, self.login)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """By what the PBX and a workstation tell a plan's trainee from anybody else, as `Trainee` has it."""
+
+    endpoints: tuple[str, ...] = ()
+    member: str = ""
+    login: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -97,6 +110,9 @@ class Plan:
     slots: tuple[Slot, ...] = ()
     ended_on: date | None = None
     """The day from which it no longer holds although `last_day` is not over: it can only shorten."""
+    seat: Seat = Seat()
+    entry: str = ""
+    """Drawn when it was entered: removed and entered again word for word, it is another plan."""
 
     def holds_on(self, day: date) -> bool:
         """P13: whether the plan is in its dates on `day`."""
@@ -106,13 +122,18 @@ class Plan:
 def plan_text(plan: Plan) -> str:
     """P13, P22: all of a plan that widens what may be recorded, one fact a line: what an approver reads and approves.
 
-    Values are JSON in ASCII, so that no value can look like another line. Slots (they count against the same caps) and an
-    earlier end are left out: they need no second person.
+    Values are JSON in ASCII, so that no value can look like another line. Who the trainee is stands there by devices,
+    member's name and login too: when those are changed, the plan records nobody until that is approved. Slots (they count
+    against the same caps) and an earlier end are left out: they need no second person.
     """
     applications = sorted(plan.applications, key=lambda application: application.name)
     facts: list[tuple[str, object]] = [
         ("plan", plan.id),
+        ("entry", plan.entry),
         ("trainee", plan.trainee),
+        ("devices", sorted(plan.seat.endpoints)),
+        ("member", plan.seat.member),
+        ("login", plan.seat.login),
         *(("application", asdict(application)) for application in applications),
         ("need", plan.need.value),
         ("trainer", plan.trainer),

@@ -29,6 +29,7 @@ from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Mask,
     Plan,
+    Seat,
     Trainer,
     capacity_digest,
     capacity_text,
@@ -61,7 +62,8 @@ def test_what_is_read_is_what_was_written() -> None:
         title="É\n",
         sha256="00" * 32,
     )
-    for written in (PLAN, replace(PLAN, applications=(masked,))):
+    seated = replace(PLAN, seat=Seat(("PJSIP/201", "PJSIP/202"), "Élise", "amartin"), entry="0f" * 8)
+    for written in (PLAN, replace(PLAN, applications=(masked,)), seated):
         assert read_proposal(plan_text(written)) == written
     assert read_proposal(capacity_text(CAPACITY)) == CAPACITY
 
@@ -85,6 +87,11 @@ def test_what_is_read_is_what_was_written() -> None:
         lambda text: text.replace('"alice-orders"', "[1]"),
         lambda text: text.replace('"Orders"', "5"),
         lambda text: text.replace('"bruno"', "{}"),
+        lambda text: text.replace("devices: []", 'devices: [""]'),
+        lambda text: text.replace("devices: []", 'devices: ["b", "a"]'),
+        lambda text: text.replace("devices: []", "devices: [1]"),
+        lambda text: text.replace('login: ""', "login: null"),
+        lambda text: text.replace('entry: ""', "entry: 1"),
     ],
 )
 def test_there_is_one_spelling(change: Any) -> None:

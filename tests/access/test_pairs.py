@@ -76,6 +76,10 @@ EDITS = (
     "DELETE FROM plans WHERE id = 'alice-orders'",
     "INSERT INTO trainees VALUES ('bruno', '', 'bruno'), ('ada', '', 'ada')",
     "INSERT INTO trainers VALUES ('ada', 600), ('alice', 600)",
+    "INSERT INTO endpoints VALUES ('alice', 0, 'PJSIP/299')",
+    "UPDATE trainees SET login = 'colleague' WHERE id = 'alice'",
+    "UPDATE trainees SET member = 'Colleague'",
+    "UPDATE plans SET entry = '00'",
     "UPDATE recordings SET trainee = 'bea' WHERE trainee = 'alice'",
     "UPDATE recordings SET trainee = 'ada'",
 )

@@ -82,6 +82,18 @@ def test_from_nothing_to_a_plan_that_waits_for_its_approver(site: Site) -> None:
     assert shown["text"].startswith('plan: "alice-orders"\n')
 
 
+def test_who_changes_a_persons_devices_is_told_that_their_plan_waits(site: Site, enrolled: Path) -> None:
+    """P13, P22: only who has a plan, and only when something by which they are told apart is different."""
+    site.takes(enrolled)
+    before = site.json("plan show alice-orders")["digest"]
+    assert site.does("trainee change alice --login amartin") == "trainee alice: changed\n"
+    assert site.json("plan show alice-orders")["digest"] == before
+    assert "their plan waits" in site.does("trainee change alice --endpoint PJSIP/202")
+    assert site.json("plan show alice-orders")["digest"] != before
+    site.does("trainee add bea --login bea")
+    assert site.does("trainee change bea --login bmartin") == "trainee bea: changed\n"
+
+
 def test_an_empty_site_lists_nothing_and_makes_no_file(site: Site, tmp_path: Path) -> None:
     for group in ("trainee", "trainer", "application", "capacity", "plan"):
         assert site.json(f"{group} list") == []

@@ -16,7 +16,7 @@ from pbx_bridge import cli_notice, wire
 from pbx_bridge.app_doctor import told
 from pbx_bridge.app_notices import callers_notices, councils_note, trainees_notice
 from pbx_bridge.catalogue.catalogue import Catalogue
-from pbx_bridge.catalogue.enrolled import Enrolled
+from pbx_bridge.catalogue.enrolled import ENDPOINTS_LIMIT, Enrolled
 from pbx_bridge.config import (
     Bridge,
     Compliance,
@@ -37,7 +37,7 @@ from pbx_bridge.training.notices import (
     text_hash,
     trainee_notice,
 )
-from pbx_bridge.training.plans import Application, Mask, Need, Trainer
+from pbx_bridge.training.plans import Application, Mask, Need, Seat, Trainer
 from tests.calls.story import ALICE, BOB, TRAINEES, plan
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -54,6 +54,8 @@ PLAN_CHANGES: dict[str, Any] = {
     "first_day": date(2026, 11, 2),
     "last_day": date(2026, 11, 30),
     "ended_on": date(2026, 11, 25),
+    "trainee": "bea",
+    "seat": Seat(login="colleague"),
     "rate": 0.051,
     "recordings_per_week": 3,
     "minutes_per_week": 19,
@@ -75,6 +77,23 @@ def test_a_change_of_the_plan_changes_what_its_trainee_is_told(field: str, langu
     changed = replace(plan(), **{field: PLAN_CHANGES[field]})
     assert trainee_notice(plan(), TERMS, language) != trainee_notice(changed, TERMS, language)
     assert trainee_notice(plan(), TERMS, language) == trainee_notice(replace(plan()), TERMS, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_notice_names_whom_it_is_for(language: Language) -> None:
+    """P14: by name, login, devices and the name in the queue, each of them seen."""
+    seat = Seat(("PJSIP/202", "PJSIP/201"), "Alice M", "amartin")
+    text = trainee_notice(replace(plan(), seat=seat), TERMS, language)
+    (line,) = [
+        one
+        for one in text.splitlines()
+        if one.startswith({"fr": "Pour : alice ", "en": "For: alice "}[language])
+    ]
+    for word in ("amartin", "PJSIP/201, PJSIP/202", "Alice M"):
+        assert word in line
+    bare = trainee_notice(plan(), TERMS, language)
+    assert line not in bare
+    assert " -;" in bare or " - ;" in bare
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -119,7 +138,8 @@ def test_the_longest_notice_fits_into_its_message(language: Language) -> None:
         for number in range(wire.MAX_APPLICATIONS)
     )
     terms = replace(TERMS, controller="c" * 200, contact="d" * 200, officer="o" * 200)
-    text = trainee_notice(replace(plan(), applications=widest), terms, language)
+    seat = Seat(tuple(f"{'T' * 16}/{'d' * 62}{n:02}" for n in range(ENDPOINTS_LIMIT)), "m" * 80, "l" * 128)
+    text = trainee_notice(replace(plan(), applications=widest, seat=seat), terms, language)
     assert len(text) <= 8000
 
 
@@ -231,7 +251,7 @@ def test_the_commands_print_what_is_in_force(tmp_path: Path) -> None:
         change.add_application(APPLICATION)
         change.add_trainer(Trainer("bruno", 90))
         change.add_trainee(TRAINEES[0])
-        change.add_plan(current)
+        current = change.add_plan(current)
     catalogue.close()
     app = typer.Typer()
     cli_notice.add_to(app, lambda: config)

@@ -13,6 +13,7 @@ from pbx_bridge.training.plans import (
     Mask,
     Need,
     Plan,
+    Seat,
     Slot,
     Trainer,
     capacity_digest,
@@ -36,7 +37,10 @@ WIDENED: dict[str, Any] = {
     "rate": 0.06,
     "recordings_per_week": 3,
     "minutes_per_week": 21,
+    "seat": Seat(login="colleague"),
+    "entry": "00" * 8,
 }
+SEAT_CHANGED: dict[str, Any] = {"endpoints": ("PJSIP/299",), "member": "Colleague", "login": "colleague"}
 APPLICATION_WIDENED: dict[str, Any] = {
     "name": "mail",
     "executable": "/opt/mail/mail",
@@ -55,12 +59,16 @@ def test_every_field_that_widens_changes_the_digest() -> None:
     for name, value in APPLICATION_WIDENED.items():
         changed = replace(plan(), applications=(replace(APPLICATION, **{name: value}),))
         assert plan_digest(changed) != plan_digest(plan()), name
+    for name, value in SEAT_CHANGED.items():
+        moved = replace(plan(), seat=replace(plan().seat, **{name: value}))
+        assert plan_digest(moved) != plan_digest(plan()), name
 
 
 def test_no_field_is_forgotten() -> None:
     """A control of the table above: a new field must be put on one side or the other."""
     assert {field.name for field in fields(Plan)} == WIDENED.keys() | {"slots", "ended_on"}
     assert {field.name for field in fields(Application)} == APPLICATION_WIDENED.keys()
+    assert {field.name for field in fields(Seat)} == SEAT_CHANGED.keys()
 
 
 def test_what_only_narrows_or_counts_against_the_caps_leaves_it() -> None:
