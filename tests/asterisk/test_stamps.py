@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx_bridge.telephony.asterisk.stamps import UNKNOWN_ERROR_NS, PbxClock, Stamp, parse_stamp
+from pbx_bridge.telephony.asterisk.stamps import parse_stamp
+from pbx_bridge.telephony.stamps import UNKNOWN_ERROR_NS, PbxClock, Stamp
 
 MS = 1_000_000
 SECOND = 1000 * MS

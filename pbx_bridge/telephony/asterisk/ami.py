@@ -22,8 +22,9 @@ from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused, FencedProt
 from pbx_bridge.telephony.asterisk.resync import snapshot
 from pbx_bridge.telephony.asterisk.rtp_watch import POLL_S, RtpWatch
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
-from pbx_bridge.telephony.asterisk.stamps import PbxClock, parse_stamp
+from pbx_bridge.telephony.asterisk.stamps import parse_stamp
 from pbx_bridge.telephony.asterisk.translate import translate
+from pbx_bridge.telephony.stamps import PbxClock
 
 log = structlog.get_logger()
 
