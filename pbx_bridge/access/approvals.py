@@ -11,23 +11,43 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from typing import Annotated, Any, Final
 
 from pbx_bridge.access.roles import Person
-from pbx_bridge.archive.manifest import Manifest
+from pbx_bridge.archive.manifest import Assignment, Manifest
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId, parse_name
-from pbx_bridge.training.plans import Application, Mask, Need, Plan, Seat, Trainer, capacity_text, plan_text
-from pbx_bridge.training.rules import check_capacity, check_plan
-from pbx_bridge.wire_json import Text
+from pbx_bridge.training.plans import (
+    Application,
+    Enrolment,
+    Mask,
+    Need,
+    Plan,
+    Program,
+    Seat,
+    Trainer,
+    capacity_text,
+    plan_text,
+)
+from pbx_bridge.training.rules import (
+    PLAN_CEILING_DAYS,
+    REMEMBERED,
+    check_capacity,
+    check_plan,
+    enrolment,
+    most_days,
+)
+from pbx_bridge.wire_json import Malformed, Many, Text, write_fields
 from pbx_bridge.wire_portal import DIGEST, NAME, UNIX, Role, said
 
 _ZONES: Final = timedelta(hours=26)
 """The widest a local day can lie from the same day in UTC, and two hours: a plan's days are the site's."""
+FOR_EVER: Final = 1 << 36
+"""Unix seconds after every plan."""
 _NAME_OR_NONE: Final = Text(64, 0, "([A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
@@ -56,8 +76,32 @@ class Approval:
     first_day: Annotated[str, Text(10, 0)]
     last_day: Annotated[str, Text(10, 0)]
     at: Annotated[int, UNIX]
+    entry: Annotated[str, Text(32, 0)] = ""
+    """Which entering of the plan it is."""
+    programs: Annotated[tuple[Program, ...], Many(64)] = ()
+    """What the plan films."""
     ended: Annotated[int, UNIX] = 0
     """When the bridge told that the plan had been ended before its last day; 0 while it may record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """P13: the days an approval had that is not kept itself any more: what six months in any 24 are counted from."""
+
+    trainee: Annotated[str, NAME]
+    programs: Annotated[tuple[Program, ...], Many(64)]
+    first_day: Annotated[str, Text(10)]
+    last_day: Annotated[str, Text(10)]
+
+    def enrolment(self) -> Enrolment:
+        first, last = date.fromisoformat(self.first_day), date.fromisoformat(self.last_day)
+        return Enrolment(TraineeId(self.trainee), self.programs, first, last)
+
+
+def past(found: Approval, until: int) -> Past:
+    """P13: the days a plan's approval had, the one on which it ended included; `until`: when it ends if it has not."""
+    ended = _at(found.ended or until).date().isoformat()
+    return Past(found.trainee, found.programs, found.first_day, min(found.last_day, ended))
 
 
 def read_proposal(text: str) -> Plan | Trainer:
@@ -74,8 +118,11 @@ def read_proposal(text: str) -> Plan | Trainer:
         raise NoProposal("this proposal is not written in the one form there is")
     try:
         check_plan(found) if isinstance(found, Plan) else check_capacity(found)
+        write_fields(approval(found, "nobody", 0))
     except OperatorError as error:
         raise NoProposal(str(error)) from None
+    except Malformed:
+        raise NoProposal("a name or path in this proposal cannot be kept: tell the administrator") from None
     return found
 
 
@@ -86,8 +133,12 @@ def approval(proposal: Plan | Trainer, approver: str, at: int) -> Approval:
         return Approval(Kind.CAPACITY, digest, proposal.id, "", proposal.id, approver, "", "", at)
     digest = hashlib.sha256(plan_text(proposal).encode()).hexdigest()
     first, last = proposal.first_day.isoformat(), proposal.last_day.isoformat()
+    trainee, trainer = proposal.trainee, proposal.trainer
+    programs = tuple(application.program for application in proposal.applications)
     return Approval(
-        Kind.PLAN, digest, proposal.id, proposal.trainee, proposal.trainer, approver, first, last, at
+        *(Kind.PLAN, digest, proposal.id, trainee, trainer, approver, first, last, at),
+        entry=proposal.entry,
+        programs=programs,
     )
 
 
@@ -108,6 +159,29 @@ def approve_refusal(proposal: Plan | Trainer, by: Person, known: Iterable[Person
     return _role_refusal(trainer, Role.TRAINER, known)
 
 
+def months_refusal(plan: Plan, others: Iterable[Enrolment]) -> str:
+    """P13: why this plan cannot be approved beside its trainee's `others`, those that are over included; "" when it can.
+
+    The keeper remembers what was approved: that the catalogue forgot, or never had, a plan changes nothing.
+    """
+    for program, (_, days) in months(plan, others).items():
+        if days > PLAN_CEILING_DAYS:
+            return (
+                f"with what was approved before, {plan.trainee} could be recorded in {program.name} on {days} days of 24 "
+                f"months; at most {PLAN_CEILING_DAYS} (P13): let the plan begin later or end earlier"
+            )
+    return ""
+
+
+def months(plan: Plan, others: Iterable[Enrolment]) -> dict[Program, tuple[int, int]]:
+    """P13: for each application the days its trainee has of 24 months by `others`, and by this plan too."""
+    new, known = enrolment(plan), [other for other in others if other.trainee == plan.trainee]
+    none = replace(new, programs=())
+    return {
+        program: (most_days(none, known, program), most_days(new, known, program)) for program in new.programs
+    }
+
+
 def covers(approvals: Iterable[Approval], manifest: Manifest) -> bool:
     """P18, P22: whether an approved plan stands behind this recording: its text, its trainee, its trainer, its days.
 
@@ -124,10 +198,21 @@ def covers(approvals: Iterable[Approval], manifest: Manifest) -> bool:
     )
 
 
-def may_reassign(approvals: Iterable[Approval], manifest: Manifest) -> bool:
-    """P18, P22: whether each trainer named here was approved for this trainee, by whichever plan."""
-    known = [found for found in approvals if found.kind is Kind.PLAN and found.trainee == manifest.trainee]
-    return all(any(_assigns(found, a.trainer, a.end) for found in known) for a in manifest.trainers)
+def may_reassign(approvals: Iterable[Approval], before: Manifest, after: Manifest) -> bool:
+    """P18, P22: whether each trainer this recording gets is approved for its trainee, by whichever plan that was not ended.
+
+    Who is assigned already may stay assigned, for no longer: an ended plan ends nobody's review of what it recorded.
+    """
+    known = [
+        found
+        for found in approvals
+        if found.kind is Kind.PLAN and found.trainee == after.trainee and found.ended == 0
+    ]
+    return all(
+        any(_holds(stood, new) for stood in before.trainers)
+        or any(_assigns(found, new.trainer, new.end) for found in known)
+        for new in after.trainers
+    )
 
 
 def is_over(approval: Approval, now: int) -> bool:
@@ -135,6 +220,15 @@ def is_over(approval: Approval, now: int) -> bool:
     if approval.kind is not Kind.PLAN:
         return False
     return _at(now) > _instant(approval.last_day, 1 + KEEP_CEILING_DAYS) + _ZONES
+
+
+def _holds(stood: Assignment, new: Assignment) -> bool:
+    return stood.trainer == new.trainer and stood.start <= new.start and new.end <= stood.end
+
+
+def is_remembered(one: Past, now: int) -> bool:
+    """P13, P20: whether six months in any 24 can still be counted from these days."""
+    return _at(now) <= _instant(one.last_day, 1) + REMEMBERED + _ZONES
 
 
 def _assigns(found: Approval, trainer: str, end: int) -> bool:
@@ -164,7 +258,7 @@ def _capacity(facts: list[tuple[str, Any]]) -> Trainer:
 def _plan(facts: list[tuple[str, Any]]) -> Plan:
     one = {name: value for name, value in facts if name != "application"}
     return Plan(
-        id=_text(one["plan"]),
+        id=parse_name(one["plan"]),
         entry=_text(one["entry"], least=0),
         trainee=TraineeId(parse_name(one["trainee"])),
         seat=Seat(

@@ -5,20 +5,25 @@ It keeps what access/approvals.py decided; it decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pbx_bridge.access.approvals import Approval, is_over
+from pbx_bridge.access.approvals import FOR_EVER, Approval, Kind, Past, is_over, is_remembered, past
 from pbx_bridge.access.books import read_book, write_book
+from pbx_bridge.training.plans import Enrolment
 from pbx_bridge.wire_json import Many
 from pbx_bridge.wire_portal import MAX_APPROVED
+
+MAX_PAST: Final = 20_000
+"""The enrolments of two years of the largest site. Beyond it nothing new is approved, and what goes is still remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Book:
     approvals: Annotated[tuple[Approval, ...], Many(MAX_APPROVED)] = ()
+    past: Annotated[tuple[Past, ...], Many(MAX_PAST + 2 * MAX_APPROVED)] = ()
 
 
 class Approved:
@@ -38,9 +43,22 @@ class Approved:
         """Of what may record: an ended plan's stays in the book for the recordings it covers."""
         return frozenset(approval.digest for approval in self._book.approvals if not approval.ended)
 
+    @property
+    def is_full(self) -> bool:
+        """P13: whether no more days can be remembered: nothing is forgotten to make room."""
+        return len(self._book.past) >= MAX_PAST
+
+    def enrolments(self, plan: str, at: int) -> list[Enrolment]:
+        """P13: every day anybody had or has by an approval; one in force of `plan` counts to `at`, when another ends it."""
+        kept = [known for known in self._book.approvals if known.kind is Kind.PLAN]
+        ends = (known.ended or known.about == plan for known in kept)
+        days = (past(known, at if end else FOR_EVER) for known, end in zip(kept, ends, strict=True))
+        return [one.enrolment() for one in (*self._book.past, *days)]
+
     def add(self, approval: Approval) -> None:
         """Keeps it, in place of an earlier one of the same text. Another text of the same plan or trainer ends: going back
-        to it needs a second person again (P22). What can cover nothing any more goes; so does the oldest beyond the limit.
+        to it needs a second person again (P22). Of what can cover nothing any more, and of the oldest beyond the limit, the
+        days stay.
         """
         subject = (approval.kind, approval.about)
         others = [
@@ -48,9 +66,12 @@ class Approved:
             if (known.kind, known.about) == subject and not known.ended
             else known
             for known in self._book.approvals
-            if known.digest != approval.digest and not is_over(known, approval.at)
+            if known.digest != approval.digest
         ]
-        self._keep(_Book((*others[-(MAX_APPROVED - 1) :], approval)))
+        again = [known for known in self._book.approvals if known.digest == approval.digest]
+        kept = [known for known in others if not is_over(known, approval.at)][-(MAX_APPROVED - 1) :]
+        gone = [known for known in others if known not in kept]
+        self._keep((*kept, approval), (*gone, *again), approval.at)
 
     def end(self, digest: str, at: int) -> Approval | None:
         """P13: it covers nothing that begins later, until it is approved again; None when it was not approved."""
@@ -59,16 +80,21 @@ class Approved:
         )
         if found is not None:
             ended = replace(found, ended=at)
-            self._keep(_Book(tuple(ended if known is found else known for known in self._book.approvals)))
+            self._keep(tuple(ended if known is found else known for known in self._book.approvals), (), at)
         return found
 
-    def withdraw(self, digest: str) -> Approval | None:
-        """Forgets it; what it was."""
+    def withdraw(self, digest: str, at: int) -> Approval | None:
+        """Forgets it, all but the days it had; what it was."""
         found = next((known for known in self._book.approvals if known.digest == digest), None)
         if found is not None:
-            self._keep(_Book(tuple(known for known in self._book.approvals if known is not found)))
+            self._keep(tuple(known for known in self._book.approvals if known is not found), (found,), at)
         return found
 
-    def _keep(self, book: _Book) -> None:
+    def _keep(self, approvals: tuple[Approval, ...], gone: Iterable[Approval], at: int) -> None:
+        """P13: the days of what goes are remembered for as long as six months in any 24 are counted from them."""
+        days = (past(known, at) for known in gone if known.kind is Kind.PLAN)
+        known = {*self._book.past, *(one for one in days if one.first_day <= one.last_day)}
+        remembered = sorted((one for one in known if is_remembered(one, at)), key=lambda one: one.last_day)
+        book = _Book(approvals, tuple(remembered))
         write_book(self._path, book, self._key)
         self._book = book

@@ -9,11 +9,19 @@ from __future__ import annotations
 from typing import NoReturn
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.access.approvals import Kind, NoProposal, approval, approve_refusal, read_proposal
+from pbx_bridge.access.approvals import (
+    Kind,
+    NoProposal,
+    approval,
+    approve_refusal,
+    months_refusal,
+    read_proposal,
+)
 from pbx_bridge.access.audit import Access
 from pbx_bridge.access.roles import Person, confirm_refusal
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import BRIDGE, Room
+from pbx_bridge.training.plans import Plan
 from pbx_bridge.wire_portal import Act, Deed
 
 
@@ -66,13 +74,20 @@ class ApprovalSide:
             self._refuse(person, "approve", "", "", str(error))
         made = approval(proposal, person.name, self._room.parts.clock())
         about = made.trainee or made.trainer
-        why = approve_refusal(proposal, person, self._people.everyone())
-        if why:
+        if why := approve_refusal(proposal, person, self._people.everyone()):
             self._refuse(person, "approve", about, made.digest, why)
+        if isinstance(proposal, Plan) and (why := self._months_refusal(proposal, made.at)):
+            self._refuse(person, "approve", about, made.digest, why, "months")
         self._room.record(
             Access(person.name, "approve", reason=made.kind.value, person=about, subject=made.digest)
         )
         self._approved.add(made)
+
+    def _months_refusal(self, plan: Plan, at: int) -> str:
+        """P13: why six months in any 24 are in the way of this plan; "" when they are not."""
+        if self._approved.is_full:
+            return "more enrolments than can be remembered for 24 months (P13): tell the administrator"
+        return months_refusal(plan, self._approved.enrolments(plan.id, at))
 
     def _withdraw(self, person: Person, digest: str) -> None:
         """By any approver: it only narrows."""
@@ -84,7 +99,7 @@ class ApprovalSide:
         self._room.record(
             Access(person.name, "withdraw", reason=known.kind.value, person=about, subject=digest)
         )
-        self._approved.withdraw(digest)
+        self._approved.withdraw(digest, self._room.parts.clock())
 
     def _confirm(self, person: Person, name: str, recipient: str) -> None:
         """P22: this very key, not whichever the person has now."""
@@ -99,8 +114,10 @@ class ApprovalSide:
         )
         self._people.confirm(name, recipient)
 
-    def _refuse(self, person: Person, act: str, about: str, subject: str, why: str) -> NoReturn:
+    def _refuse(
+        self, person: Person, act: str, about: str, subject: str, why: str, reason: str = "role"
+    ) -> NoReturn:
         self._room.record(
-            Access(person.name, act, outcome="refused", reason="role", person=about, subject=subject)
+            Access(person.name, act, outcome="refused", reason=reason, person=about, subject=subject)
         )
         raise words.Refused("role", why)

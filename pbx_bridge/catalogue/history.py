@@ -5,14 +5,11 @@ the plans of those months stand as they were. Pure; today is given.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.plans import Plan
-from pbx_bridge.training.rules import last_day
-
-REMEMBERED = timedelta(days=731)
-"""P13: 24 months, from a plan's last day."""
+from pbx_bridge.training.rules import REMEMBERED, last_day
 
 
 def check_changed(before: Plan, after: Plan, today: date) -> None:

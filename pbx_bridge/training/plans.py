@@ -11,8 +11,10 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import Enum
+from typing import Annotated
 
 from pbx_bridge.ids import TraineeId
+from pbx_bridge.wire_json import Text
 
 
 class Need(Enum):
@@ -34,6 +36,15 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """By what an application is the same one in two plans (P13)."""
+
+    name: Annotated[str, Text(64)]
+    executable: Annotated[str, Text(1024)]
+    main_program: Annotated[str, Text(1024)] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """One business application: which process and which window class (P3)."""
 
@@ -49,6 +60,10 @@ class Application:
     masks: tuple[Mask, ...] = ()
     pause_titles: tuple[str, ...] = ()
     """Regular expressions: while the window's title matches one, both tracks pause (P7)."""
+
+    @property
+    def program(self) -> Program:
+        return Program(self.name, self.executable, self.main_program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +132,17 @@ class Plan:
     def holds_on(self, day: date) -> bool:
         """P13: whether the plan is in its dates on `day`."""
         return self.first_day <= day <= self.last_day and (self.ended_on is None or day < self.ended_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """The days on which a trainee could be recorded in some applications, first and last included (P13)."""
+
+    trainee: TraineeId
+    programs: tuple[Program, ...]
+    first_day: date
+    last_day: date
+    """Before `first_day` when no day came."""
 
 
 def plan_text(plan: Plan) -> str:

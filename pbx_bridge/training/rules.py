@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Application, Plan, Slot, Trainee, Trainer
+from pbx_bridge.training.plans import Enrolment, Plan, Program, Slot, Trainee, Trainer
 
 RATE_CEILING = 0.25
 """P11: no configuration draws more than one call in four."""
@@ -23,6 +23,8 @@ PLAN_CEILING_DAYS = 184
 """P13: six months per person and application, the longest six there are, both ends counted."""
 PLAN_WINDOW_YEARS = 2
 """P13: in any 24 months."""
+REMEMBERED = timedelta(days=731)
+"""P13: those 24 months at their longest: so long a plan's days are kept, from its last."""
 SLOT_CEILING = timedelta(hours=2)
 """P15: booked slots a day."""
 CAPACITY_CEILING_MIN = 600
@@ -89,18 +91,26 @@ def check_capacity(trainer: Trainer) -> None:
         )
 
 
-def enrolled_days(plans: Iterable[Plan], application: Application, until: date) -> int:
-    """P13: days, in the 24 months that end with `until`, on which one of one trainee's plans held for `application`.
+def enrolled_days(enrolments: Iterable[Enrolment], program: Program, until: date) -> int:
+    """P13: days, in the 24 months that end with `until`, on which one trainee could be recorded in `program`.
 
-    An application listed again under another name, or the same name on another program, is the same application.
+    A day counts once, however many enrolments have it. An application listed again under another name, or the same name on
+    another program, is the same application.
     """
-    begin = _years_before(until, PLAN_WINDOW_YEARS) + timedelta(days=1)
-    spans = [
-        (max(plan.first_day, begin), min(last_day(plan), until))
-        for plan in plans
-        if any(_same(application, other) for other in plan.applications)
-    ]
-    return sum(max(0, (last - first).days + 1) for first, last in spans)
+    counted_to = _years_before(until, PLAN_WINDOW_YEARS)
+    days = 0
+    for one in sorted(enrolments, key=lambda one: one.first_day):
+        if any(_same(program, other) for other in one.programs):
+            before = max(counted_to, one.first_day - timedelta(days=1))
+            counted_to = max(before, min(one.last_day, until))
+            days += (counted_to - before).days
+    return days
+
+
+def enrolment(plan: Plan) -> Enrolment:
+    """The days a plan has, or had."""
+    programs = tuple(application.program for application in plan.applications)
+    return Enrolment(plan.trainee, programs, plan.first_day, last_day(plan))
 
 
 def used_up(plan: Plan, plans: Iterable[Plan], day: date) -> bool:
@@ -109,8 +119,16 @@ def used_up(plan: Plan, plans: Iterable[Plan], day: date) -> bool:
     `plans` are all of the trainee's, those over included. A plan can only come nearer to it from day to day, so a plan that
     has not passed on its last day never does.
     """
-    own = [other for other in plans if other.trainee == plan.trainee]
-    return any(enrolled_days(own, application, day) > PLAN_CEILING_DAYS for application in plan.applications)
+    own = [enrolment(other) for other in plans if other.trainee == plan.trainee]
+    return any(
+        enrolled_days(own, application.program, day) > PLAN_CEILING_DAYS for application in plan.applications
+    )
+
+
+def most_days(new: Enrolment, others: Iterable[Enrolment], program: Program) -> int:
+    """P13: the days of `program` in the fullest 24 months that end with `new` or a later one of `others`, all counted."""
+    own = [new, *(other for other in others if other.trainee == new.trainee)]
+    return max(enrolled_days(own, program, one.last_day) for one in own if one.last_day >= new.last_day)
 
 
 def check_history(plan: Plan, plans: Iterable[Plan]) -> None:
@@ -130,7 +148,7 @@ def last_day(plan: Plan) -> date:
     return min(plan.last_day, plan.ended_on - timedelta(days=1))
 
 
-def _same(one: Application, other: Application) -> bool:
+def _same(one: Program, other: Program) -> bool:
     program = (one.executable, one.main_program)
     return one.name == other.name or program == (other.executable, other.main_program)
 

@@ -9,14 +9,18 @@ from typing import Any, cast
 
 import pytest
 
+from pbx_bridge.access import approved
 from pbx_bridge.access.approvals import (
     Approval,
     Kind,
     NoProposal,
+    Past,
     approval,
     approve_refusal,
     covers,
     may_reassign,
+    months,
+    months_refusal,
     read_proposal,
 )
 from pbx_bridge.access.approved import Approved
@@ -29,6 +33,7 @@ from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Mask,
     Plan,
+    Program,
     Seat,
     Trainer,
     capacity_digest,
@@ -52,6 +57,8 @@ RECORDED = replace(
     plan=plan_digest(PLAN),
     trainers=(Assignment("bruno", NOON - DAY_S, NOON + 60 * DAY_S),),
 )
+
+BARE = replace(RECORDED, trainers=())
 
 
 def test_what_is_read_is_what_was_written() -> None:
@@ -186,15 +193,15 @@ def test_nothing_else_is_covered(edited: Manifest) -> None:
 def test_another_trainer_needs_an_approved_plan_with_this_trainee() -> None:
     other = replace(RECORDED, trainers=(Assignment("berta", NOON - 1, NOON + DAY_S),))
     known: list[Approval] = [APPROVED]
-    assert may_reassign(known, RECORDED)
-    assert not may_reassign(known, other)
+    assert may_reassign(known, BARE, RECORDED)
+    assert not may_reassign(known, RECORDED, other)
     known.append(approval(replace(PLAN, trainer="berta", trainee=TraineeId("bea")), "carla", 6))
-    assert not may_reassign(known, other)
+    assert not may_reassign(known, RECORDED, other)
     known.append(approval(replace(PLAN, trainer="berta"), "carla", 6))
-    assert may_reassign(known, other)
+    assert may_reassign(known, RECORDED, other)
     far: Plan = replace(PLAN, trainer="zoe", first_day=date(2020, 1, 1), last_day=date(2020, 2, 1))
     late = replace(RECORDED, trainers=(Assignment("zoe", NOON - 1, NOON + DAY_S),))
-    assert not may_reassign([approval(far, "carla", 6)], late)
+    assert not may_reassign([approval(far, "carla", 6)], RECORDED, late)
 
 
 def test_an_approval_is_forgotten_with_the_last_recording_it_could_cover(tmp_path: Path) -> None:
@@ -212,7 +219,7 @@ def test_the_doctor_says_what_waits_for_a_second_person() -> None:
     carla = KnownPerson("carla", (Role.APPROVER, Role.AUDITOR), 1, "confirmed")
     digests = frozenset({plan_digest(PLAN), capacity_digest(CAPACITY)})
     assert approvals_say([carla], digests, [PLAN], [CAPACITY]) == (True, "nothing waits; approvers: carla")
-    for people, approved, what in (
+    for people, held, what in (
         ([], digests, "nobody can approve"),
         ([replace(carla, state="waiting")], digests, "nobody can approve"),
         ([replace(carla, state="revoked")], digests, "nobody can approve"),
@@ -220,7 +227,7 @@ def test_the_doctor_says_what_waits_for_a_second_person() -> None:
         ([carla], frozenset({plan_digest(PLAN)}), "capacity of bruno"),
         ([carla, KnownPerson("bruno", (Role.TRAINER,), 2, "waiting")], digests, "key of bruno"),
     ):
-        good, says = approvals_say(people, approved, [PLAN], [CAPACITY])
+        good, says = approvals_say(people, held, [PLAN], [CAPACITY])
         assert not good
         assert what in says
     many = [KnownPerson(f"trainee{n}", (Role.TRAINEE,), n, "waiting") for n in range(7)]
@@ -240,7 +247,97 @@ def test_what_began_before_an_early_end_stays_covered_and_nothing_later() -> Non
     assert covers([ended], replace(RECORDED, start=NOON + 60))
     assert not covers([ended], replace(RECORDED, start=NOON + 61))
     assert covers([APPROVED], replace(RECORDED, start=NOON + 61))
-    assert may_reassign([ended], RECORDED)
+
+
+def test_an_ended_plan_gives_nobody_a_recording_and_takes_nobodys() -> None:
+    """P18, P22: whoever is assigned stays so, for no longer; whoever is new needs a plan that is in force."""
+    ended = replace(APPROVED, ended=NOON + 60)
+    (bruno,) = RECORDED.trainers
+    assert may_reassign([APPROVED], BARE, RECORDED)
+    assert not may_reassign([ended], BARE, RECORDED)
+    assert may_reassign([ended], RECORDED, RECORDED)
+    shorter = Assignment("bruno", bruno.start + 1, bruno.end - 1)
+    assert may_reassign([ended], RECORDED, replace(RECORDED, trainers=(shorter,)))
+    assert may_reassign([], RECORDED, BARE), "taking one away needs nobody"
+    for longer in (
+        Assignment("bruno", bruno.start, bruno.end + 1),
+        Assignment("bruno", bruno.start - 1, bruno.end),
+    ):
+        assert not may_reassign([ended], RECORDED, replace(RECORDED, trainers=(longer,)))
+        assert may_reassign([APPROVED], RECORDED, replace(RECORDED, trainers=(longer,)))
+    berta = Assignment("berta", bruno.start, bruno.end)
+    both = replace(RECORDED, trainers=(bruno, berta))
+    hers = approval(replace(PLAN, id="berta-orders", trainer="berta"), "carla", 6)
+    assert may_reassign([ended, hers], RECORDED, both)
+    assert not may_reassign([ended, replace(hers, ended=NOON)], RECORDED, both)
+
+
+def test_the_keeper_counts_six_months_itself() -> None:
+    """P13: by what it approved, whatever the catalogue still says."""
+    day, first = timedelta(days=1), PLAN.first_day
+    earlier = Past(
+        "alice", APPROVED.programs, (first - 200 * day).isoformat(), (first - 47 * day).isoformat()
+    )
+    assert (PLAN.last_day - first).days + 1 == 31
+    assert months_refusal(PLAN, []) == ""
+    full = replace(earlier, last_day=(first - 48 * day).isoformat())
+    assert months_refusal(PLAN, [full.enrolment()]) == ""
+    refused = months_refusal(PLAN, [earlier.enrolment()])
+    assert "alice" in refused
+    assert "orders on 185 days" in refused
+    assert "P13" in refused
+    assert months_refusal(PLAN, [replace(earlier, trainee="bea").enrolment()]) == ""
+    other = replace(earlier, programs=(Program("mail", "/opt/mail/mail", None),))
+    assert months_refusal(PLAN, [other.enrolment()]) == ""
+    renamed = replace(earlier, programs=(replace(APPROVED.programs[0], name="other"),))
+    assert months_refusal(PLAN, [renamed.enrolment()])
+    (program,) = APPROVED.programs
+    assert months(PLAN, [earlier.enrolment()]) == {program: (154, 185)}
+    assert months(PLAN, []) == {program: (0, 31)}
+
+
+def test_days_are_remembered_when_their_approval_is_gone(tmp_path: Path) -> None:
+    """P13: withdrawn, ended, replaced or over: the days it had still count, for 24 months, and those it had not do not."""
+    book, first = Approved(tmp_path / "approvals.json"), PLAN.first_day
+
+    def days(at: int, plan: str = "") -> list[tuple[date, date]]:
+        return [
+            (one.first_day, one.last_day)
+            for one in book.enrolments(plan, at)
+            if one.first_day <= one.last_day
+        ]
+
+    book.add(replace(APPROVED, at=NOON))
+    book.add(approval(CAPACITY, "carla", NOON))
+    assert days(NOON) == [(first, PLAN.last_day)]
+    later = NOON + 5 * DAY_S
+    assert days(later, PLAN.id) == [(first, first + timedelta(days=5))], "another text will end it"
+    assert book.withdraw(APPROVED.digest, later)
+    assert book.withdraw(APPROVED.digest, later) is None
+    assert days(later) == [(first, first + timedelta(days=5))]
+    book.add(replace(APPROVED, at=later))
+    book.end(APPROVED.digest, later + DAY_S)
+    assert sorted(days(later)) == [(first, first + timedelta(days=5)), (first, first + timedelta(days=6))]
+    book.add(replace(APPROVED, at=later + 2 * DAY_S))
+    assert (first, first + timedelta(days=6)) in days(later), (
+        "what it had is not forgotten when it is approved again"
+    )
+    book = Approved(tmp_path / "approvals.json")
+    over = NOON + 400 * DAY_S
+    book.add(approval(replace(CAPACITY, review_minutes_per_week=9), "carla", over))
+    assert {one.kind for one in book} == {Kind.CAPACITY}
+    assert (first, PLAN.last_day) in days(over)
+    for at, kept in ((NOON + 760 * DAY_S, True), (NOON + 770 * DAY_S, False)):
+        book.add(approval(replace(CAPACITY, review_minutes_per_week=8), "carla", at))
+        assert bool(days(at)) is kept
+
+
+def test_what_never_held_is_not_counted(tmp_path: Path) -> None:
+    book = Approved(tmp_path / "approvals.json")
+    before = NOON - 3 * DAY_S
+    book.add(replace(APPROVED, at=before))
+    book.withdraw(APPROVED.digest, before)
+    assert book.enrolments("", NOON) == []
 
 
 class _Keeper:
@@ -272,3 +369,14 @@ def test_an_approver_is_asked_only_about_what_may_still_record() -> None:
     assert (of_use([ended], last - day), of_use([ended], last)) == ([ended], [])
     never = replace(PLAN, ended_on=PLAN.first_day)
     assert of_use([never], PLAN.first_day - day) == []
+
+
+def test_a_book_that_cannot_remember_more_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(approved, "MAX_PAST", 1)
+    book = Approved(tmp_path / "approvals.json")
+    for at in (NOON, NOON + DAY_S):
+        assert not book.is_full or at > NOON
+        book.add(replace(APPROVED, at=at))
+        book.withdraw(APPROVED.digest, at)
+    assert book.is_full
+    assert len(book.enrolments("", NOON)) == 2, "nothing is forgotten to make room"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,39 @@ def test_going_back_to_what_was_wider_needs_a_second_person_again(desk: Desk) ->
     assert approved(desk) == {plan_digest(narrow), capacity_digest(few_hours)}
     desk.act(DORA, APPROVE)
     assert approved(desk) == {plan_digest(PLAN), capacity_digest(few_hours)}
+
+
+def test_six_months_in_any_24_are_counted_from_what_the_keeper_approved(desk: Desk) -> None:
+    """P13: a plan the catalogue has forgotten, and one withdrawn after its time, still count; the attempt is recorded."""
+    longest = replace(PLAN, last_day=PLAN.first_day + timedelta(days=183))
+    again = replace(PLAN, id="alice-again", first_day=longest.last_day + timedelta(days=30))
+    again = replace(again, last_day=again.first_day + timedelta(days=9))
+    desk.act(DORA, Act(Deed.APPROVE, "", plan_text(longest)))
+    text = refused(desk, DORA, Act(Deed.APPROVE, "", plan_text(again)))
+    assert "P13" in text
+    assert "194 days" in text
+    desk.act(DORA, Act(Deed.APPROVE, "", plan_text(replace(again, trainee=TraineeId("bea")))))
+    desk.now = int(datetime.combine(longest.last_day, time(12), UTC).timestamp())
+    desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(longest)))
+    assert "194 days" in refused(desk, DORA, Act(Deed.APPROVE, "", plan_text(again)))
+    desk.open()
+    assert "194 days" in refused(desk, DORA, Act(Deed.APPROVE, "", plan_text(again)))
+    later = replace(again, first_day=longest.first_day + timedelta(days=740))
+    desk.act(
+        DORA, Act(Deed.APPROVE, "", plan_text(replace(later, last_day=later.first_day + timedelta(days=9))))
+    )
+    found = [
+        r["subject"] for r in records_of(desk.folder) if (r["act"], r["outcome"]) == ("approve", "refused")
+    ]
+    assert found == [plan_digest(again)] * 3
+
+
+def test_a_changed_text_of_one_plan_is_not_counted_twice(desk: Desk) -> None:
+    """P13: the longest plan there may be can be changed, and approved again."""
+    longest = replace(PLAN, last_day=PLAN.first_day + timedelta(days=183))
+    for rate in (0.1, 0.2, 0.1):
+        desk.act(DORA, Act(Deed.APPROVE, "", plan_text(replace(longest, rate=rate))))
+    day = timedelta(days=40)
+    moved = replace(longest, first_day=longest.first_day + day, last_day=longest.last_day + day)
+    assert desk.now < datetime.combine(PLAN.first_day, time(), UTC).timestamp()
+    desk.act(DORA, Act(Deed.APPROVE, "", plan_text(moved)))

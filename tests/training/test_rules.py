@@ -18,6 +18,8 @@ from pbx_bridge.training.rules import (
     check_history,
     check_plan,
     enrolled_days,
+    enrolment,
+    most_days,
     used_up,
     who,
 )
@@ -94,6 +96,11 @@ OTHER = Application("mail", "/opt/mail/mail", None, "Mail")
 FIRST = date(2026, 1, 5)
 
 
+def orders_days(plans: list[Plan], until: date) -> int:
+    """Of Orders, in the 24 months that end with `until`."""
+    return enrolled_days(map(enrolment, plans), ORDERS.program, until)
+
+
 def test_six_months_in_any_twenty_four() -> None:
     """P13: counted over all of a trainee's plans, and whatever the application is called this time."""
     old = held("old", FIRST, 100)
@@ -121,13 +128,37 @@ def test_what_was_ended_earlier_or_lies_further_back_leaves_its_days() -> None:
     ended = replace(old, ended_on=FIRST + timedelta(days=124))
     check_history(new, [ended, new])
     never = replace(old, ended_on=FIRST)
-    assert enrolled_days([never], ORDERS, FIRST) == 0
+    assert orders_days([never], FIRST) == 0
     check_history(never, [never, new])
     begin = FIRST.replace(year=2028)
-    assert enrolled_days([old], ORDERS, begin - DAY) == 184, "24 months to the day"
-    assert enrolled_days([old], ORDERS, begin) == 183
-    assert enrolled_days([old], ORDERS, FIRST) == 1
-    assert enrolled_days([held("leap", date(2026, 3, 1), 10)], ORDERS, date(2028, 2, 29)) == 10
+    assert orders_days([old], begin - DAY) == 184, "24 months to the day"
+    assert orders_days([old], begin) == 183
+    assert orders_days([old], FIRST) == 1
+    assert orders_days([held("leap", date(2026, 3, 1), 10)], date(2028, 2, 29)) == 10
+
+
+def test_a_day_counts_once() -> None:
+    """P13: an approval that was given anew, for the same plan or a changed one, is the same days."""
+    old = held("old", FIRST, 100)
+    assert orders_days([old, old], FIRST + 99 * DAY) == 100
+    assert orders_days([held("inside", FIRST + 10 * DAY, 20), old], FIRST + 99 * DAY) == 100
+    assert orders_days([held("over", FIRST + 90 * DAY, 20), old], FIRST + 200 * DAY) == 110
+    assert orders_days([held("far", FIRST + 150 * DAY, 20), old], FIRST + 200 * DAY) == 120
+    assert orders_days([old], FIRST + 49 * DAY) == 50
+    assert orders_days([old], FIRST - DAY) == 0
+    assert orders_days([held("mail", FIRST, 50, OTHER), old], FIRST + 99 * DAY) == 100
+
+
+def test_an_enrolment_before_others_counts_for_theirs() -> None:
+    """P13: what is approved out of its order makes the later one too many."""
+    new, later = enrolment(held("new", FIRST, 100)), enrolment(held("later", FIRST + 200 * DAY, 90))
+    assert most_days(new, [], ORDERS.program) == 100
+    assert most_days(new, [later], ORDERS.program) == 190
+    assert most_days(later, [new], ORDERS.program) == 190
+    assert most_days(new, [replace(later, trainee=TraineeId("bob"))], ORDERS.program) == 100
+    gone = enrolment(held("gone", FIRST - 800 * DAY, 90))
+    assert most_days(new, [gone], ORDERS.program) == 100
+    assert most_days(new, [gone, later], OTHER.program) == 0
 
 
 @given(
@@ -155,7 +186,7 @@ def test_no_day_of_a_plan_that_passed_is_over_six_months(spans: list[tuple[int, 
     day = FIRST + timedelta(days=offset)
     inside = [day - timedelta(days=back) for back in range((day - day.replace(year=day.year - 2)).days)]
     counted = sum(any(each.first_day <= one <= each.last_day for each in plans) for one in inside)
-    assert enrolled_days(plans, ORDERS, day) == counted
+    assert orders_days(plans, day) == counted
 
 
 def test_who_sits_at_a_phone() -> None:
