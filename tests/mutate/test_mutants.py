@@ -23,7 +23,8 @@ class Rule:
         if age < 18:
             raise ValueError("too young")
         self.note(age)
-        log.info("asked")
+        if age > 90 and not self.old:
+            log.info("asked", age=age + 1)
         return age <= 99 and "x" in known
 '''
 BROKEN = {
