@@ -131,7 +131,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/wire_portal\.py",
         ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
     ),
-    (r"pbx_bridge/app\w*\.py", ("tests/bridge/test_whole.py", "tests/calls/test_session.py")),
+    (r"pbx_bridge/app\w*\.py", ("tests/bridge/test_whole.py",)),
     (r"pbx_bridge/stations/link\.py", ("tests/stations/test_link.py",)),
     (r"pbx_bridge/stations/registry\.py", ("tests/stations/test_server.py",)),
     (
