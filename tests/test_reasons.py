@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire
-from pbx_bridge.app import CAPTURE_REASONS
 from pbx_bridge.app_recordings import FAILURES
+from pbx_bridge.app_stations import CAPTURE_REASONS
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.lists import Lists
@@ -293,4 +293,4 @@ def test_what_stations_and_files_can_say_has_its_reason() -> None:
         wire.CaptureEnd.SWAP,
         wire.CaptureEnd.CLIENT_GONE,
         wire.CaptureEnd.CLIENT_STOPPED,
-    }, "app.py calls these capture-failed; a new one needs a word"
+    }, "app_stations.py calls these capture-failed; a new one needs a word"
