@@ -5,11 +5,13 @@ It asks the keeper and the catalogue; it decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import KnownPerson
+from pbx_bridge.archive.keeper_wire import ApprovedPlan, KnownPerson
+from pbx_bridge.catalogue.catalogue import Entered
 from pbx_bridge.training.plans import Plan, Trainer, capacity_digest, plan_digest
 from pbx_bridge.training.rules import last_day
 from pbx_bridge.wire_portal import Role
@@ -20,14 +22,21 @@ def of_use(plans: Iterable[Plan], today: date) -> list[Plan]:
     return [plan for plan in plans if last_day(plan) >= max(today, plan.first_day)]
 
 
-async def end_approvals(keeper: KeeperLink, plans: Iterable[Plan], today: date) -> None:
-    """P13, P22: tells the keeper which approved plans have been ended early. Turned back in the catalogue, by a hand or a
-    restored backup, they record nothing until they are approved again. Raises: Refused, KeeperUnreachable.
+async def end_approvals(keeper: KeeperLink, entered: Callable[[], Iterable[Entered]], today: date) -> None:
+    """P13, P22: tells the keeper which approvals are of plans that are gone. Turned back in the catalogue, by a hand or a
+    restored backup, they record nothing until they are approved again. `entered` is asked in a thread and after the keeper,
+    so what is approved meanwhile is not ended. Raises: Refused, KeeperUnreachable, OperatorError.
     """
-    ended = [plan for plan in plans if plan.ended_on is not None and plan.ended_on <= today]
-    approved = await keeper.approvals() if ended else frozenset()
-    for digest in approved & set(map(plan_digest, ended)):
+    approved = await keeper.approved_plans()
+    for digest in gone(approved, await asyncio.to_thread(entered), today):
         await keeper.end_plan(digest)
+
+
+def gone(approved: Iterable[ApprovedPlan], entered: Iterable[Entered], today: date) -> list[str]:
+    """P13, P22: the approvals whose plan was removed, entered anew, or ended early: by its row, not by its words, so one
+    that was only changed keeps the approval of what it was."""
+    there = {(one.plan, one.entry) for one in entered if one.ended_on is None or one.ended_on > today}
+    return [one.digest for one in approved if (one.plan, one.entry) not in there]
 
 
 def approvals_say(

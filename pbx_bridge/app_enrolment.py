@@ -58,9 +58,9 @@ class Enrolment:
     async def end_approvals(self, keeper: KeeperLink) -> None:
         """P13: asked at each change of the catalogue and each hour, so a keeper that was busy learns it later."""
         try:
-            await end_approvals(keeper, self.now.plans, _today())
-        except (Refused, KeeperUnreachable) as error:
-            log.warning("the keeper could not be told which plans have ended", why=str(error))
+            await end_approvals(keeper, self._catalogue.entered, _today())
+        except (Refused, KeeperUnreachable, OperatorError) as error:
+            log.warning("the keeper could not be told which plans are gone", why=str(error))
 
     def _take(self, read: tuple[Enrolled, tuple[Fault, ...]], changed: Callable[[], None]) -> None:
         """P3, P13: only what no fault is in is used."""

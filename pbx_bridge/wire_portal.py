@@ -224,10 +224,29 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Days:
+    """Of one application of a plan: days of 24 months on which its trainee can be recorded in it (P13)."""
+
+    digest: Annotated[str, DIGEST]
+    """The plan's."""
+    application: Annotated[str, Text(64)]
+    before: Annotated[int, Whole(0, 1_000)]
+    """By what was approved for this trainee up to now, by plans of other names and earlier texts of this one."""
+    after: Annotated[int, Whole(0, 1_000)]
+    """With this plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    days: Annotated[tuple[Days, ...], Many(64)]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposals:
     """What waits for the approver: plans and capacities as texts to read, and keys to compare."""
 
     texts: Annotated[tuple[Annotated[str, Text(MAX_ACT_CHARS, lines=True)], ...], Many(MAX_PROPOSED)]
+    days: Annotated[tuple[Days, ...], Many(64 * MAX_PROPOSED)]
     keys: Annotated[tuple[Waiting, ...], Many(1_000)]
 
 

@@ -6,6 +6,7 @@ on the way. The record comes first, of the refused ones too.
 
 from __future__ import annotations
 
+import hashlib
 from typing import NoReturn
 
 from pbx_bridge import wire_portal as words
@@ -14,6 +15,7 @@ from pbx_bridge.access.approvals import (
     NoProposal,
     approval,
     approve_refusal,
+    months,
     months_refusal,
     read_proposal,
 )
@@ -43,6 +45,16 @@ class ApprovalSide:
         """Digests of everything that is approved now, for the bridge."""
         return wire.Approved(tuple(sorted(self._approved.digests)))
 
+    def plans(self, request: wire.PlansApproved) -> wire.ApprovedPlans:
+        """The plans among them, by the names and entries they were approved with."""
+        return wire.ApprovedPlans(
+            tuple(
+                wire.ApprovedPlan(one.about, one.entry, one.digest)
+                for one in self._approved
+                if one.kind is Kind.PLAN and not one.ended
+            )
+        )
+
     def end_plan(self, request: wire.EndPlan) -> wire.Done:
         """P13, P22: an end nobody can take back in the catalogue alone: to record again it must be approved again."""
         known = next((one for one in self._approved if one.digest == request.digest and not one.ended), None)
@@ -66,6 +78,21 @@ class ApprovalSide:
             if not known.confirmed and not known.revoked
         )
         return words.ApproversDesk(person.name, tuple(sorted(self._approved.digests)), keys[:1_000])
+
+    def months(self, person: Person, text: str) -> words.Months:
+        """P13: what an approver has to know beside this plan; nothing of what is no plan. Raises: words.Refused."""
+        if not person.approves:
+            raise words.Refused("role", "only an approver whose key is confirmed sees proposals (P22)")
+        try:
+            plan = read_proposal(text)
+        except NoProposal:
+            return words.Months(())
+        if not isinstance(plan, Plan):
+            return words.Months(())
+        known = self._approved.enrolments(plan.id, self._room.parts.clock())
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        days = months(plan, known).items()
+        return words.Months(tuple(words.Days(digest, program.name, *both) for program, both in days))
 
     def _approve(self, person: Person, text: str) -> None:
         try:

@@ -148,6 +148,10 @@ class KeeperLink:
         """Digests of the plans and capacities that are approved now."""
         return frozenset((await self._ask(wire.Approvals(), wire.Approved)).digests)
 
+    async def approved_plans(self) -> tuple[wire.ApprovedPlan, ...]:
+        """The plans that are approved now."""
+        return (await self._ask(wire.PlansApproved(), wire.ApprovedPlans)).plans
+
     async def end_plan(self, digest: str) -> None:
         """A plan was ended before its last day: its approval covers nothing that begins from now on."""
         await self._ask(wire.EndPlan(digest), wire.Done)
@@ -189,6 +193,10 @@ class KeeperLink:
 
     async def desk(self, token: bytes) -> words.ApproversDesk:
         return await self._ask(wire.Desk(token), words.ApproversDesk)
+
+    async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]:
+        """P13: the days a plan's trainee has of 24 months, before it and with it."""
+        return (await self._ask(wire.Months(token, text), words.Months)).days
 
     async def audit(self, token: bytes, after: int) -> words.AuditPage:
         return await self._ask(wire.Audit(token, after), words.AuditPage)

@@ -27,6 +27,7 @@ from pbx_bridge.wire_json import (
 from pbx_bridge.wire_portal import (
     DIGEST,
     HEX_BLOB,
+    MAX_ACT_CHARS,
     MAX_APPROVED,
     MAX_SESSION_CHARS,
     NAME,
@@ -337,6 +338,33 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class PlansApproved:
+    """The bridge asks which plans are approved now, to tell which of them are gone (P13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedPlan:
+    plan: Annotated[str, NAME]
+    entry: Annotated[str, Text(32, 0)]
+    """Which entering of it was approved."""
+    digest: Annotated[str, DIGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovedPlans:
+    plans: Annotated[tuple[ApprovedPlan, ...], Many(MAX_APPROVED)]
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """An approver asks which days a plan's trainee has already of six months in any 24 (P13)."""
+
+    token: Annotated[bytes, TOKEN]
+    text: Annotated[str, Text(MAX_ACT_CHARS, lines=True)]
+    """The plan's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Everyone:
     """The administrator asks who joined."""
 
@@ -469,7 +497,9 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "desk": Desk,
     "book": Book,
     "approvals": Approvals,
+    "plans-approved": PlansApproved,
     "end-plan": EndPlan,
+    "months": Months,
     "audit": Audit,
     "accesses": Accesses,
     "writable": Writable,

@@ -11,11 +11,12 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, String, select, text, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pbx_bridge.catalogue.database import FILE, in_memory, open_file, told
@@ -90,6 +91,14 @@ class Catalogue:
     def plans(self) -> tuple[Plan, ...]:
         return self.enrolled().plans
 
+    def entered(self) -> tuple[Entered, ...]:
+        """Every plan there is a row of, also of one that means nothing."""
+        wanted = select(PlanRow.id, PlanRow.entry, type_coerce(PlanRow.ended_on, String))
+        with told(self._where), Session(self._engine) as session:
+            return tuple(
+                Entered(str(name), str(entry), _day(on)) for name, entry, on in session.execute(wanted)
+            )
+
     @contextmanager
     def change(self, *, dry_run: bool = False) -> Iterator[Change]:
         """One change, of as many steps as are called: kept when the block ends well and breaks no rule.
@@ -112,6 +121,23 @@ class Catalogue:
     def watch(self) -> Watch:
         """Tells when somebody else changed the catalogue."""
         return Watch(self._engine, self._where)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A row of a plan."""
+
+    plan: str
+    entry: str
+    ended_on: date | None
+
+
+def _day(written: object) -> date | None:
+    """What a hand wrote that is no day is a day long ago."""
+    try:
+        return None if written is None else date.fromisoformat(str(written))
+    except ValueError:
+        return date.min
 
 
 class Watch:

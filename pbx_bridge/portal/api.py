@@ -97,6 +97,8 @@ class Keeper(Protocol):
 
     async def desk(self, token: bytes) -> words.ApproversDesk: ...
 
+    async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]: ...
+
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 
     async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
@@ -229,9 +231,11 @@ class Api:
 
     async def _proposals(self, request: Request) -> Response:
         """What waits for this approver. The digest that counts is taken of the text by the approver's machine."""
-        desk = await self._keeper.desk(_token(request))
-        texts = tuple(text for text in self._proposed() if not _settled(text, desk))
-        return _ok(words.Proposals(texts[: words.MAX_PROPOSED], desk.keys))
+        token = _token(request)
+        desk = await self._keeper.desk(token)
+        texts = tuple(text for text in self._proposed() if not _settled(text, desk))[: words.MAX_PROPOSED]
+        days = [one for text in texts for one in await self._keeper.months(token, text)]
+        return _ok(words.Proposals(texts, tuple(days), desk.keys))
 
     async def _audit(self, request: Request) -> Response:
         token, after = _token(request), request.path_params["after"]

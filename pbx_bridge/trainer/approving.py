@@ -21,7 +21,8 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.trainer.arguments import Add
 from pbx_bridge.trainer.bridge import Bridge
 from pbx_bridge.training.plans import Trainer
-from pbx_bridge.wire_portal import Act, Deed, Waiting, fingerprint, said
+from pbx_bridge.training.rules import PLAN_CEILING_DAYS
+from pbx_bridge.wire_portal import Act, Days, Deed, Waiting, fingerprint, said
 
 Visit: TypeAlias = Callable[[argparse.Namespace], Bridge]
 """The bridge this profile joined, as its person."""
@@ -85,7 +86,18 @@ def _list(arguments: argparse.Namespace, visit: Visit) -> int:
     waiting = [_proposal(text) for text in found.texts]
     if arguments.json:
         texts = [
-            {"kind": p.kind.value, "about": p.about, "digest": p.digest, "text": p.text} for p in waiting
+            {
+                "kind": p.kind.value,
+                "about": p.about,
+                "digest": p.digest,
+                "text": p.text,
+                "days": [
+                    {"application": d.application, "before": d.before, "after": d.after}
+                    for d in found.days
+                    if d.digest == p.digest
+                ],
+            }
+            for p in waiting
         ]
         keys = [
             {"name": k.name, "roles": [role.value for role in k.roles], "joined_at": k.joined_at}
@@ -94,7 +106,7 @@ def _list(arguments: argparse.Namespace, visit: Visit) -> int:
         print(json.dumps({"proposals": texts, "keys": keys}, indent=2))
         return 0
     for proposal in waiting:
-        print(f"{proposal.text}-> pbx-bridge approve {proposal.about}\n")
+        print(f"{proposal.text}{_months(proposal, found.days)}-> pbx-bridge approve {proposal.about}\n")
     for key in found.keys:
         joined = datetime.fromtimestamp(key.joined_at).astimezone().strftime("%Y-%m-%d %H:%M")
         print(f"a key of {key.name} ({said(key.roles)}), joined {joined}: let them read you its fingerprint")
@@ -106,7 +118,8 @@ def _list(arguments: argparse.Namespace, visit: Visit) -> int:
 
 def _approve(arguments: argparse.Namespace, visit: Visit) -> int:
     with visit(arguments) as bridge:
-        found = [p for p in map(_proposal, bridge.proposals().texts) if p.about == arguments.name]
+        waiting = bridge.proposals()
+        found = [p for p in map(_proposal, waiting.texts) if p.about == arguments.name]
         if arguments.digest is not None:
             found = [proposal for proposal in found if proposal.digest == arguments.digest]
         if not found:
@@ -117,7 +130,7 @@ def _approve(arguments: argparse.Namespace, visit: Visit) -> int:
             )
         for proposal in found:
             if arguments.digest is None:
-                print(proposal.text)
+                print(f"{proposal.text}{_months(proposal, waiting.days)}")
                 _agreed(f"Type {proposal.about} to approve this: ", proposal.about, "--digest")
             bridge.prove(act=Act(Deed.APPROVE, proposal.about, proposal.text))
             print(f"approved: {proposal.kind.value} {proposal.about}\ndigest: {proposal.digest}")
@@ -154,6 +167,16 @@ def _with_fingerprint(waiting: list[Waiting], read_out: str) -> Waiting:
     raise OperatorError(
         "the key that waits has another fingerprint",
         do="Let them read it again; if it stays so, somebody else joined in their name: tell the auditor",
+    )
+
+
+def _months(proposal: Proposal, days: tuple[Days, ...]) -> str:
+    """P13: what the approver has to know beside the text: the days this trainee has already of six months in any 24."""
+    return "".join(
+        f"({one.application}: this person has {one.before} days of 24 months by what was approved before, {one.after} with "
+        f"this plan; at most {PLAN_CEILING_DAYS})\n"
+        for one in days
+        if one.digest == proposal.digest
     )
 
 

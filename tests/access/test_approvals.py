@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,8 +28,9 @@ from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.roles import Person
 from pbx_bridge.app_approvals import approvals_say, end_approvals, of_use
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import KnownPerson
+from pbx_bridge.archive.keeper_wire import ApprovedPlan, KnownPerson
 from pbx_bridge.archive.manifest import Assignment, Manifest
+from pbx_bridge.catalogue.catalogue import Entered
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Mask,
@@ -341,24 +343,34 @@ def test_what_never_held_is_not_counted(tmp_path: Path) -> None:
 
 
 class _Keeper:
-    def __init__(self, *approved: str) -> None:
-        self.approved = frozenset(approved)
+    def __init__(self, *approved: ApprovedPlan) -> None:
+        self.approved = approved
         self.ended: list[str] = []
 
-    async def approvals(self) -> frozenset[str]:
+    async def approved_plans(self) -> tuple[ApprovedPlan, ...]:
         return self.approved
 
     async def end_plan(self, digest: str) -> None:
         self.ended.append(digest)
 
 
-async def test_the_keeper_is_told_of_plans_that_ended_early_and_of_no_other() -> None:
-    today = PLAN.first_day + timedelta(days=3)
-    day = timedelta(days=1)
-    for ended_on, told in ((today, True), (today - day, True), (today + day, False), (None, False)):
-        keeper, one = _Keeper(plan_digest(PLAN)), replace(PLAN, ended_on=ended_on)
-        await end_approvals(cast(KeeperLink, keeper), [one, replace(one, id="unapproved")], today)
-        assert keeper.ended == [plan_digest(PLAN)] * told
+async def test_the_keeper_is_told_of_plans_that_are_gone_and_of_no_other() -> None:
+    """P13, P22: removed, entered anew, ended; one that was changed, or ends later, keeps what it has."""
+    today, day = PLAN.first_day + timedelta(days=3), timedelta(days=1)
+    orders, other = ApprovedPlan(PLAN.id, "e1", "11" * 32), ApprovedPlan("other", "e2", "22" * 32)
+    stays = Entered("other", "e2", None)
+    for rows, told in (
+        ([Entered(PLAN.id, "e1", None)], False),
+        ([Entered(PLAN.id, "e1", today + day)], False),
+        ([Entered(PLAN.id, "e1", today)], True),
+        ([Entered(PLAN.id, "e1", today - day)], True),
+        ([Entered(PLAN.id, "e3", None)], True),
+        ([Entered("renamed", "e1", None)], True),
+        ([], True),
+    ):
+        keeper, entered = _Keeper(orders, other), [*rows, stays]
+        await end_approvals(cast(KeeperLink, keeper), partial(list[Entered], entered), today)
+        assert keeper.ended == [orders.digest] * told, rows
 
 
 def test_an_approver_is_asked_only_about_what_may_still_record() -> None:

@@ -16,7 +16,14 @@ from pbx_bridge.age import X25519Identity, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Trainer, capacity_digest, capacity_text, plan_digest, plan_text
+from pbx_bridge.training.plans import (
+    Application,
+    Trainer,
+    capacity_digest,
+    capacity_text,
+    plan_digest,
+    plan_text,
+)
 from pbx_bridge.wire_portal import Act, Deed, Purpose, Refused, Role, fingerprint
 from tests.access.logs import records_of
 from tests.archive.house import manifest, plan_behind
@@ -260,3 +267,40 @@ def test_a_changed_text_of_one_plan_is_not_counted_twice(desk: Desk) -> None:
     moved = replace(longest, first_day=longest.first_day + day, last_day=longest.last_day + day)
     assert desk.now < datetime.combine(PLAN.first_day, time(), UTC).timestamp()
     desk.act(DORA, Act(Deed.APPROVE, "", plan_text(moved)))
+
+
+def test_the_bridge_learns_which_plans_are_approved_by_name_and_entry(desk: Desk) -> None:
+    entered = replace(PLAN, entry="0f" * 8)
+    desk.act(DORA, Act(Deed.APPROVE, "", plan_text(entered)))
+    desk.act(DORA, Act(Deed.APPROVE, "", capacity_text(Trainer("bruno", 90))))
+    found = desk.ask(wire.PlansApproved(), wire.ApprovedPlans).plans
+    assert found == (wire.ApprovedPlan(PLAN.id, "0f" * 8, plan_digest(entered)),)
+    desk.keeper.handle(wire.EndPlan(plan_digest(entered)))
+    assert desk.ask(wire.PlansApproved(), wire.ApprovedPlans).plans == ()
+
+
+def test_an_approver_is_told_the_days_that_are_used_and_nobody_else_is(desk: Desk) -> None:
+    """P13: before the plan and with it, of each of its applications."""
+    mail = Application("mail", "/opt/mail/mail", None, "Mail")
+    earlier = replace(
+        PLAN, id="alice-mail", applications=(mail,), first_day=PLAN.first_day - timedelta(days=100)
+    )
+    desk.act(
+        DORA, Act(Deed.APPROVE, "", plan_text(replace(earlier, last_day=PLAN.first_day - timedelta(days=1))))
+    )
+    both = replace(PLAN, applications=(*PLAN.applications, mail))
+    days = (PLAN.last_day - PLAN.first_day).days + 1
+
+    def told(text: str) -> tuple[words.Days, ...]:
+        return desk.ask(wire.Months(desk.prove(DORA).token, text), words.Months).days
+
+    digest = plan_digest(both)
+    assert told(plan_text(both)) == (
+        words.Days(digest, "mail", 100, 100 + days),
+        words.Days(digest, "orders", 0, days),
+    )
+    assert told(capacity_text(Trainer("bruno", 90))) == ()
+    assert told("x") == ()
+    desk.join("bruno", Role.TRAINER, BRUNO)
+    desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    assert desk.refused(wire.Months(desk.prove(BRUNO).token, plan_text(both))).word == "role"

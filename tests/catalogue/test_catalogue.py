@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx_bridge.catalogue.catalogue import Catalogue, Change
+from pbx_bridge.catalogue.catalogue import Catalogue, Change, Entered
 from pbx_bridge.catalogue.enrolled import Enrolled, sound
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
@@ -265,6 +265,23 @@ def test_who_the_trainee_is_stands_in_what_is_approved(catalogue: Catalogue, tmp
         before = after
     by_hand(tmp_path, "UPDATE trainees SET login = 'somebody' WHERE id = 'bob'")
     assert plan_digest(catalogue.plans()[0]) == plan_digest(before), "a control: another person's row"
+
+
+def test_every_row_of_a_plan_is_told_of(catalogue: Catalogue, tmp_path: Path) -> None:
+    """P13: also of one that means nothing: its approval ends when it is gone, not when somebody damaged it."""
+    (found,) = catalogue.plans()
+    (row,) = catalogue.entered()
+    assert row == Entered(found.id, found.entry, None)
+    with opened(tmp_path, BEGUN).change() as change:
+        change.end_plan(found.id, LAST)
+    assert catalogue.entered() == (replace(row, ended_on=LAST),)
+    by_hand(tmp_path, "UPDATE plans SET last_day = 'never', ended_on = NULL")
+    assert catalogue.plans() == ()
+    assert catalogue.entered() == (row,)
+    by_hand(tmp_path, "UPDATE plans SET ended_on = 'never'")
+    assert catalogue.entered() == (replace(row, ended_on=date.min),)
+    by_hand(tmp_path, "DELETE FROM plan_applications", "DELETE FROM plans")
+    assert catalogue.entered() == ()
 
 
 def test_who_left_frees_their_devices_and_keeps_their_months(catalogue: Catalogue, tmp_path: Path) -> None:

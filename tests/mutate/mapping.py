@@ -45,7 +45,8 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/access/audit_check\.py", ("tests/access/test_audit_check.py",)),
     (r"pbx_bridge/access/audit\w*\.py", ("tests/access/test_audit.py", "tests/access/test_audit_check.py")),
     (r"pbx_bridge/app_notices\.py", ("tests/training/test_notices.py", "tests/catalogue/test_commands.py")),
-    (r"pbx_bridge/app_approvals\.py", ("tests/access/test_approvals.py",)),
+    (r"pbx_bridge/app_approvals\.py", ("tests/access/test_approvals.py", "tests/trainer/test_approving.py")),
+    (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.months", ("tests/trainer/test_approving.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
     (r"pbx_bridge/app_standing\.py", ("tests/training/test_standing.py", "tests/training/test_decision.py")),
     (

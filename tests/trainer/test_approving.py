@@ -6,12 +6,23 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from pbx_bridge.app_approvals import end_approvals
+from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Trainer, capacity_digest, capacity_text, plan_digest, plan_text
+from pbx_bridge.training.plans import (
+    Plan,
+    Trainee,
+    Trainer,
+    capacity_digest,
+    capacity_text,
+    plan_digest,
+    plan_text,
+)
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import Done, House, Machine, house
 from tests.calls.story import plan
@@ -57,6 +68,12 @@ async def test_an_approver_reads_and_approves(site: Site) -> None:
         ("plan", PLAN.id, plan_digest(PLAN)),
         ("capacity", "bruno", capacity_digest(CAPACITY)),
     ]
+    span = (PLAN.last_day - PLAN.first_day).days + 1
+    assert [one["days"] for one in listed] == [[{"application": "orders", "before": 0, "after": span}], []]
+    assert (
+        f"(orders: this person has 0 days of 24 months by what was approved before, {span} with this plan"
+        in shown.out
+    )
     for one in listed:
         done = await site.do(carla, "approve", one["about"], "--digest", one["digest"])
         assert (done.code, done.err) == (0, "")
@@ -66,6 +83,49 @@ async def test_an_approver_reads_and_approves(site: Site) -> None:
     assert "rate: 0.2\n" in (await site.do(carla, "proposals")).out
     assert (await site.do(carla, "withdraw", plan_digest(PLAN))).code == 0
     assert await site.home.link.approvals() == {capacity_digest(CAPACITY)}
+
+
+@pytest.mark.parametrize("seen", [True, False])
+async def test_a_plan_that_was_removed_is_not_approved_when_it_is_entered_again(
+    site: Site, seen: bool
+) -> None:
+    """P13, P22: word for word the same, whether the bridge saw it gone or was down; a change keeps its approval."""
+    catalogue = Catalogue.open(site.folder / "catalogue", today=lambda: PLAN.first_day - timedelta(days=9))
+    with catalogue.change() as change:
+        for application in PLAN.applications:
+            change.add_application(application)
+        change.add_trainer(CAPACITY)
+        change.add_trainee(Trainee(PLAN.trainee, ("PJSIP/201",), "", "alice"))
+        first = change.add_plan(PLAN)
+    carla, _ = await site.join("carla", Role.APPROVER)
+
+    async def approve(plan: Plan) -> None:
+        site.home.proposed = [plan_text(plan)]
+        done = await site.do(carla, "approve", plan.id, "--digest", plan_digest(plan))
+        assert (done.code, done.err) == (0, "")
+
+    async def the_bridge_looks() -> frozenset[str]:
+        await end_approvals(site.home.link, catalogue.entered, PLAN.first_day)
+        return await site.home.link.approvals()
+
+    await approve(first)
+    assert await the_bridge_looks() == {plan_digest(first)}
+    with catalogue.change() as change:
+        change.change_plan(replace(first, rate=0.1))
+    assert await the_bridge_looks() == {plan_digest(first)}
+    with catalogue.change() as change:
+        change.change_plan(first)
+        change.remove_plan(first.id)
+    if seen:
+        assert await the_bridge_looks() == frozenset()
+    with catalogue.change() as change:
+        second = change.add_plan(first)
+    assert await the_bridge_looks() == frozenset()
+    site.home.proposed = [plan_text(second)]
+    assert plan_text(second) in (await site.do(carla, "proposals")).out
+    await approve(second)
+    assert await the_bridge_looks() == {plan_digest(second)}
+    catalogue.close()
 
 
 async def test_only_what_was_read_is_approved(site: Site) -> None:
