@@ -100,6 +100,7 @@ HOMES = {
     "av": re.compile(r"pbx_bridge\.media\.opus|workstation_client\.encoder"),
     "websockets": re.compile(r"pbx_bridge\.stations\.server|workstation_client\.link"),
     "panoramisk": re.compile(r"pbx_bridge\.telephony\.asterisk\.\w+"),
+    "ESL": re.compile(r"pbx_bridge\.telephony\.freeswitch\.esl_python"),
     "sqlalchemy": re.compile(r"pbx_bridge\.catalogue(\.\w+)+"),
     "alembic": re.compile(r"pbx_bridge\.catalogue(\.\w+)+"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -18,21 +19,28 @@ EVENTS = (
 SUBCLASSES = ("callcenter::info", "pbx_bridge::objection")
 
 
+def kind_of(said: Said) -> str:
+    """An event's name, or what else was said."""
+    return said.event.name if isinstance(said, Heard) else type(said).__name__
+
+
 class Hearing:
     """Keeps what was said."""
 
     def __init__(self) -> None:
         self.said: list[Said] = []
+        self._counts = Counter[str]()
         self._wanted: list[tuple[Callable[[], bool], asyncio.Event]] = []
 
     def __call__(self, said: Said) -> None:
         self.said.append(said)
+        self._counts[kind_of(said)] += 1
         for holds, reached in self._wanted:
             if holds():
                 reached.set()
 
     def kinds(self) -> list[str]:
-        return [one.event.name if isinstance(one, Heard) else type(one).__name__ for one in self.said]
+        return [kind_of(one) for one in self.said]
 
     def heard(self) -> list[Heard]:
         return [one for one in self.said if isinstance(one, Heard)]
@@ -48,7 +56,7 @@ class Hearing:
         reached = asyncio.Event()
 
         def holds() -> bool:
-            return self.kinds().count(kind) >= count
+            return self._counts[kind] >= count
 
         self._wanted.append((holds, reached))
         if not holds():

@@ -23,6 +23,7 @@ from pbx_bridge.telephony.freeswitch.esl_codec import (
     EslFraming,
     Farewell,
     Frame,
+    PlainEvent,
     Turned,
 )
 from tests.rig.esl_double import FAREWELL, GREETING, VECTORS, bodies, event, framed, reply, stream
@@ -178,7 +179,7 @@ def test_names_are_exact_and_the_first_of_two_counts() -> None:
 
 
 def test_the_first_and_the_last_header_are_found() -> None:
-    found = EslEvent(b"First: 1\nLast: 2")
+    found = PlainEvent(b"First: 1\nLast: 2")
     assert (found["First"], found["Last"], found.name) == ("1", "2", "")
 
 

@@ -11,7 +11,7 @@ import pytest
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.esl_codec import EVENT_LIMIT
-from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused
+from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused, Ears, EslConnection
 from pbx_bridge.telephony.freeswitch.esl_link import Heard, Said, Unreadable, subscription
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
 from tests.freeswitch.hearing import EVENTS, SUBCLASSES, Hearing, linked
@@ -74,6 +74,21 @@ async def test_an_address_that_is_turned_away_is_told_with_what_to_do() -> None:
     async with EslDouble(greeting=rude) as pbx, linked(pbx.port, hearing, up=False):
         await hearing.until("LinkLost")
     assert "apply-inbound-acl" in hearing.lost()[0].why
+
+
+async def test_a_driver_that_is_not_installed_is_told_with_what_to_do_and_not_tried_for_ever() -> None:
+    hearing, tries = Hearing(), 0
+
+    async def missing(settings: EslSettings, ears: Ears) -> EslConnection:
+        nonlocal tries
+        tries += 1
+        raise OperatorError("it is not installed", do="Install it")
+
+    async with linked(1, hearing, up=False, connect=missing):
+        await hearing.until("LinkLost")
+        with pytest.raises(TimeoutError):
+            await hearing.until("LinkLost", 2, deadline_s=2.0)
+    assert (hearing.lost()[0].why, tries) == ("it is not installed. Install it", 1)
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])

@@ -135,7 +135,7 @@ class EslDouble:
                 await writer.drain()
                 await asyncio.sleep(0)
 
-    async def play(self, events: list[bytes], *, pace: float = 0.0) -> None:
+    async def play(self, events: list[bytes], *, pace: float = 0.0, keep_stamps: bool = False) -> None:
         """Recorded events, those subscribed to, moved to now; `pace` 1.0 keeps the time between them, 0 none of it."""
         began_us = self._now_us()
         first_us = next((int(found.group()) for one in events if (found := _STAMP.search(one))), 0)
@@ -147,7 +147,7 @@ class EslDouble:
                 await asyncio.sleep((stamp_us - before_us) / 1e6 * pace)
             before_us = max(stamp_us, before_us)
             now_us = self._now_us() if not pace else began_us + int((stamp_us - first_us) * pace)
-            moved = framed(_STAMP.sub(b"%d" % now_us, one, count=1))
+            moved = framed(one if keep_stamps else _STAMP.sub(b"%d" % now_us, one, count=1))
             for writer, wanted in list(self._writers.items()):
                 if _kinds(one) & wanted:
                     writer.write(moved)

@@ -13,6 +13,7 @@ means.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -35,32 +36,58 @@ GREETING = b"Content-Type: "
 
 
 class EslEvent(Mapping[str, str]):
-    """One event's headers, each found and decoded when it is asked for. Names are exact, as FreeSWITCH writes them.
+    """One event's headers, each decoded when it is asked for. Names are exact, as FreeSWITCH writes them.
 
-    `CODEC` and `Codec` are two headers in some events, so no case is folded. Of a name that comes twice the first counts.
+    Whatever driver heard it, an event looks like this.
     """
 
-    __slots__ = ("_block", "body")
+    __slots__ = ("body",)
+    body: bytes
+    """The event's own body: a background job's result. Bare bytes."""
 
-    def __init__(self, raw: bytes) -> None:
-        """`raw` is the event as it stood in the frame. Raises: ValueError, its own length is wrong."""
-        block, _, rest = raw.partition(b"\n\n")
-        self._block = b"\n" + block
-        self.body = b""
-        """The event's own body: a background job's result. Bare bytes."""
-        if rest.strip(b"\n") or self._block.find(b"\nContent-Length: ") >= 0:
-            length = _count(self.raw("Content-Length"))
-            if length > len(rest):
-                raise ValueError("the event's body is shorter than it says")
-            self.body = rest[:length]
+    @abstractmethod
+    def raw(self, name: str) -> bytes | None:
+        """The value's bytes, decoded but for their alphabet; None if there is no such header."""
 
     @property
     def name(self) -> str:
         """`Event-Name`, "" if it has none."""
         return self.get("Event-Name", "")
 
+    def __getitem__(self, name: str) -> str:
+        value = self.raw(name)
+        if value is None:
+            raise KeyError(name)
+        return value.decode("utf-8", "replace")
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        """Its kind and nothing else: events carry names, numbers and SDP (P17)."""
+        return f"{type(self).__name__}({self.name})"
+
+
+class PlainEvent(EslEvent):
+    """An event as it stood in its frame.
+
+    `Codec` and `CODEC` are two headers in some events, so no case is folded; of a name that comes twice the first counts.
+    """
+
+    __slots__ = ("_block",)
+
+    def __init__(self, raw: bytes) -> None:
+        """Raises: ValueError, its own length is wrong."""
+        block, _, rest = raw.partition(b"\n\n")
+        self._block = b"\n" + block
+        self.body = b""
+        if rest.strip(b"\n") or self._block.find(b"\nContent-Length: ") >= 0:
+            length = _count(self.raw("Content-Length"))
+            if length > len(rest):
+                raise ValueError("the event's body is shorter than it says")
+            self.body = rest[:length]
+
     def raw(self, name: str) -> bytes | None:
-        """The value's bytes, decoded but for their alphabet; None if there is no such header."""
         block = self._block
         sought = b"\n%b: " % name.encode("utf-8", "surrogateescape")
         start = block.find(sought)
@@ -73,12 +100,6 @@ class EslEvent(Mapping[str, str]):
             return b""
         return unquote_to_bytes(value) if b"%" in value else value
 
-    def __getitem__(self, name: str) -> str:
-        value = self.raw(name)
-        if value is None:
-            raise KeyError(name)
-        return value.decode("utf-8", "replace")
-
     def __iter__(self) -> Iterator[str]:
         seen = set[bytes]()
         for line in self._block[1:].split(b"\n"):
@@ -86,13 +107,6 @@ class EslEvent(Mapping[str, str]):
             if colon and name not in seen:
                 seen.add(name)
                 yield name.decode("utf-8", "surrogateescape")
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __repr__(self) -> str:
-        """Its kind and nothing else: events carry names, numbers and SDP (P17)."""
-        return f"EslEvent({self.name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +215,7 @@ def _frame(kind: bytes, reply: bytes, body: bytes) -> Frame:
     match kind:
         case b"text/event-plain":
             try:
-                return EslEvent(body)
+                return PlainEvent(body)
             except ValueError as wrong:
                 return Broken(str(wrong))
         case b"api/response":

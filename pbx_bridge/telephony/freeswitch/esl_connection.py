@@ -197,14 +197,15 @@ class AsyncioConnection(asyncio.Protocol):
         if self._was_lost:
             return
         self._was_lost = why
-        _fail(self.greeted, why)
+        fail(self.greeted, why)
         for waiting in self._answers:
-            _fail(waiting, why)
+            fail(waiting, why)
         self._answers.clear()
         self._ears.lost(why)
 
 
-def _fail(waiting: asyncio.Future[Any], why: str) -> None:
+def fail(waiting: asyncio.Future[Any], why: str) -> None:
+    """Whoever waits gets ConnectionError; an answer that came stays."""
     if not waiting.done():
         waiting.set_exception(ConnectionError(why))
         waiting.exception()  # read here: perhaps nobody waits any more

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import structlog
 
-from pbx_bridge.errors import PeerError
+from pbx_bridge.errors import OperatorError, PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.esl_codec import EslEvent
 from pbx_bridge.telephony.freeswitch.esl_connection import (
@@ -48,7 +48,7 @@ FIRST_PINGS = 5
 RETRY_FIRST_S, RETRY_LAST_S = 0.25, 5.0
 """FreeSWITCH restarts in a second or two."""
 REFUSED_FIRST_S, REFUSED_LAST_S = 5.0, 120.0
-"""A wrong password does not mend itself, and each try is a line in FreeSWITCH's log."""
+"""A wrong password, or a driver that is not installed, does not mend itself, and each try is a line in FreeSWITCH's log."""
 JOB = "BACKGROUND_JOB"
 
 
@@ -193,7 +193,7 @@ class EslLink:
             try:
                 await self._session()
                 pause_s, why = 0.0, ""  # a session ends by raising
-            except LoginRefused as refused:
+            except (LoginRefused, OperatorError) as refused:
                 refused_s = min(max(refused_s * 2, REFUSED_FIRST_S), REFUSED_LAST_S)
                 pause_s, why = refused_s, str(refused)
             except (OSError, TimeoutError, CommandRefused, PeerError) as fault:
