@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import assert_never
 from urllib.parse import urlsplit
 
 from pbx_bridge.app_features import keys_of
 from pbx_bridge.app_finding import Finding, answers, secret
+from pbx_bridge.app_freeswitch_files import digits_in_log, event_socket
+from pbx_bridge.app_pipes import group_of
 from pbx_bridge.config_pbx import Asterisk, Freeswitch
 from pbx_bridge.config_section import Address
+from pbx_bridge.errors import OperatorError
 
 
 async def examine_pbx(section: Asterisk | Freeswitch) -> list[Finding]:
@@ -37,4 +41,25 @@ async def _freeswitch(section: Freeswitch) -> list[Finding]:
     return [
         secret("esl secret", section.esl_secret_file),
         await answers("FreeSWITCH event socket", section.esl, b"Content-Type: auth/request"),
+        Finding("event socket's file", *event_socket(section.config_dir)),
+        Finding("keys in FreeSWITCH's log", *digits_in_log(section.config_dir)),
+        _driver(section),
+        _pipes(section),
     ]
+
+
+def _driver(section: Freeswitch) -> Finding:
+    if section.driver == "python-esl" and find_spec("ESL") is None:
+        says = (
+            'python-ESL is not installed: pip install pbx-bridge[python-esl] (README), or driver = "asyncio"'
+        )
+        return Finding("event socket's driver", False, says)
+    return Finding("event socket's driver", True, section.driver)
+
+
+def _pipes(section: Freeswitch) -> Finding:
+    try:
+        group_of(section)
+    except OperatorError as error:
+        return Finding("voices", False, str(error))
+    return Finding("voices", True, f"by pipes in {section.pipe_dir}, for the group {section.group}")

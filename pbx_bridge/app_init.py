@@ -17,6 +17,7 @@ import subprocess
 import tomllib
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -64,6 +65,7 @@ class Site:
 
     toml: str
     config: Config
+    pbx: PbxKind
     trainer: str
     approver: str
     trainee: Trainee | None
@@ -79,7 +81,31 @@ class Invitations:
     """"" when there is no trainee yet."""
 
 
-def read_answers(answers: Answers, folder: Path, state_dir: Path, run_dir: Path, language: str) -> Site:
+class PbxKind(Enum):
+    """By its section of the configuration; `secrets` are the files it needs beside it."""
+
+    ASTERISK = "asterisk"
+    FREESWITCH = "freeswitch"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return ("ami", "ari") if self is PbxKind.ASTERISK else ("esl",)
+
+    @classmethod
+    def here(cls, etc: Path = Path("/etc")) -> PbxKind:
+        """The one that is installed on this machine; Asterisk when both are, or neither."""
+        only = (etc / "freeswitch").is_dir() and not (etc / "asterisk").is_dir()
+        return cls.FREESWITCH if only else cls.ASTERISK
+
+
+def read_answers(
+    answers: Answers,
+    folder: Path,
+    state_dir: Path,
+    run_dir: Path,
+    language: str,
+    pbx: PbxKind = PbxKind.ASTERISK,
+) -> Site:
     """Raises: OperatorError naming the answer that cannot be used."""
     for option, text in (
         ("--host", answers.host),
@@ -122,18 +148,17 @@ def read_answers(answers: Answers, folder: Path, state_dir: Path, run_dir: Path,
         },
         "controller": {"name": name, "contact": contact},
         "stations": {"names": list(dict.fromkeys((answers.host, "localhost", "127.0.0.1")))},
-        "asterisk": {
-            "ami_secret_file": str(folder / "ami.secret"),
-            "ari_secret_file": str(folder / "ari.secret"),
-        },
+        pbx.value: {f"{name}_secret_file": str(folder / f"{name}.secret") for name in pbx.secrets},
     }
+    if pbx is PbxKind.FREESWITCH:
+        values[pbx.value]["pipe_dir"] = str(run_dir / "pipes")
     toml = _toml(values)
     try:
         config = Config.model_validate(tomllib.loads(toml))
     except ValidationError as error:
         first = error.errors()[0]
         raise OperatorError(first["msg"], where=".".join(map(str, first["loc"]))) from error
-    site = Site(toml, config, trainer, approver, trainee)
+    site = Site(toml, config, pbx, trainer, approver, trainee)
     nowhere = Catalogue.open(folder / ".no-such-folder", dry_run=True)
     _enter(nowhere, site)
     nowhere.close()
@@ -156,9 +181,9 @@ def establish(site: Site, path: Path) -> Invitations:
             _make_user(user)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for name in ("ami.secret", "ari.secret"):
+        for name in site.pbx.secrets:
             with contextlib.suppress(FileExistsError):
-                write_once(path.parent / name, secrets.token_urlsafe(24).encode() + b"\n")
+                write_once(path.parent / f"{name}.secret", secrets.token_urlsafe(24).encode() + b"\n")
         prepare_folders(site.config)
         only_one(site.config.bridge.state_dir / "serve.lock")
         catalogue = catalogue_of(site.config)
@@ -238,7 +263,7 @@ def _trainee(text: str) -> Trainee | None:
     if len(words) != 3:
         raise OperatorError(
             "a short name, a device of the PBX and a login", where="--trainee",
-            do="As in: alice PJSIP/201 amartin",
+            do="As in: alice PJSIP/201 amartin (FreeSWITCH: user/201@DOMAIN)",
         )  # fmt: skip
     return Trainee(TraineeId(words[0]), (words[1],), "", words[2])
 

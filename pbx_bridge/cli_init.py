@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from pbx_bridge.app_init import Answers, establish, read_answers
+from pbx_bridge.app_init import Answers, PbxKind, Site, establish, read_answers
 from pbx_bridge.cli_change import AsJson
 from pbx_bridge.errors import OperatorError
 
@@ -28,6 +28,10 @@ QUESTIONS = (
     ("people", "5. Short names of the trainer and of who approves and audits (as in bruno carla)"),
     ("trainee", "6. First trainee: short name, PBX device, login (as in alice PJSIP/201 amartin; empty for none)"),
 )  # fmt: skip
+INCLUDE = {
+    PbxKind.ASTERISK: "Asterisk: include the four files of dialplan/asterisk (its README.md); the two secrets are in",
+    PbxKind.FREESWITCH: "FreeSWITCH: copy the files of dialplan/freeswitch (its README.md); the password is in",
+}
 Text = Annotated[str | None, typer.Option(help="Asked for when not given.")]
 
 
@@ -54,6 +58,9 @@ def add_to(app: typer.Typer, chosen: Callable[[], Path]) -> None:
         run_dir: Annotated[Path, typer.Option(help="Where the keeper's socket is.")] = Path(
             "/run/pbx-bridge"
         ),
+        pbx: Annotated[
+            PbxKind | None, typer.Option(help="Which PBX; left out: the one installed on this machine.")
+        ] = None,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Print the configuration, do nothing.")
         ] = False,
@@ -63,7 +70,8 @@ def add_to(app: typer.Typer, chosen: Callable[[], Path]) -> None:
         given = (host, controller, assessment, works_council, people, trainee)
         answers = Answers(*map(_answer, QUESTIONS, given))
         path = chosen().absolute()
-        site = read_answers(answers, path.parent, state_dir.absolute(), run_dir.absolute(), language.value)
+        folders = path.parent, state_dir.absolute(), run_dir.absolute()
+        site = read_answers(answers, *folders, language.value, pbx or PbxKind.here())
         if dry_run:
             print(site.toml, end="")
             return
@@ -75,7 +83,7 @@ def add_to(app: typer.Typer, chosen: Callable[[], Path]) -> None:
         print(f"For {site.approver}. {invited.approver}\n\nFor {site.trainer}. {invited.trainer}\n")
         if site.trainee is not None:
             print(f"At {site.trainee.id}'s workstation, within 15 minutes:\n  {invited.station}\n")
-        print(_next(path, site.trainer, site.approver, site.trainee.id if site.trainee else "alice"))
+        print(_next(path, site))
 
 
 def _answer(question: tuple[str, str], given: str | None) -> str:
@@ -92,9 +100,10 @@ def _answer(question: tuple[str, str], given: str | None) -> str:
     return line.strip() or usual
 
 
-def _next(path: Path, trainer: str, approver: str, trainee: str) -> str:
+def _next(path: Path, site: Site) -> str:
+    trainer, approver, trainee = site.trainer, site.approver, site.trainee.id if site.trainee else "alice"
     return f"""Next:
-  1. Asterisk: include the four files of dialplan/asterisk (its README.md); the two secrets are in {path.parent}/*.secret
+  1. {INCLUDE[site.pbx]} {path.parent}/*.secret
   2. pbx-bridge --config {path} doctor, then serve (docs/operations.md has the systemd unit); the links work once it serves
   3. pbx-bridge application add orders --executable /opt/orders/orders --wm-class Orders
   4. pbx-bridge plan add {trainee}-orders --trainee {trainee} --application orders --need new-in-post \\

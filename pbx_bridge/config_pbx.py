@@ -6,6 +6,7 @@ without knowing which PBX it is.
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -33,13 +34,17 @@ class Pbx(Section):
     private_code: str = Field(default="*6", pattern=CALL_CODE)
     """The trainee's: a private call."""
 
+    @property
+    def codes(self) -> dict[str, str]:
+        """What is pressed during a call, by its key in the configuration."""
+        return {"objection_code": self.objection_code, "private_code": self.private_code}
+
     @model_validator(mode="after")
     def _codes_apart(self) -> Self:
         """P16: a PBX acts on the first code that fits."""
-        if self.objection_code.startswith(self.private_code) or self.private_code.startswith(
-            self.objection_code
-        ):
-            raise ValueError("objection_code and private_code begin alike: choose two that do not")
+        for (name, code), (other, another) in combinations(self.codes.items(), 2):
+            if code.startswith(another) or another.startswith(code):
+                raise ValueError(f"{name} and {other} begin alike: choose two that do not")
         return self
 
 
@@ -77,9 +82,17 @@ class Freeswitch(Pbx):
     """Where FreeSWITCH writes both voices into named pipes: nothing lies on a disk (P17)."""
     group: str = Field(default="freeswitch", pattern=ACCOUNT)
     """FreeSWITCH's own group: it and the bridge alone may enter `pipe_dir`."""
+    pause_code: str = Field(default="*7", pattern=CALL_CODE)
+    """The trainee's: a payment or another secret begins (P7). The bridge binds all four, nothing is written there."""
+    resume_code: str = Field(default="*8", pattern=CALL_CODE)
+    """It is over."""
     config_dir: Path = Path("/etc/freeswitch")
 
     _loopback = field_validator("esl")(on_loopback)
+
+    @property
+    def codes(self) -> dict[str, str]:
+        return {**super().codes, "pause_code": self.pause_code, "resume_code": self.resume_code}
 
     @field_validator("pipe_dir")
     @classmethod

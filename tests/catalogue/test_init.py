@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx_bridge.app_init import ANSWER_LIMIT, Answers, read_answers
+from pbx_bridge.app_init import ANSWER_LIMIT, Answers, PbxKind, read_answers
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.cli import main
 from pbx_bridge.cli_init import QUESTIONS
@@ -153,3 +153,29 @@ def test_a_dry_run_prints_what_would_be_configured(folder: Path, capsys: pytest.
     (folder / "config.toml").unlink()
     assert main([*words(folder), *options, "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"config", "trainer", "approver", "station"}
+
+
+def test_a_site_with_freeswitch_has_its_section_and_one_password(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = replace(GOOD, trainee="alice user/201@pbx.example amartin")
+    options = [f"--{name.replace('_', '-')}={getattr(answers, name)}" for name, _ in QUESTIONS]
+    assert main([*words(folder), *options, "--pbx", "freeswitch"]) == 0
+    said = capsys.readouterr().out
+    assert "dialplan/freeswitch" in said
+    assert "Asterisk" not in said
+    config = load(folder / "config.toml")
+    assert config.asterisk is None
+    assert config.freeswitch is not None
+    assert config.freeswitch.pipe_dir == folder / "run/pipes"
+    assert read_secret(config.freeswitch.esl_secret_file) not in said
+    assert [file.name for file in folder.glob("*.secret")] == ["esl.secret"]
+    assert read_answers(GOOD, folder, STATE, RUN, "fr").config.freeswitch is None
+
+
+def test_the_pbx_that_is_installed_is_taken(tmp_path: Path) -> None:
+    assert PbxKind.here(tmp_path) is PbxKind.ASTERISK
+    (tmp_path / "freeswitch").mkdir()
+    assert PbxKind.here(tmp_path) is PbxKind.FREESWITCH
+    (tmp_path / "asterisk").mkdir()
+    assert PbxKind.here(tmp_path) is PbxKind.ASTERISK

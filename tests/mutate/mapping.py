@@ -100,7 +100,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/cli_person\.py",
         ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
     ),
-    (r"pbx_bridge/config\.py", ("tests/test_config.py",)),
+    (r"pbx_bridge/config\w*\.py", ("tests/test_config.py",)),
     (r"pbx_bridge/ledger\.py", ("tests/test_ledger.py",)),
     (
         r"pbx_bridge/media/\w+\.py",
@@ -132,6 +132,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/wire_portal\.py",
         ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
     ),
+    (r"pbx_bridge/app_(freeswitch_files|pipes)\.py", ("tests/freeswitch/test_doctor.py",)),
     (r"pbx_bridge/app\w*\.py", ("tests/bridge/test_whole.py",)),
     (r"pbx_bridge/stations/link\.py", ("tests/stations/test_link.py",)),
     (r"pbx_bridge/stations/registry\.py", ("tests/stations/test_server.py",)),
