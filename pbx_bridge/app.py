@@ -187,4 +187,5 @@ class Bridge:
             self._live.notes.tidy(self._live.all())
             self._seats.tell_notices()
             await self._enrolment.end_approvals(self._parts.archive.keeper)
+            await self._enrolment.forget_slots()
             await asyncio.sleep(HOUR_S)

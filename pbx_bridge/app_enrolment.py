@@ -62,6 +62,13 @@ class Enrolment:
         except (Refused, KeeperUnreachable, OperatorError) as error:
             log.warning("the keeper could not be told which plans are gone", why=str(error))
 
+    async def forget_slots(self) -> None:
+        """Of days that are over."""
+        try:
+            await asyncio.to_thread(self._catalogue.forget_slots)
+        except OperatorError as error:
+            log.warning("slots that are over are still in the catalogue", why=str(error))
+
     def _take(self, read: tuple[Enrolled, tuple[Fault, ...]], changed: Callable[[], None]) -> None:
         """P3, P13: only what no fault is in is used."""
         before, (found, wrong) = self.now, read

@@ -117,6 +117,22 @@ def a_rate(value: float) -> float:
     return value
 
 
+def approved_now(config: Config) -> frozenset[str] | None:
+    """Digests of what is approved; None when the keeper does not answer."""
+
+    async def ask() -> frozenset[str]:
+        link = KeeperLink(keeper_socket(config))
+        try:
+            return await link.approvals()
+        finally:
+            await link.close()
+
+    try:
+        return asyncio.run(ask())
+    except (KeeperUnreachable, Refused):
+        return None
+
+
 def check_roles(config: Config, names: Iterable[str], role: Role) -> None:
     """P22: whoever has a key for another role is not assigned this one. Raises: OperatorError.
 

@@ -20,6 +20,7 @@ from pbx_bridge.cli_change import (
     a_day,
     a_rate,
     a_time,
+    approved_now,
     change,
     group,
     one_of,
@@ -141,6 +142,8 @@ def _changes(commands: typer.Typer, load: Load) -> None:
         done = f"plan {name}: changed; it records nothing until {new.approver} has approved it"
         if plan_digest(new) == plan_digest(old):
             done = f"plan {name}: is as it was"
+        elif plan_digest(new) in (approved_now(config) or ()):
+            done = f"plan {name}: changed to what {new.approver} has approved already: it holds"
         change(config, step, done=done, dry_run=dry_run, as_json=as_json)
 
     @commands.command("end")
@@ -209,13 +212,18 @@ def _looks(commands: typer.Typer, load: Load) -> None:
         trainee: Annotated[str | None, typer.Option(help="Of this person only.")] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Every plan and whether it holds. Example: pbx-bridge plan list --trainee alice"""
-        day = today()
-        plans = [plan for plan in read(load()).plans() if trainee in (None, plan.trainee)]
+        """Every plan, whether it holds and is approved ("?": no keeper answers). Example: pbx-bridge plan list"""
+        config, day = load(), today()
+        plans = [plan for plan in read(config).plans() if trainee in (None, plan.trainee)]
+        approved = approved_now(config) if plans else None
+        if as_json:
+            print(json.dumps([{**_shown(plan), "approved": _is_approved(plan, approved)} for plan in plans]))
+            return
         show(
             plans,
-            as_json,
-            ("plan", "trainee", "applications", "need", "trainer", "approver", "from", "to", "rate", "a week", "state"),
+            False,
+            ("plan", "trainee", "applications", "need", "trainer", "approver", "from", "to", "rate", "a week", "state",
+             "approved"),
             lambda one: (
                 one.id,
                 one.trainee,
@@ -228,8 +236,13 @@ def _looks(commands: typer.Typer, load: Load) -> None:
                 f"{one.rate:g}",
                 f"{one.recordings_per_week} / {one.minutes_per_week} min",
                 _state(one, day),
+                {True: "yes", False: "no", None: "?"}[_is_approved(one, approved)],
             ),
         )  # fmt: skip
+
+
+def _is_approved(plan: Plan, approved: frozenset[str] | None) -> bool | None:
+    return None if approved is None else plan_digest(plan) in approved
 
 
 def _applications(config: Config, names: list[str]) -> tuple[Application, ...]:

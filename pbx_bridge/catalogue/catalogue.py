@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, String, select, text, type_coerce
+from sqlalchemy import Engine, String, delete, select, text, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pbx_bridge.catalogue.database import FILE, in_memory, open_file, told
@@ -62,10 +62,10 @@ class Catalogue:
     ) -> Catalogue:
         """The catalogue in `folder`, made when there is none. `owner` (user, group): whose a new file becomes.
 
-        With `dry_run` a missing one stays missing. Raises: OperatorError.
+        With `dry_run` a missing one stays missing, and an older one as it is. Raises: OperatorError.
         """
         path = folder / FILE
-        engine = in_memory() if dry_run and not path.exists() else open_file(folder, owner)
+        engine = in_memory() if dry_run and not path.exists() else open_file(folder, owner, dry_run=dry_run)
         return cls(engine, str(path), today)
 
     def close(self) -> None:
@@ -98,6 +98,17 @@ class Catalogue:
             return tuple(
                 Entered(str(name), str(entry), _day(on)) for name, entry, on in session.execute(wanted)
             )
+
+    def forget_slots(self) -> None:
+        """P15: slots of days that are over go; today's stay, because they count against its two hours."""
+        midnight = datetime.combine(self._today(), time()).astimezone()
+        over = SlotRow.end_unix <= int(midnight.timestamp())
+        with told(self._where), Session(self._engine) as session:
+            if session.scalar(select(SlotRow.plan).where(over).limit(1)) is None:
+                return
+        engine = self._engine.execution_options(writes=True)
+        with told(self._where), Session(engine) as session, session.begin():
+            session.execute(delete(SlotRow).where(over))
 
     @contextmanager
     def change(self, *, dry_run: bool = False) -> Iterator[Change]:

@@ -32,18 +32,24 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def in_memory() -> Engine:
     """A catalogue that is gone with the process: for a dry run where there is no file yet, and for tests."""
-    engine = create_engine(
-        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": WAIT_S}
-    )
-    _prepare(engine)
+    engine = _memory()
     with engine.begin() as connection:
         _upgrade(connection)
     return engine
 
 
-def open_file(folder: Path, owner: tuple[int, int] | None) -> Engine:
+def _memory() -> Engine:
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "timeout": WAIT_S}
+    )
+    _prepare(engine)
+    return engine
+
+
+def open_file(folder: Path, owner: tuple[int, int] | None, *, dry_run: bool = False) -> Engine:
     """The file in `folder`, made 0600 (the folder 0700) when there is none; `owner` is whose it becomes then.
 
+    An older one is brought to this version; with `dry_run` a copy in memory is, and the file stays as it is.
     Raises: OperatorError when it cannot be opened, is damaged, or was written by a newer version.
     """
     path = folder / FILE
@@ -57,9 +63,25 @@ def open_file(folder: Path, owner: tuple[int, int] | None) -> Engine:
     _prepare(engine)
     with told(str(path)), engine.connect() as connection:
         found = _version(connection)
+    if found != HEAD and dry_run:
+        return _brought_up(engine, path)
     if found != HEAD:
         with told(str(path)), engine.execution_options(writes=True).begin() as connection:
             _migrate(connection, path)
+    return engine
+
+
+def _brought_up(older: Engine, path: Path) -> Engine:
+    """What `older` holds as this version reads it, in memory."""
+    engine = _memory()
+    with told(str(path)), older.connect() as source, engine.begin() as connection:
+        there, here = source.connection.driver_connection, connection.connection.driver_connection
+        assert isinstance(there, sqlite3.Connection)
+        assert isinstance(here, sqlite3.Connection)
+        there.backup(here)
+    older.dispose()
+    with told(str(path)), engine.begin() as connection:
+        _migrate(connection, path)
     return engine
 
 

@@ -62,7 +62,10 @@ def check_plan(plan: Plan) -> None:
 
 
 def _check_slots(slots: Iterable[Slot], where: str) -> None:
-    """P15: at most two hours of booked slots on any day of their own zone, a slot over midnight counted on both."""
+    """P15: at most two hours of booked slots on any day of the server's zone, a slot over midnight counted on both.
+
+    Whatever zones the slots themselves are written in, and across a change to summer time.
+    """
     per_day: dict[date, timedelta] = {}
     for slot in slots:
         if slot.end <= slot.start:
@@ -71,9 +74,9 @@ def _check_slots(slots: Iterable[Slot], where: str) -> None:
             raise OperatorError(
                 f"the slot of {slot.start.date()} exceeds 2 hours (P15)", where=where, do="Shorten it"
             )
-        zone = slot.start.tzinfo
-        midnight = datetime.combine(slot.start.date() + timedelta(days=1), time(), tzinfo=zone)
-        parts = (slot.start, min(slot.end, midnight)), (midnight, max(slot.end, midnight))
+        starts, ends = slot.start.astimezone(), slot.end.astimezone()
+        midnight = datetime.combine(starts.date() + timedelta(days=1), time()).astimezone()
+        parts = (starts, min(ends, midnight)), (midnight, max(ends, midnight))
         for start, end in parts:
             day = start.date()
             per_day[day] = per_day.get(day, timedelta()) + (end - start)

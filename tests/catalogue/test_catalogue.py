@@ -7,7 +7,7 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -304,6 +304,27 @@ def test_slots_are_booked_and_cancelled(catalogue: Catalogue) -> None:
     assert catalogue.plans()[0].slots == ()
     with pytest.raises(OperatorError, match="no slot"), catalogue.change() as change:
         change.cancel_slot("alice-orders", slot)
+
+
+def test_slots_of_days_that_are_over_are_forgotten(catalogue: Catalogue, tmp_path: Path) -> None:
+    """P15: today's stay, also those that are over: they count against today's two hours."""
+    today = NINE.astimezone().date()
+    midnight = datetime.combine(today, time()).astimezone()
+    yesterday, over_midnight = (
+        Slot(midnight - HOUR, midnight),
+        Slot(midnight - 26 * HOUR, midnight - 25 * HOUR),
+    )
+    early, later = Slot(midnight + HOUR / 2, midnight + HOUR), Slot(NINE + 24 * HOUR, NINE + 25 * HOUR)
+    with catalogue.change() as change:
+        for slot in (yesterday, over_midnight, early, later):
+            change.book_slot("alice-orders", slot)
+    before = catalogue.plans()[0]
+    opened(tmp_path, today - timedelta(days=2)).forget_slots()
+    assert catalogue.plans() == (before,)
+    opened(tmp_path, today).forget_slots()
+    assert catalogue.plans() == (replace(before, slots=(early, later)),)
+    opened(tmp_path, today).forget_slots()
+    assert catalogue.plans()[0].slots == (early, later)
 
 
 # -- rows a hand wrote ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ CONFIG = """
 [bridge]
 demonstration = true
 state_dir = "{folder}/state"
+run_dir = "{folder}"
 [asterisk]
 ami_secret_file = "/etc/pbx-bridge/ami.secret"
 ari_secret_file = "/etc/pbx-bridge/ari.secret"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,6 +28,7 @@ from pbx_bridge.training.plans import (
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import Done, House, Machine, house
 from tests.calls.story import plan
+from tests.catalogue.test_commands import CONFIG, ENROL
 
 PLAN = replace(plan(), trainee=TraineeId("alice"), trainer="bruno", approver="carla")
 CAPACITY = Trainer("bruno", 90)
@@ -126,6 +129,42 @@ async def test_a_plan_that_was_removed_is_not_approved_when_it_is_entered_again(
     await approve(second)
     assert await the_bridge_looks() == {plan_digest(second)}
     catalogue.close()
+
+
+async def test_the_administrator_sees_what_is_approved(site: Site) -> None:
+    """P22: by the keeper's word; while it does not answer, nobody claims to know."""
+    socket = site.folder / "site/keeper/keeper.sock"
+    socket.parent.mkdir(parents=True)
+    config = site.folder / "config.toml"
+    config.write_text(CONFIG.format(folder=site.folder / "site"))
+
+    async def does(line: str) -> str:
+        command = [sys.executable, "-m", "pbx_bridge", "--config", str(config), *line.split()]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    async def listed() -> bool | None:
+        (plan,) = json.loads(await does("plan list --json"))
+        approved: bool | None = plan["approved"]
+        return approved
+
+    for line in ENROL:
+        await does(line)
+    assert await listed() is None
+    socket.symlink_to(site.home.socket)
+    assert await listed() is False
+    carla, _ = await site.join("carla", Role.APPROVER)
+    shown = json.loads(await does("plan show alice-orders --json"))
+    site.home.proposed = [shown["text"]]
+    assert (await site.do(carla, "approve", "alice-orders", "--digest", shown["digest"])).code == 0
+    assert await listed() is True
+    assert "yes" in (await does("plan list")).splitlines()[-2]
+    assert "records nothing until carla" in await does("plan change alice-orders --rate 0.1")
+    assert await listed() is False
+    assert "has approved already: it holds" in await does("plan change alice-orders --rate 0.05")
+    assert await listed() is True
+    assert "is as it was" in await does("plan change alice-orders --rate 0.05")
 
 
 async def test_only_what_was_read_is_approved(site: Site) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -54,8 +56,44 @@ def test_no_plan_passes_a_ceiling(changed: Plan, rule: str) -> None:
 DAY = timedelta(days=1)
 
 
-def test_no_day_has_more_than_two_hours_of_slots() -> None:
+@pytest.fixture
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the server's time zone (POSIX TZ)."""
+
+    def set_to(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield set_to
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_day_is_the_servers_whatever_zone_a_slot_is_written_in(zone: Callable[[str], None]) -> None:
+    """P15: one day's two hours cannot be doubled by writing one of them in another zone, nor by a change to summer time."""
+    zone("CET-1CEST,M3.5.0,M10.5.0/3")
+    tokyo, paris = timezone(timedelta(hours=9)), timezone(timedelta(hours=1))
+    morning = datetime(2026, 11, 23, 9, tzinfo=paris)
+    abroad = datetime(2026, 11, 24, 0, 30, tzinfo=tokyo)  # 16:30 of the 23rd in Paris
+    long = timedelta(minutes=90)
+    check_plan(replace(plan(), slots=(Slot(morning, morning + long),)))
+    check_plan(replace(plan(), slots=(Slot(abroad, abroad + long),)))
+    with pytest.raises(OperatorError, match="P15"):
+        check_plan(replace(plan(), slots=(Slot(morning, morning + long), Slot(abroad, abroad + long))))
+    summer = datetime(2026, 10, 24, 21, 30, tzinfo=UTC)  # 23:30; the night to the 25th has 25 hours
+    night = Slot(summer, summer + timedelta(hours=2))
+    check_plan(
+        replace(plan(), slots=(night, Slot(summer + timedelta(hours=12), summer + timedelta(hours=12.5))))
+    )
+    with pytest.raises(OperatorError, match="slots of 2026-10-25 exceed 2 hours"):
+        check_plan(
+            replace(plan(), slots=(night, Slot(summer + timedelta(hours=12), summer + timedelta(hours=12.6))))
+        )
+
+
+def test_no_day_has_more_than_two_hours_of_slots(zone: Callable[[str], None]) -> None:
     """P15: on either side of a midnight too."""
+    zone("UTC0")
     late = NOW.replace(hour=22, minute=30)
 
     def booked(*slots: Slot) -> Plan:
