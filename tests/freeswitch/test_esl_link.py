@@ -53,6 +53,7 @@ async def test_a_pbx_that_is_down_is_found_when_it_comes() -> None:
         async with pbx:
             await hearing.until("LinkBack")
     assert hearing.kinds() == ["LinkLost", "LinkBack"]
+    assert "mod_event_socket" in hearing.lost()[0].why
 
 
 async def test_a_wrong_password_is_told_once_and_clearly_and_not_tried_for_ever() -> None:
@@ -168,7 +169,7 @@ async def test_a_recorded_dialogue_is_heard_in_order_as_far_as_it_was_asked_for(
     async with EslDouble() as pbx, linked(pbx.port, hearing):
         await pbx.play(played)
         await pbx.say(event("CHANNEL_CREATE", Unique_ID="the last"))
-        while not hearing.heard() or hearing.heard()[-1].event["Unique-ID"] != "the last":
+        while not hearing.heard() or hearing.heard()[-1].event.get("Unique-ID") != "the last":
             await hearing.until("CHANNEL_CREATE", hearing.kinds().count("CHANNEL_CREATE") + 1)
     kinds = [one.split(b"Event-Name: ")[1].split(b"\n")[0].decode() for one in played]
     assert [one.event.name for one in hearing.heard() if one.event.name != "CUSTOM"][:-1] == [
@@ -271,7 +272,12 @@ async def test_a_link_that_comes_back_says_what_lives_there() -> None:
     async with EslDouble() as pbx:
         pbx.answers["show calls as json"] = json.dumps(rows)
         pbx.answers[f"uuid_dump {LEG} json"] = json.dumps(dump)
-        pbx.answers[f"uuid_dump {OTHER} json"] = json.dumps(dump | {"Unique-ID": OTHER})
+        other = {
+            "Unique-ID": OTHER,
+            "variable_signal_bond": LEG,
+            "Caller-Channel-Created-Time": "1795466846956030",
+        }
+        pbx.answers[f"uuid_dump {OTHER} json"] = json.dumps(dump | other)
         async with linked(pbx.port, hearing):
             pbx.cut()
             await hearing.until("LinkBack", 2)
@@ -291,6 +297,51 @@ async def test_a_leg_that_hangs_up_during_the_resync_is_left_out() -> None:
     found = hearing.back()[0].found
     assert {leg["Unique-ID"] for leg in found.legs} == {LEG, "queued"}
     assert found.pairs == ()
+
+
+async def test_a_leg_that_the_list_of_calls_does_not_show_yet_is_found_through_its_partner() -> None:
+    hearing = Hearing()
+    async with EslDouble() as pbx:
+        pbx.living({"Unique-ID": LEG}, {"Unique-ID": OTHER}, pairs=((LEG, OTHER),))
+        pbx.answers["show calls as json"] = json.dumps({"rows": [{"uuid": LEG}]})
+        async with linked(pbx.port, hearing):
+            pass
+    found = hearing.back()[0].found
+    assert [leg["Unique-ID"] for leg in found.legs] == [LEG, OTHER]
+    assert found.pairs == ((LEG, OTHER),)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Answer-State": "early"},
+        {"variable_signal_bond": "another"},
+        {"variable_signal_bond": ""},
+        {"Answer-State": ""},
+    ],
+)
+async def test_two_that_do_not_both_say_that_they_talk_are_no_pair(other: dict[str, str]) -> None:
+    hearing = Hearing()
+    async with EslDouble() as pbx:
+        pbx.living({"Unique-ID": LEG}, {"Unique-ID": OTHER} | other, pairs=((LEG, OTHER),))
+        async with linked(pbx.port, hearing):
+            pass
+    assert len(hearing.back()[0].found.legs) == 2
+    assert hearing.back()[0].found.pairs == ()
+
+
+async def test_legs_and_pairs_come_oldest_first() -> None:
+    hearing = Hearing()
+    legs = [
+        {"Unique-ID": uuid, "Caller-Channel-Created-Time": at}
+        for uuid, at in (("b", "3"), ("x", ""), ("a", "2"))
+    ]
+    async with EslDouble() as pbx:
+        pbx.living(*legs, pairs=(("b", "a"),))
+        async with linked(pbx.port, hearing):
+            pass
+    assert [leg["Unique-ID"] for leg in hearing.back()[0].found.legs] == ["x", "a", "b"]
+    assert hearing.back()[0].found.pairs == (("a", "b"),)
 
 
 async def test_a_thousand_legs_are_found() -> None:
@@ -353,6 +404,7 @@ async def test_variables(name: str) -> None:
         assert await link.getvar(LEG, "x") == "Zoë"
         assert await link.getvar(LEG, "y") == ""
         assert await link.getvar(None, "x") == "7"
+        assert await link.getvar(None, "unset") == ""
         await link.setvar(LEG, "x", "a b")
         await link.setvar(LEG, "x", "")
         await link.setvar(None, "x", "1")

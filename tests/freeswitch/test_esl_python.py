@@ -50,7 +50,7 @@ async def test_a_recorded_dialogue_is_what_our_own_codec_reads(name: str) -> Non
     ):
         await pbx.play(played, keep_stamps=True)
         await pbx.say(event("CHANNEL_CREATE", Unique_ID="the last"))
-        while not hearing.heard() or hearing.heard()[-1].event["Unique-ID"] != "the last":
+        while not hearing.heard() or hearing.heard()[-1].event.get("Unique-ID") != "the last":
             await hearing.until("CHANNEL_CREATE", hearing.kinds().count("CHANNEL_CREATE") + 1)
         wanted = [PlainEvent(one) for one in played]
         wanted = [one for one in wanted if one.name in FOLLOWED or one.get("Event-Subclass") in SUBCLASSES]

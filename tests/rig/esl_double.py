@@ -231,13 +231,14 @@ class EslDouble:
         return text.encode("utf-8", "surrogateescape") or b"-ERR no reply\n"
 
     def living(self, *legs: dict[str, str], pairs: tuple[tuple[str, str], ...] = ()) -> None:
-        """From now on these legs live there, as `show calls` and `uuid_dump` tell."""
-        paired = {uuid for pair in pairs for uuid in pair}
-        alone = [(leg["Unique-ID"], "") for leg in legs if leg["Unique-ID"] not in paired]
-        rows = [{"uuid": one, "b_uuid": two} for one, two in (*pairs, *alone)]
+        """From now on these legs live there, as `uuid_dump` tells; `show calls` lags and knows no pair yet."""
+        bonds = dict(pairs) | {two: one for one, two in pairs}
+        rows = [{"uuid": leg["Unique-ID"], "b_uuid": ""} for leg in legs]
         self.answers["show calls as json"] = json.dumps({"row_count": len(rows), "rows": rows})
         for leg in legs:
-            self.answers[f"uuid_dump {leg['Unique-ID']} json"] = json.dumps(leg)
+            uuid = leg["Unique-ID"]
+            talks = {"Answer-State": "answered", "variable_signal_bond": bonds[uuid]} if uuid in bonds else {}
+            self.answers[f"uuid_dump {uuid} json"] = json.dumps(talks | leg)
 
 
 def reply(text: str) -> bytes:

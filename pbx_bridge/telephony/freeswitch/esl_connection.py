@@ -32,6 +32,8 @@ LINE_LIMIT = 8 * 1024
 """Our longest command is a variable's value or a path; mod_event_socket itself reads 10 MiB."""
 WAITING_LIMIT = 4096
 """Commands without an answer yet: a resync asks for each leg of a busy PBX at once."""
+NOTHING_PRINTED = "-ERR no reply"
+"""mod_event_socket's own words for a command that printed nothing: a global variable that is not set."""
 
 
 class LoginRefused(Exception):
@@ -101,6 +103,8 @@ def written(command: str, headers: Mapping[str, str]) -> bytes:
 
 def accepted(command: str, text: str) -> str:
     """The answer's text. Raises: CommandRefused, which names the command without its arguments (a password, a person)."""
+    if text.strip() == NOTHING_PRINTED:
+        return ""
     if Answer(text).refused:
         words = command.split(" ", 2)
         name = words[1] if words[0] in ("api", "bgapi") and len(words) > 1 else words[0]
@@ -214,10 +218,15 @@ def fail(waiting: asyncio.Future[Any], why: str) -> None:
 async def connect_asyncio(settings: EslSettings, ears: Ears) -> EslConnection:
     """The asyncio driver. Raises: LoginRefused, OSError, TimeoutError."""
     loop = asyncio.get_running_loop()
-    async with asyncio.timeout(CONNECT_DEADLINE_S):
-        _, connection = await loop.create_connection(
-            lambda: AsyncioConnection(ears), settings.host, settings.port
-        )
+    try:
+        async with asyncio.timeout(CONNECT_DEADLINE_S):
+            _, connection = await loop.create_connection(
+                lambda: AsyncioConnection(ears), settings.host, settings.port
+            )
+    except ConnectionRefusedError:
+        raise ConnectionRefusedError(
+            f"nobody listens at {settings.where}: does FreeSWITCH run, with mod_event_socket at that port?"
+        ) from None
     try:
         async with asyncio.timeout(CONNECT_DEADLINE_S):
             await connection.greeted

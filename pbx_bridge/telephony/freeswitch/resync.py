@@ -1,8 +1,10 @@
 """All that lives on FreeSWITCH when a link comes up: every leg as `uuid_dump` shows it, and who talks with whom.
 
-`show calls as json` names the legs (single ones too: a caller in a queue) and the pairs; it reads a table that lags the
-truth a little. `uuid_dump` is the truth of now: a leg that is gone meanwhile is left out, its partner stays. What must
-happen to calls that are found (never armed again, P10) it does not know.
+`show calls as json` only names legs: it reads a table that lags the truth by half a second, which shows calls that are over
+and shows two that talk as two that do not (measured). `uuid_dump` is the truth of now: a leg that is gone is left out,
+and the `signal_bond` of two answered legs that name each other says that they talk. A leg that the table does not show yet
+is found through its partner's; one without a partner shows itself by its next event. What must happen to calls that are
+found (never armed again, P10) this does not know.
 """
 
 from __future__ import annotations
@@ -24,6 +26,12 @@ UUID_LIMIT = 64
 """FreeSWITCH's have 36 characters; `origination_uuid` lets a site choose."""
 
 
+BOND = "variable_signal_bond"
+"""The partner's uuid, on both legs of a bridge, for as long as it lasts."""
+ROUNDS = 3
+"""Partners of partners: a third look finds a transfer that happened between the first two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What lived when the link came up."""
@@ -31,7 +39,7 @@ class Snapshot:
     legs: tuple[Mapping[str, str], ...]
     """Each leg's headers by the names its events have (`Unique-ID`, `Answer-State`, `variable_...`), oldest first."""
     pairs: tuple[tuple[ChannelId, ChannelId], ...]
-    """(A leg, B leg) of each call in which both live."""
+    """Who talks with whom, the older leg first."""
 
 
 Api = Callable[[str, str], Awaitable[str]]
@@ -40,8 +48,6 @@ Api = Callable[[str, str], Awaitable[str]]
 
 async def snapshot(api: Api) -> Snapshot:
     """Asks FreeSWITCH for all of it. Raises: PeerError, and as `api` except CommandRefused for one leg."""
-    pairs = calls_of(await api("show", "calls as json"))
-    uuids = list(dict.fromkeys(uuid for pair in pairs for uuid in pair if uuid))
     room = asyncio.Semaphore(AT_ONCE)
 
     async def dump(uuid: str) -> Mapping[str, str] | None:
@@ -51,30 +57,51 @@ async def snapshot(api: Api) -> Snapshot:
             except CommandRefused:
                 return None  # it hung up meanwhile
 
-    found = [leg for leg in await asyncio.gather(*map(dump, uuids)) if leg is not None]
-    living = {leg["Unique-ID"] for leg in found}
-    return Snapshot(
-        tuple(sorted(found, key=_created)),
-        tuple((ChannelId(one), ChannelId(two)) for one, two in pairs if {one, two} <= living),
-    )
+    found: dict[str, Mapping[str, str]] = {}
+    asked, wanted = set[str](), uuids_of(await api("show", "calls as json"))
+    for _ in range(ROUNDS):
+        asked |= set(wanted)
+        for leg in await asyncio.gather(*map(dump, wanted)):
+            if leg is not None:
+                found[leg["Unique-ID"]] = leg
+        wanted = [bond for bond in dict.fromkeys(map(_bond, found.values())) if bond and bond not in asked]
+    legs = sorted(found.values(), key=_created)
+    return Snapshot(tuple(legs), tuple(_pairs(legs)))
 
 
-def calls_of(text: str) -> list[tuple[str, str]]:
-    """(uuid, b_uuid or "") of each row of `show calls as json`. Raises: PeerError."""
+def uuids_of(text: str) -> list[str]:
+    """Every leg that `show calls as json` names, each once. Raises: PeerError."""
     rows = _object(text, "show calls").get("rows", [])  # no calls: only a row_count
     if not isinstance(rows, list) or len(rows) * 2 > LEGS_LIMIT:
         raise PeerError("FreeSWITCH's list of calls is none, or longer than any PBX's")
-    return list(_uuids(rows))
-
-
-def _uuids(rows: list[object]) -> Iterator[tuple[str, str]]:
+    uuids: list[str] = []
     for row in rows:
-        if not isinstance(row, dict):
-            raise PeerError("a row of FreeSWITCH's list of calls is none")
-        uuid, other = row.get("uuid"), row.get("b_uuid") or ""
-        if not _is_uuid(uuid) or not (other == "" or _is_uuid(other)):
+        if not isinstance(row, dict) or not _is_uuid(row.get("uuid")):
             raise PeerError("a row of FreeSWITCH's list of calls names no leg")
-        yield str(uuid), str(other)
+        other = row.get("b_uuid") or ""
+        if other and not _is_uuid(other):
+            raise PeerError("a row of FreeSWITCH's list of calls names no leg")
+        uuids += [row["uuid"], *([other] if other else [])]
+    return list(dict.fromkeys(uuids))
+
+
+def _pairs(legs: list[Mapping[str, str]]) -> Iterator[tuple[ChannelId, ChannelId]]:
+    answered = {leg["Unique-ID"]: leg for leg in legs if leg.get("Answer-State") == "answered"}
+    places = {leg["Unique-ID"]: place for place, leg in enumerate(legs)}
+    for place, leg in enumerate(legs):
+        uuid, bond = leg["Unique-ID"], _bond(leg)
+        if (
+            places.get(bond, -1) > place
+            and uuid in answered
+            and bond in answered
+            and _bond(answered[bond]) == uuid
+        ):
+            yield ChannelId(uuid), ChannelId(bond)
+
+
+def _bond(leg: Mapping[str, str]) -> str:
+    bond = leg.get(BOND, "")
+    return bond if _is_uuid(bond) else ""
 
 
 def leg_of(text: str) -> Mapping[str, str]:
