@@ -116,9 +116,13 @@ def _trainee(load: Load) -> typer.Typer:
             raise OperatorError(f"cannot read it: {error.strerror}", where=str(file)) from error
         config = load()
         check_roles(config, (person.id for person in people), Role.TRAINEE)
-        known = {trainee.id: trainee.member for trainee in read(config).trainees()}
+        enrolled = read(config).enrolled()
+        known = {trainee.id: trainee for trainee in enrolled.trainees}
         if update:  # without it whoever else sits at their device would pass for them (P13)
-            people = tuple(replace(one, member=one.member or known.get(one.id, "")) for one in people)
+            people = tuple(
+                replace(one, member=one.member or known[one.id].member) if one.id in known else one
+                for one in people
+            )
 
         def step(one: Change) -> object:
             for person in people:
@@ -129,6 +133,9 @@ def _trainee(load: Load) -> typer.Typer:
 
         fresh = sum(person.id not in known for person in people)
         done = f"{fresh} trainees added, {len(people) - fresh} changed"
+        moved = {one.id for one in people if one.id in known and one.seat != known[one.id].seat}
+        if waiting := of_use((plan for plan in enrolled.plans if plan.trainee in moved), today()):
+            done += f"; {len(waiting)} plans of theirs wait for approval again (pbx-bridge proposals)"
         change(config, step, done=done, dry_run=dry_run, as_json=as_json)
 
     @commands.command("change")

@@ -175,7 +175,7 @@ def months_refusal(plan: Plan, others: Iterable[Enrolment]) -> str:
 
 def months(plan: Plan, others: Iterable[Enrolment]) -> dict[Program, tuple[int, int]]:
     """P13: for each application the days its trainee has of 24 months by `others`, and by this plan too."""
-    new, known = enrolment(plan), [other for other in others if other.trainee == plan.trainee]
+    new, known = enrolment(plan), list(others)
     none = replace(new, programs=())
     return {
         program: (most_days(none, known, program), most_days(new, known, program)) for program in new.programs

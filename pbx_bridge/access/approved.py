@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from pbx_bridge.access.approvals import FOR_EVER, Approval, Kind, Past, is_over, is_remembered, past
 from pbx_bridge.access.books import read_book, write_book
-from pbx_bridge.training.plans import Enrolment
+from pbx_bridge.training.plans import Enrolment, Plan
 from pbx_bridge.wire_json import Many
 from pbx_bridge.wire_portal import MAX_APPROVED
 
@@ -48,12 +48,13 @@ class Approved:
         """P13: whether no more days can be remembered: nothing is forgotten to make room."""
         return len(self._book.past) >= MAX_PAST
 
-    def enrolments(self, plan: str, at: int) -> list[Enrolment]:
-        """P13: every day anybody had or has by an approval; one in force of `plan` counts to `at`, when another ends it."""
-        kept = [known for known in self._book.approvals if known.kind is Kind.PLAN]
-        ends = (known.ended or known.about == plan for known in kept)
-        days = (past(known, at if end else FOR_EVER) for known, end in zip(kept, ends, strict=True))
-        return [one.enrolment() for one in (*self._book.past, *days)]
+    def enrolments(self, plan: Plan, at: int) -> list[Enrolment]:
+        """P13: every day the trainee of `plan` had or has by an approval. One in force of that plan itself counts to `at`,
+        when another text of it would end it."""
+        kept = (one for one in self._book.approvals if one.trainee == plan.trainee and one.kind is Kind.PLAN)
+        days = (past(known, at if known.about == plan.id else FOR_EVER) for known in kept)
+        before = (one for one in self._book.past if one.trainee == plan.trainee)
+        return [one.enrolment() for one in (*before, *days)]
 
     def add(self, approval: Approval) -> None:
         """Keeps it, in place of an earlier one of the same text. Another text of the same plan or trainer ends: going back

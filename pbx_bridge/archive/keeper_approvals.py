@@ -89,7 +89,7 @@ class ApprovalSide:
             return words.Months(())
         if not isinstance(plan, Plan):
             return words.Months(())
-        known = self._approved.enrolments(plan.id, self._room.parts.clock())
+        known = self._approved.enrolments(plan, self._room.parts.clock())
         digest = hashlib.sha256(text.encode()).hexdigest()
         days = months(plan, known).items()
         return words.Months(tuple(words.Days(digest, program.name, *both) for program, both in days))
@@ -114,7 +114,7 @@ class ApprovalSide:
         """P13: why six months in any 24 are in the way of this plan; "" when they are not."""
         if self._approved.is_full:
             return "more enrolments than can be remembered for 24 months (P13): tell the administrator"
-        return months_refusal(plan, self._approved.enrolments(plan.id, at))
+        return months_refusal(plan, self._approved.enrolments(plan, at))
 
     def _withdraw(self, person: Person, digest: str) -> None:
         """By any approver: it only narrows."""

@@ -16,9 +16,10 @@ from functools import partial
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import parse_name
 from pbx_bridge.programs import pause_title_fault, rule_fault
-from pbx_bridge.training.plans import Application, Mask, Plan, Trainee, Trainer
+from pbx_bridge.training.plans import Application, Mask, Plan, Trainee, Trainer, plan_text
 from pbx_bridge.training.rules import check_capacity, check_history, check_plan, last_day
 from pbx_bridge.wire import MAX_MASK_EDGE, MAX_MASKS, MAX_PAUSE_TITLES, ApplicationRule
+from pbx_bridge.wire_portal import MAX_ACT_CHARS
 
 ENDPOINTS_LIMIT = 16
 """Devices of one person: nobody has more phones on a desk."""
@@ -219,6 +220,12 @@ def _plan(plan: Plan, enrolled: Enrolled) -> Iterator[Fault]:
         yield Fault(where, f"the approver {plan.approver!r} is a trainee (P22)", "Name another approver")
     if len(plan.slots) > SLOTS_LIMIT:
         yield Fault(where, f"more than {SLOTS_LIMIT} slots", "Remove those that are over")
+    if len(plan_text(plan)) > MAX_ACT_CHARS:
+        yield Fault(
+            where,
+            f"what its approver has to read is longer than {MAX_ACT_CHARS} characters (P13)",
+            "Name fewer applications, masks or pause titles",
+        )
     yield from _asked(where, lambda: check_plan(plan))
 
 

@@ -19,6 +19,7 @@ from pbx_bridge.access.approvals import (
     approval,
     approve_refusal,
     covers,
+    is_remembered,
     may_reassign,
     months,
     months_refusal,
@@ -43,7 +44,7 @@ from pbx_bridge.training.plans import (
     plan_digest,
     plan_text,
 )
-from pbx_bridge.training.rules import CAPACITY_CEILING_MIN
+from pbx_bridge.training.rules import CAPACITY_CEILING_MIN, REMEMBERED
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import manifest
 from tests.calls.story import plan
@@ -302,15 +303,13 @@ def test_days_are_remembered_when_their_approval_is_gone(tmp_path: Path) -> None
     """P13: withdrawn, ended, replaced or over: the days it had still count, for 24 months, and those it had not do not."""
     book, first = Approved(tmp_path / "approvals.json"), PLAN.first_day
 
-    def days(at: int, plan: str = "") -> list[tuple[date, date]]:
-        return [
-            (one.first_day, one.last_day)
-            for one in book.enrolments(plan, at)
-            if one.first_day <= one.last_day
-        ]
+    def days(at: int, plan: str = "another") -> list[tuple[date, date]]:
+        known = book.enrolments(replace(PLAN, id=plan), at)
+        return [(one.first_day, one.last_day) for one in known if one.first_day <= one.last_day]
 
     book.add(replace(APPROVED, at=NOON))
     book.add(approval(CAPACITY, "carla", NOON))
+    book.add(approval(replace(PLAN, id="bea-orders", trainee=TraineeId("bea")), "carla", NOON))
     assert days(NOON) == [(first, PLAN.last_day)]
     later = NOON + 5 * DAY_S
     assert days(later, PLAN.id) == [(first, first + timedelta(days=5))], "another text will end it"
@@ -339,7 +338,7 @@ def test_what_never_held_is_not_counted(tmp_path: Path) -> None:
     before = NOON - 3 * DAY_S
     book.add(replace(APPROVED, at=before))
     book.withdraw(APPROVED.digest, before)
-    assert book.enrolments("", NOON) == []
+    assert book.enrolments(PLAN, NOON) == []
 
 
 class _Keeper:
@@ -386,9 +385,17 @@ def test_an_approver_is_asked_only_about_what_may_still_record() -> None:
 def test_a_book_that_cannot_remember_more_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approved, "MAX_PAST", 1)
     book = Approved(tmp_path / "approvals.json")
+    assert not book.is_full
     for at in (NOON, NOON + DAY_S):
-        assert not book.is_full or at > NOON
         book.add(replace(APPROVED, at=at))
         book.withdraw(APPROVED.digest, at)
-    assert book.is_full
-    assert len(book.enrolments("", NOON)) == 2, "nothing is forgotten to make room"
+        assert book.is_full
+    assert len(book.enrolments(PLAN, NOON)) == 2, "nothing is forgotten to make room"
+
+
+def test_days_are_remembered_as_long_as_a_plan_of_today_could_reach_them() -> None:
+    """P13: 731 days from the end of the last one, in the latest zone there is; not a second longer (P20)."""
+    one = Past("alice", APPROVED.programs, "2024-02-01", "2024-02-29")
+    end = int((datetime(2024, 3, 1, tzinfo=UTC) + REMEMBERED + timedelta(hours=26)).timestamp())
+    assert is_remembered(one, end)
+    assert not is_remembered(one, end + 1)

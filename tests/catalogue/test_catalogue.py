@@ -16,7 +16,18 @@ from pbx_bridge.catalogue.catalogue import Catalogue, Change, Entered
 from pbx_bridge.catalogue.enrolled import Enrolled, sound
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
-from pbx_bridge.training.plans import Application, Mask, Plan, Seat, Slot, Trainee, Trainer, plan_digest
+from pbx_bridge.training.plans import (
+    Application,
+    Mask,
+    Plan,
+    Seat,
+    Slot,
+    Trainee,
+    Trainer,
+    plan_digest,
+    plan_text,
+)
+from pbx_bridge.wire_portal import MAX_ACT_CHARS
 from tests.calls.story import ALICE, BOB, TRAINEES, plan
 
 TODAY = date(2026, 10, 20)
@@ -265,6 +276,19 @@ def test_who_the_trainee_is_stands_in_what_is_approved(catalogue: Catalogue, tmp
         before = after
     by_hand(tmp_path, "UPDATE trainees SET login = 'somebody' WHERE id = 'bob'")
     assert plan_digest(catalogue.plans()[0]) == plan_digest(before), "a control: another person's row"
+
+
+def test_a_plan_nobody_could_read_to_its_end_is_refused(catalogue: Catalogue) -> None:
+    """P13: a text beyond what an approval may have would stand in the way of all others that wait."""
+    wide = replace(ORDERS, pause_titles=("Pay" * 60,) * 8)
+    many = tuple(replace(wide, name=f"orders-{number}") for number in range(6))
+    with catalogue.change() as change:
+        for application in many:
+            change.add_application(application)
+        change.change_plan(replace(plan(), applications=many[:4]))
+    assert len(plan_text(catalogue.plans()[0])) < MAX_ACT_CHARS
+    with pytest.raises(OperatorError, match=r"P13.*fewer applications"), catalogue.change() as change:
+        change.change_plan(replace(plan(), applications=many))
 
 
 def test_every_row_of_a_plan_is_told_of(catalogue: Catalogue, tmp_path: Path) -> None:

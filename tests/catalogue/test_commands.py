@@ -83,7 +83,9 @@ def test_from_nothing_to_a_plan_that_waits_for_its_approver(site: Site) -> None:
     assert shown["text"].startswith('plan: "alice-orders"\n')
 
 
-def test_who_changes_a_persons_devices_is_told_that_their_plan_waits(site: Site, enrolled: Path) -> None:
+def test_who_changes_a_persons_devices_is_told_that_their_plan_waits(
+    site: Site, enrolled: Path, tmp_path: Path
+) -> None:
     """P13, P22: only who has a plan, and only when something by which they are told apart is different."""
     site.takes(enrolled)
     before = site.json("plan show alice-orders")["digest"]
@@ -91,6 +93,13 @@ def test_who_changes_a_persons_devices_is_told_that_their_plan_waits(site: Site,
     assert site.json("plan show alice-orders")["digest"] == before
     assert "their plan waits" in site.does("trainee change alice --endpoint PJSIP/202")
     assert site.json("plan show alice-orders")["digest"] != before
+    staff = tmp_path / "staff.csv"
+    for device, says in (
+        ("PJSIP/202", "0 trainees added, 1 changed\n"),
+        ("PJSIP/203", "1 plans of theirs wait"),
+    ):
+        staff.write_text(f"id,endpoints,login\nalice,{device},amartin\n")
+        assert says in site.does("trainee import --update", str(staff))
     site.does("trainee add bea --login bea")
     assert site.does("trainee change bea --login bmartin") == "trainee bea: changed\n"
 
