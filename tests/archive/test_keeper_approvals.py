@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access import approved as approved_book
 from pbx_bridge.access.proof import ProofError, answer
 from pbx_bridge.age import X25519Identity, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
@@ -304,3 +305,14 @@ def test_an_approver_is_told_the_days_that_are_used_and_nobody_else_is(desk: Des
     desk.join("bruno", Role.TRAINER, BRUNO)
     desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
     assert desk.refused(wire.Months(desk.prove(BRUNO).token, plan_text(both))).word == "role"
+
+
+def test_when_no_more_days_can_be_remembered_no_plan_is_approved(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P13: rather than forgetting somebody's; a capacity has no days."""
+    monkeypatch.setattr(approved_book, "MAX_PAST", 0)
+    assert "can be remembered" in refused(desk, DORA, APPROVE)
+    desk.act(DORA, Act(Deed.APPROVE, "", capacity_text(Trainer("bruno", 90))))
+    monkeypatch.undo()
+    desk.act(DORA, APPROVE)

@@ -88,6 +88,18 @@ async def test_an_approver_reads_and_approves(site: Site) -> None:
     assert await site.home.link.approvals() == {capacity_digest(CAPACITY)}
 
 
+async def test_each_plan_is_shown_with_its_own_days(site: Site) -> None:
+    """P13: beside the text, not those of another plan."""
+    carla, _ = await site.join("carla", Role.APPROVER)
+    short = replace(PLAN, id="bea-orders", trainee=TraineeId("bea"), last_day=PLAN.first_day)
+    site.home.proposed = [plan_text(PLAN), plan_text(short)]
+    first, second = (await site.do(carla, "proposals")).out.split("-> pbx-bridge approve alice-orders")
+    span = (PLAN.last_day - PLAN.first_day).days + 1
+    assert [part.count("(orders:") for part in (first, second)] == [1, 1]
+    assert f"{span} with this plan" in first
+    assert " 1 with this plan" in second
+
+
 @pytest.mark.parametrize("seen", [True, False])
 async def test_a_plan_that_was_removed_is_not_approved_when_it_is_entered_again(
     site: Site, seen: bool

@@ -175,6 +175,13 @@ def test_what_was_ended_earlier_or_lies_further_back_leaves_its_days() -> None:
     assert orders_days([held("leap", date(2026, 3, 1), 10)], date(2028, 2, 29)) == 10
 
 
+def test_one_day_too_many_is_too_many() -> None:
+    full, day = held("full", FIRST, 184), held("day", FIRST + 300 * DAY, 1)
+    with pytest.raises(OperatorError, match="P13"):
+        check_history(day, [full, day])
+    check_history(day, [replace(full, last_day=full.last_day - DAY), day])
+
+
 def test_a_day_counts_once() -> None:
     """P13: an approval that was given anew, for the same plan or a changed one, is the same days."""
     old = held("old", FIRST, 100)
@@ -194,7 +201,7 @@ def test_an_enrolment_before_others_counts_for_theirs() -> None:
     assert most_days(new, [later], ORDERS.program) == 190
     assert most_days(later, [new], ORDERS.program) == 190
     assert most_days(new, [replace(later, trainee=TraineeId("bob"))], ORDERS.program) == 100
-    gone = enrolment(held("gone", FIRST - 800 * DAY, 90))
+    gone = enrolment(held("gone", FIRST - 900 * DAY, 150))
     assert most_days(new, [gone], ORDERS.program) == 100
     assert most_days(new, [gone, later], OTHER.program) == 0
 
