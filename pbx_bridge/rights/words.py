@@ -98,8 +98,9 @@ RECORD: Final[Mapping[Language, Labels]] = {
             "Durées de conservation",
             "Enregistrements : {retention_days} jours, {reviewed_days} jours après la séance de formation, "
             "{unreviewed_days} jours sans séance, jamais plus de {ceiling_days} jours. Journal des appels : "
-            "{ledger_days} jours. Traces d'accès et demandes : 12 mois. Oppositions (empreinte du "
-            "numéro) : {opt_out_months} mois. Chiffres sans personne : sans limite.",
+            "{ledger_days} jours. Traces d'accès et demandes : 12 mois. Plans de formation, pour compter six mois "
+            "sur 24 : 24 mois après leur dernier jour. Oppositions (empreinte du numéro) : {opt_out_months} mois. "
+            "Chiffres sans personne : sans limite.",
         ),
         "security": (
             "Mesures de sécurité",
@@ -149,7 +150,8 @@ RECORD: Final[Mapping[Language, Labels]] = {
             "Retention",
             "Recordings: {retention_days} days, {reviewed_days} days after the training session, "
             "{unreviewed_days} days without one, never more than {ceiling_days} days. Ledger: {ledger_days} days. "
-            "Access records and requests: 12 months. Objections (hash of the number): {opt_out_months} months. "
+            "Access records and requests: 12 months. Training plans, to count six months in 24: 24 months after "
+            "their last day. Objections (hash of the number): {opt_out_months} months. "
             "Figures without persons: no limit.",
         ),
         "security": (

@@ -75,7 +75,8 @@ votre formateur ({trainer}), pour une séance avec vous qu'il déclare. Personne
 {approver} a approuvé ce plan et n'ouvre rien ; l'auditeur lit la liste des accès, pas les enregistrements.
 Vous pouvez voir qui a ouvert les vôtres.
 Conservation : {retention} jours au plus ; {reviewed} jours après la séance ; {unreviewed} jours si aucune séance n'a lieu ;
-puis la clé et le fichier sont détruits. La réponse donnée à chaque appel est gardée 30 jours, les accès 12 mois.
+puis la clé et le fichier sont détruits. La réponse donnée à chaque appel est gardée 30 jours, les accès
+12 mois, vos plans 24.
 
 Vos droits : accès et copie, effacement, opposition, limitation ; réponse sous un mois. Adressez-vous à : {contact}.
 Réclamation : CNIL, www.cnil.fr.
@@ -106,7 +107,8 @@ Who has access: you alone for {first_hours} h, when you may watch, erase or hand
 {approver} approved this plan and opens nothing; the auditor reads the list of accesses, not the recordings.
 You can see who opened yours.
 Kept: {retention} days at most; {reviewed} days after the session; {unreviewed} days when there is no session;
-then the key and the file are destroyed. The answer given for each call is kept 30 days, the accesses 12 months.
+then the key and the file are destroyed. The answer given for each call is kept 30 days, the accesses
+12 months, your plans 24.
 
 Your rights: access and copy, erasure, objection, restriction; an answer within a month. Write to: {contact}.
 Complaint: your data protection authority (in France the CNIL, www.cnil.fr).
