@@ -309,10 +309,12 @@ def test_days_are_remembered_when_their_approval_is_gone(tmp_path: Path) -> None
 
     book.add(replace(APPROVED, at=NOON))
     book.add(approval(CAPACITY, "carla", NOON))
-    book.add(approval(replace(PLAN, id="bea-orders", trainee=TraineeId("bea")), "carla", NOON))
+    beas = approval(replace(PLAN, id="bea-orders", trainee=TraineeId("bea")), "carla", NOON)
+    book.add(beas)
     assert days(NOON) == [(first, PLAN.last_day)]
     later = NOON + 5 * DAY_S
     assert days(later, PLAN.id) == [(first, first + timedelta(days=5))], "another text will end it"
+    assert book.withdraw(beas.digest, later)
     assert book.withdraw(APPROVED.digest, later)
     assert book.withdraw(APPROVED.digest, later) is None
     assert days(later) == [(first, first + timedelta(days=5))]

@@ -19,6 +19,7 @@ from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Application,
+    Plan,
     Trainer,
     capacity_digest,
     capacity_text,
@@ -316,3 +317,30 @@ def test_when_no_more_days_can_be_remembered_no_plan_is_approved(
     desk.act(DORA, Act(Deed.APPROVE, "", capacity_text(Trainer("bruno", 90))))
     monkeypatch.undo()
     desk.act(DORA, APPROVE)
+
+
+@pytest.mark.parametrize("way", ["end", "withdraw", "replace"])
+def test_a_clock_set_back_takes_no_day_from_what_was_used(desk: Desk, way: str) -> None:
+    """P13: whoever sets it back, ends a plan and sets it right again finds its days counted to that moment."""
+    desk.now = int(datetime.combine(PLAN.first_day, time(12), UTC).timestamp())
+    longest = replace(PLAN, last_day=PLAN.first_day + timedelta(days=183))
+    again = replace(longest, id="alice-again", first_day=PLAN.first_day + timedelta(days=150))
+    desk.act(DORA, Act(Deed.APPROVE, "", plan_text(longest)))
+    desk.now += 120 * 86_400
+    assert not desk.ask(wire.Pulse(0), wire.Beat).doubt
+    back_s = 119 * 86_400
+    desk.now, desk.set_by_s = desk.now - back_s, desk.set_by_s - back_s
+    if way == "end":
+        desk.keeper.handle(wire.EndPlan(plan_digest(longest)))
+    elif way == "withdraw":
+        desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(longest)))
+    else:
+        shorter = replace(longest, last_day=longest.first_day + timedelta(days=9))
+        desk.act(DORA, Act(Deed.APPROVE, "", plan_text(shorter)))
+    desk.now, desk.set_by_s = desk.now + back_s, desk.set_by_s + back_s
+    assert "155 days" in told_days(desk, again)
+
+
+def told_days(desk: Desk, plan: Plan) -> str:
+    (days,) = desk.ask(wire.Months(desk.prove(DORA).token, plan_text(plan)), words.Months).days
+    return f"{days.after} days"
