@@ -12,14 +12,13 @@ from typing import NoReturn
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.approvals import (
     Kind,
-    NoProposal,
     approval,
     approve_refusal,
     months,
     months_refusal,
-    read_proposal,
 )
 from pbx_bridge.access.audit import Access
+from pbx_bridge.access.proposals import NoProposal, read_proposal
 from pbx_bridge.access.roles import Person, confirm_refusal
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import BRIDGE, Room

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from pbx_bridge.access.approvals import Kind, read_proposal
+from pbx_bridge.access.approvals import Kind
+from pbx_bridge.access.proposals import read_proposal
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.trainer.arguments import Add
 from pbx_bridge.trainer.bridge import Bridge

@@ -18,8 +18,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from pbx_bridge.access.approvals import NoProposal
 from pbx_bridge.access.audit_chain import AuditBroken
+from pbx_bridge.access.proposals import NoProposal
 from pbx_bridge.age import AgeError, Reader, X25519Identity, X25519Recipient
 from pbx_bridge.archive.manifest import State
 from pbx_bridge.errors import OperatorError

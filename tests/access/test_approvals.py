@@ -14,7 +14,6 @@ from pbx_bridge.access import approved
 from pbx_bridge.access.approvals import (
     Approval,
     Kind,
-    NoProposal,
     Past,
     approval,
     approve_refusal,
@@ -23,9 +22,9 @@ from pbx_bridge.access.approvals import (
     may_reassign,
     months,
     months_refusal,
-    read_proposal,
 )
 from pbx_bridge.access.approved import Approved
+from pbx_bridge.access.proposals import NoProposal, read_proposal
 from pbx_bridge.access.roles import Person
 from pbx_bridge.app_approvals import approvals_say, end_approvals, of_use
 from pbx_bridge.archive.keeper_link import KeeperLink

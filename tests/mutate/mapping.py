@@ -39,7 +39,7 @@ CALLS_LIVE: Final = (
     "tests/faults/test_clock.py",
 )
 TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    (r"pbx_bridge/access/(approvals|people)\.py", ("tests/access/test_approvals.py", *KEEPER)),
+    (r"pbx_bridge/access/(approvals|proposals|people)\.py", ("tests/access/test_approvals.py", *KEEPER)),
     (r"pbx_bridge/access/roles\.py::audit_refusal", ("tests/access/test_audit_reading.py",)),
     (r"pbx_bridge/access/roles\.py", ("tests/access/test_roles.py", *KEEPER)),
     (r"pbx_bridge/access/audit_check\.py", ("tests/access/test_audit_check.py",)),
