@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from pbx_bridge.app_approvals import of_use
-from pbx_bridge.catalogue.catalogue import Change
+from pbx_bridge.catalogue.change import Change
 from pbx_bridge.catalogue.csv_people import CSV_LIMIT, read_people
 from pbx_bridge.cli_change import (
     AsJson,

@@ -19,7 +19,8 @@ from pbx_bridge.access.roles import roles_refusal
 from pbx_bridge.app_parts import catalogue_of, keeper_socket
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import KnownPerson
-from pbx_bridge.catalogue.catalogue import Catalogue, Change
+from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.catalogue.change import Change
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pbx_bridge.catalogue.catalogue import Change
+from pbx_bridge.catalogue.change import Change
 from pbx_bridge.cli_change import (
     AsJson,
     DryRun,

@@ -30,7 +30,8 @@ from pbx_bridge.app_start import OF_THE_BRIDGE
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls import facts as fa
-from pbx_bridge.catalogue.catalogue import Catalogue, Change
+from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.catalogue.change import Change
 from pbx_bridge.catalogue.database import FILE
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Bridge as Section

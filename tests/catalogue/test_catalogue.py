@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pbx_bridge.catalogue.catalogue import Catalogue, Change, Entered
+from pbx_bridge.catalogue.catalogue import Catalogue, Entered
+from pbx_bridge.catalogue.change import Change
 from pbx_bridge.catalogue.enrolled import Enrolled, sound
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
