@@ -14,7 +14,15 @@ import pytest
 
 from pbx_bridge.catalogue.catalogue import Catalogue, Entered
 from pbx_bridge.catalogue.change import Change
-from pbx_bridge.catalogue.enrolled import Enrolled, sound
+from pbx_bridge.catalogue.enrolled import (
+    CLASS_LIMIT,
+    ENDPOINTS_LIMIT,
+    LOGIN_LIMIT,
+    MEMBER_LIMIT,
+    PATH_LIMIT,
+    Enrolled,
+    sound,
+)
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
@@ -28,6 +36,7 @@ from pbx_bridge.training.plans import (
     plan_digest,
     plan_text,
 )
+from pbx_bridge.wire import MAX_MASK_EDGE, MAX_MASKS, MAX_PAUSE_TITLES
 from pbx_bridge.wire_portal import MAX_ACT_CHARS
 from tests.calls.story import ALICE, BOB, TRAINEES, plan
 
@@ -467,3 +476,38 @@ def test_plans_stand_alone(catalogue: Catalogue) -> None:
     """A control of `plan()`: the tables above change one thing of a plan that is good."""
     assert isinstance(plan(), Plan)
     assert catalogue.read()[1] == ()
+
+
+GOOD: list[Step] = [
+    lambda c: c.add_trainees([Trainee(TraineeId("x"), (), "", ""), Trainee(TraineeId("y"), (), "", "")]),
+    lambda c: c.change_application(replace(ORDERS, masks=(Mask(0, 0, 9, 9),) * MAX_MASKS)),
+    lambda c: c.change_application(replace(ORDERS, pause_titles=tuple(f"Pay{n}" for n in range(MAX_PAUSE_TITLES)))),
+    lambda c: c.change_application(replace(ORDERS, masks=(Mask(-MAX_MASK_EDGE, MAX_MASK_EDGE, MAX_MASK_EDGE, 1),))),
+    lambda c: c.change_application(replace(ORDERS, executable="/" + "x" * (PATH_LIMIT - 1))),
+    lambda c: c.change_application(replace(ORDERS, wm_class="W" * CLASS_LIMIT)),
+    lambda c: c.change_trainee(replace(TRAINEES[0], endpoints=tuple(f"SIP/{n}" for n in range(ENDPOINTS_LIMIT)))),
+    lambda c: c.change_trainee(replace(TRAINEES[0], login="l" * LOGIN_LIMIT, member="m" * MEMBER_LIMIT)),
+]  # fmt: skip
+BEYOND: list[tuple[str, Step]] = [
+    ("wm_class", lambda c: c.change_application(replace(ORDERS, wm_class="W" * (CLASS_LIMIT + 1)))),
+    ("wm_class", lambda c: c.change_application(replace(ORDERS, wm_class="W\u202eX"))),
+    ("executable", lambda c: c.change_application(replace(ORDERS, executable="/" + "x" * PATH_LIMIT))),
+    ("main_program", lambda c: c.change_application(replace(ORDERS, main_program="/" + "x" * PATH_LIMIT))),
+    ("P7", lambda c: c.change_application(replace(ORDERS, masks=(Mask(0, 0, MAX_MASK_EDGE + 1, 1),)))),
+    ("P7", lambda c: c.change_application(replace(ORDERS, masks=(Mask(-MAX_MASK_EDGE - 1, 0, 1, 1),)))),
+    ("P7", lambda c: c.change_application(replace(ORDERS, masks=(Mask(0, 0, 1, 0),)))),
+    ("login", lambda c: c.change_trainee(replace(TRAINEES[0], login="l" * (LOGIN_LIMIT + 1)))),
+]
+
+
+@pytest.mark.parametrize("step", GOOD)
+def test_up_to_its_limit_everything_is_taken(catalogue: Catalogue, step: Step) -> None:
+    with catalogue.change() as change:
+        step(change)
+    assert catalogue.read()[1] == ()
+
+
+@pytest.mark.parametrize(("said", "step"), BEYOND)
+def test_one_more_is_refused(catalogue: Catalogue, said: str, step: Step) -> None:
+    with pytest.raises(OperatorError, match=said), catalogue.change() as change:
+        step(change)
