@@ -249,8 +249,7 @@ def _overlaps(plans: Iterable[Plan]) -> Iterator[Fault]:
                         f"it overlaps plan {other.id!r} of the same trainee (P14)",
                         "End one before the other begins",
                     )
-            if latest is None or last_day(plan) > last_day(latest):
-                latest = plan
+            latest = plan if latest is None else max(latest, plan, key=last_day)
 
 
 def _histories(plans: Iterable[Plan]) -> Iterator[Fault]:

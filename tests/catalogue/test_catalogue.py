@@ -511,3 +511,25 @@ def test_up_to_its_limit_everything_is_taken(catalogue: Catalogue, step: Step) -
 def test_one_more_is_refused(catalogue: Catalogue, said: str, step: Step) -> None:
     with pytest.raises(OperatorError, match=said), catalogue.change() as change:
         step(change)
+
+
+def test_one_plan_at_a_time(catalogue: Catalogue) -> None:
+    """P14: not even for one day; the day after is free, and so are the days of a plan that was ended before it began."""
+    on_last = replace(plan(), id="on-last", first_day=LAST, last_day=LAST)
+    for other in (on_last, replace(on_last, first_day=plan().first_day, last_day=plan().first_day)):
+        with pytest.raises(OperatorError, match="P14"), catalogue.change() as change:
+            change.add_plan(other)
+    day = timedelta(days=1)
+    with catalogue.change() as change:
+        change.add_plan(replace(on_last, id="next", first_day=LAST + day, last_day=LAST + day))
+    within = replace(plan(), id="within", first_day=BEGUN, last_day=BEGUN + day)
+    with pytest.raises(OperatorError, match="P14"), catalogue.change() as change:
+        change.add_plan(within)
+    with catalogue.change() as change:
+        change.add_plan(replace(within, ended_on=BEGUN))
+    before = replace(
+        within, id="before", first_day=BEGUN - day, last_day=LAST + 9 * day, ended_on=plan().first_day
+    )
+    with catalogue.change() as change:
+        change.add_plan(before)
+    assert catalogue.read()[1] == ()

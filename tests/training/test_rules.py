@@ -103,6 +103,8 @@ def test_no_day_has_more_than_two_hours_of_slots(zone: Callable[[str], None]) ->
     check_plan(booked(over_midnight))
     check_plan(booked(over_midnight, Slot(NOW, NOW + timedelta(minutes=30))))
     check_plan(booked(over_midnight, Slot(NOW + DAY, NOW + DAY + timedelta(minutes=90))))
+    with pytest.raises(OperatorError, match="the slot of 2026-11-23 exceeds 2 hours"):
+        check_plan(booked(Slot(late, late + timedelta(hours=2, minutes=1))))
     for wrong in (
         booked(Slot(NOW, NOW + timedelta(hours=2, seconds=1))),
         booked(over_midnight, Slot(NOW, NOW + timedelta(minutes=31))),
