@@ -123,5 +123,4 @@ class Live:
 
     def _not_noted(self, recording: RecordingId) -> None:
         """P16: a recording an objection could not find may not go on."""
-        self._lines.no_room("a recording could not be noted")
         self.failed(recording, Reason.DISK, kept=False)

@@ -133,6 +133,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
     ),
     (r"pbx_bridge/app_(freeswitch_files|pipes)\.py", ("tests/freeswitch/test_doctor.py",)),
+    (r"pbx_bridge/app_(lines|doubts)\.py", ("tests/bridge/test_lines.py", "tests/bridge/test_whole.py")),
     (r"pbx_bridge/app\w*\.py", ("tests/bridge/test_whole.py",)),
     (r"pbx_bridge/stations/link\.py", ("tests/stations/test_link.py",)),
     (r"pbx_bridge/stations/registry\.py", ("tests/stations/test_server.py",)),
