@@ -21,6 +21,7 @@ from pbx_bridge.catalogue.enrolled import (
     MEMBER_LIMIT,
     PATH_LIMIT,
     Enrolled,
+    faults,
     sound,
 )
 from pbx_bridge.errors import OperatorError
@@ -533,3 +534,12 @@ def test_one_plan_at_a_time(catalogue: Catalogue) -> None:
     with catalogue.change() as change:
         change.add_plan(before)
     assert catalogue.read()[1] == ()
+
+
+def test_a_long_plan_meets_every_later_one(catalogue: Catalogue) -> None:
+    """P14: also when a shorter one lies between."""
+    day, first = timedelta(days=1), plan().first_day
+    short = replace(plan(), id="short", first_day=first + 3 * day, last_day=first + 4 * day)
+    later = replace(plan(), id="later", first_day=first + 9 * day, last_day=first + 9 * day)
+    enrolled = replace(catalogue.enrolled(), plans=(plan(), short, later))
+    assert {fault.where for fault in faults(enrolled)} == {f"plan {one.id!r}" for one in enrolled.plans}
