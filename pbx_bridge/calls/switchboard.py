@@ -37,6 +37,7 @@ class _Channel:
     traits: Traits = field(default_factory=Traits)
     bridge: str = ""
     pair: ChannelId | None = None
+    dialled: bool = False
     dialled_by: ChannelId | None = None
     held: bool = False
     up: bool = False
@@ -95,15 +96,16 @@ class Switchboard:
                 self._named(fact, out)
             case facts.Dialled():
                 if callee := self._channels.get(fact.callee):
-                    callee.dialled_by = fact.caller or None
+                    callee.dialled, callee.dialled_by = True, fact.caller or None
                     self._recognise(fact.callee, fact.at_ns, out)
                     if self._origin(fact.callee) in self._legs:
                         for dialling in (fact.caller, fact.callee):
                             self._known(dialling, fact.at_ns, out, outbound=True)
-                self._offer(fact.callee, fact.at_ns, out)
+                self._offer_rung_by(fact.callee, fact.at_ns, out)
                 self._offer(fact.caller, fact.at_ns, out, dialled=fact.callee)
             case facts.ChannelRinging():
-                self._offer(fact.channel, fact.at_ns, out)
+                if self._origin_known(fact.channel):
+                    self._offer(fact.channel, fact.at_ns, out)
             case facts.ChannelUp():
                 if channel := self._channels.get(fact.channel):
                     channel.up = True
@@ -251,6 +253,21 @@ class Switchboard:
         outbound = dialled is not None
         out.append(ev.CallOffered(at_ns, channel_id, leg.trainee, outbound, origin, dialled, why_not))
         self._say_payment(channel_id, leg, at_ns, out)
+
+    def _offer_rung_by(self, dialled: ChannelId, at_ns: int, out: list[ev.CallEvent]) -> None:
+        """This channel's dialler is known now, and so who began the call of every phone it leads to."""
+        for leg_id in list(self._legs):
+            if dialled in self._chain(leg_id) and self._origin_known(leg_id):
+                self._offer(leg_id, at_ns, out)
+
+    def _origin_known(self, channel_id: ChannelId) -> bool:
+        """P11: who began this call. A phone that rings before the PBX says who dials it has to wait for that (Asterisk
+        on a busy machine, measured), or each of two phones that ring together would be a call of its own."""
+        channel = self._channels.get(channel_id)
+        if channel is None or not channel.dialled:
+            return False
+        first = self._channels[self._origin(channel_id)]
+        return not first.local or first.dialled or bool(first.bridge)
 
     def _origin(self, channel_id: ChannelId) -> ChannelId:
         """The channel at the start of the chain of diallers, through Local halves."""
