@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -20,13 +20,14 @@ from rich.table import Table
 from pbx_bridge.app_own import erased
 from pbx_bridge.app_parts import catalogue_of, number_lists_of
 from pbx_bridge.archive.catalogue import Shelf
+from pbx_bridge.archive.keeper_wire import Stands
 from pbx_bridge.archive.rights_wire import OpenRequest
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.cli_person import Ask
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
-from pbx_bridge.rights.rules import state_of
+from pbx_bridge.rights.rules import erases, state_of
 from pbx_bridge.telephony.numbers import hashes
 from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import fingerprint
@@ -71,14 +72,11 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
         end = _end(_day(until, "--until")) if until else None
         asked = OpenRequest(right, party, trainee, tuple(dict.fromkeys(given)), key, end)
         request = ask(site, lambda link: link.open_request(asked))
-        if not _kept(request):
-            for one in request.recordings:
-                erased(one, Witness(site.bridge.state_dir / "retention"), catalogue_of(site))
-                _shelf(site).remove(one)
+        gone = _remove_erased(site, ask, request.recordings) if erases(request) else []
         if as_json:
-            print(json.dumps(write_fields(request)))
+            print(json.dumps(write_fields(request) | {"destroyed": gone}))
         else:
-            _say(request)
+            _say(request, gone)
 
     @group.command("list")
     def list_(as_json: AsJson = False) -> None:
@@ -121,13 +119,14 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
     @group.command("extend")
     def extend(request: str) -> None:
         """Two more months: tell the person why (GDPR art. 12(3)). Example: pbx-bridge request extend abcdefgh"""
-        _say(ask(config(), lambda link: link.extend_request(request)))
+        _say(ask(config(), lambda link: link.extend_request(request)), [])
 
     @group.command("close")
     def close(request: str, how: Annotated[Closing, typer.Argument(help="How it ended.")]) -> None:
         """End a request; what it kept is kept no longer. Example: pbx-bridge request close abcdefgh answered"""
-        ask(config(), lambda link: link.close_request(request, how))
-        print(f"{request}: {how.value}")
+        site = config()
+        gone = _remove_erased(site, ask, ask(site, lambda link: link.close_request(request, how)).recordings)
+        print(f"{request}: {how.value}" + (f"; destroyed: {' '.join(gone)}" if gone else ""))
 
     return group
 
@@ -161,17 +160,27 @@ def _customers(site: Config, number: str, day: date) -> list[RecordingId]:
     return found
 
 
-def _kept(request: RightsRequest) -> bool:
-    objection = request.right is Right.OBJECTION and request.party is Party.CUSTOMER
-    return request.right is not Right.ERASURE and not objection
+def _remove_erased(site: Config, ask: Ask, recordings: Sequence[RecordingId]) -> list[RecordingId]:
+    """The bytes of what the keeper has destroyed of these (P20, P23); which those are."""
+    stands = ask(site, lambda link: link.standing(recordings)) if recordings else ()
+    gone = [one for one, at in zip(recordings, stands, strict=True) if at is Stands.DESTROYED]
+    for one in gone:
+        erased(one, Witness(site.bridge.state_dir / "retention"), catalogue_of(site))
+        _shelf(site).remove(one)
+    return gone
 
 
-def _say(request: RightsRequest) -> None:
+def _say(request: RightsRequest, gone: Sequence[RecordingId]) -> None:
     print(
         f"request {request.id}: {len(request.recordings)} recording(s); answer by {_date(request.due_at - 1)}"
     )
-    if not _kept(request):
-        print("destroyed: " + (" ".join(request.recordings) or "nothing was kept"))
+    if erases(request):
+        kept = [one for one in request.recordings if one not in gone]
+        print("destroyed: " + (" ".join(gone) or ("nothing yet" if kept else "nothing was kept")))
+        if kept:
+            print(
+                "closed for everybody, destroyed when the open request that keeps it ends: " + " ".join(kept)
+            )
     if request.right is Right.ACCESS and request.party is Party.CUSTOMER and not request.granted_by:
         print(f"the key's fingerprint: {fingerprint(request.recipient)}")
         print(f"next: an approver compares it with the customer: pbx-bridge grant {request.id}")

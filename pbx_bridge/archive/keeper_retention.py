@@ -72,7 +72,7 @@ class RetentionSide:
             if not book_only:
                 found = self._store.find(recording)
                 if found is not None and found[0].destroyed is None:
-                    gone = replace(found[0], header="", destroyed=reason, destroyed_at=now)
+                    gone = replace(found[0], header="", erased_from=None, destroyed=reason, destroyed_at=now)
                     self._store.replace(recording, gone)
                 self._room.record(Access(who, "destroy", recording, reason=reason))
         except (AuditUnwritable, OSError) as error:
@@ -136,9 +136,9 @@ class RetentionSide:
             known = before.get(manifest.recording)
             if known is None or known[0] is not entry:
                 put_at = self._book.recorded.get(manifest.recording)
-                kept = Kept(manifest, put_at, entry.reviewed_at, entry.suspended_until)
+                kept = Kept(manifest, put_at, entry.reviewed_at, entry.suspended_until, entry.erased_from)
                 if self._store.is_edited(manifest.recording):
-                    kept = Kept(manifest, put_at, None, None)
+                    kept = replace(kept, reviewed_at=None, suspended_until=None)
                 known = entry, falls_due(kept, self._room.parts.keeping)
             self._due[manifest.recording] = known
             yield known[1]

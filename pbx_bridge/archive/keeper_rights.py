@@ -21,12 +21,20 @@ from pbx_bridge.archive import rights_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
 from pbx_bridge.archive.keeper_wire import Done
+from pbx_bridge.archive.release import Refusal, Refused
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.media.voice import Side
 from pbx_bridge.rights.decide import may_erase, may_export_own, may_export_requested
-from pbx_bridge.rights.rules import check_restriction, due_at, restricted_until, suspended_until
+from pbx_bridge.rights.rules import (
+    check_restriction,
+    due_at,
+    erased_from,
+    erases,
+    restricted_until,
+    suspended_until,
+)
 from pbx_bridge.wire_portal import Act, Role
 from pbx_bridge.wire_rights import (
     MAX_RECORDINGS,
@@ -63,7 +71,8 @@ class RightsSide:
     # -- requests -----------------------------------------------------------------------------------------------
 
     def open(self, asked: wire.OpenRequest) -> RightsRequest:
-        """A request that came today. Erasure, and a customer's objection, are done at once. Raises: words.Refused."""
+        """A request that came today. Erasure, and a customer's objection, are done at once; where a request of before keeps
+        the recording (P20), it opens for nobody from now on and goes when that one ends. Raises: words.Refused."""
         now = self._room.parts.clock()
         request = RightsRequest(
             id=base64.b32encode(secrets.token_bytes(5)).decode().lower(),
@@ -81,13 +90,11 @@ class RightsSide:
         self._room.record(replace(act, subject=request.id))
         self._book.keep(request, now)
         self._refresh(set(request.recordings))
-        destroys = request.right is Right.ERASURE or (
-            request.right is Right.OBJECTION and request.party is Party.CUSTOMER
-        )
-        if destroys:
+        if erases(request):
             for recording in request.recordings:
-                self._room.record(Access(ADMINISTRATOR, "erase", recording, subject=request.id))
-                self._destroy(recording, Reason.ERASED)
+                kept = "kept-for-request" if self._is_kept(recording) else ""
+                self._room.record(Access(ADMINISTRATOR, "erase", recording, reason=kept, subject=request.id))
+        self._erase_freed(request.recordings)
         return request
 
     def all(self, asked: wire.AllRequests) -> RightsRequests:
@@ -119,6 +126,7 @@ class RightsSide:
         )
         changed = self._book.change(request, now, closed_at=now, closing=asked.closing)
         self._refresh(set(request.recordings))
+        self._erase_freed(request.recordings)
         return changed
 
     def seen(self, asked: wire.SeeRequests) -> RightsRequests:
@@ -179,9 +187,13 @@ class RightsSide:
         )
 
     def erase(self, asked: wire.EraseOwn) -> Done:
-        """P18, P23: the trainee has their own recording destroyed."""
+        """P18, P23: the trainee has their own recording destroyed. One that a request keeps (P20) opens for nobody from now
+        on and goes when that request ends; the refusal says so."""
         asker, _ = self._people.visitor(asked.token)
-        answer = may_erase(asker, self._room.holding(asked.recording), self._room.parts.time.known.high)
+        now = self._room.parts.time.known.high
+        answer = may_erase(asker, self._room.holding(asked.recording), now)
+        if isinstance(answer, Refused) and answer.refusal is Refusal.KEPT_FOR_REQUEST:
+            self._wanted_gone(asked.recording, now)
         self._room.answered(asker.name, "erase", asked.recording, answer)
         self._destroy(asked.recording, Reason.ERASED)
         return Done()
@@ -243,13 +255,6 @@ class RightsSide:
                 raise words.Refused("malformed", str(error)) from None
         elif request.until is not None:
             raise words.Refused("malformed", "only a restriction has an end")
-        if request.right is Right.ERASURE:
-            for recording in request.recordings:
-                until = suspended_until(self._book, recording)
-                if until is not None and now < until:
-                    raise words.Refused(
-                        "kept-for-request", "an open request keeps it: close that one first", until
-                    )
 
     def _open_one(self, name: str) -> RightsRequest:
         request = self._book.find(name)
@@ -265,11 +270,35 @@ class RightsSide:
         store = self._room.parts.store
         for recording in recordings:
             if (found := store.find(recording)) is not None and found[0].destroyed is None:
-                suspended = suspended_until(self._book, recording)
-                restricted = restricted_until(self._book, recording)
-                entry = replace(found[0], suspended_until=suspended, restricted_until=restricted)
+                wanted = (found[0].erased_from, erased_from(self._book, recording))
+                gone_from = min((at for at in wanted if at is not None), default=None)
+                entry = replace(
+                    found[0],
+                    suspended_until=suspended_until(self._book, recording, gone_from),
+                    restricted_until=restricted_until(self._book, recording),
+                    erased_from=gone_from,
+                )
                 if entry != found[0]:
                     store.replace(recording, entry)
+
+    def _is_kept(self, recording: RecordingId) -> bool:
+        """P20: whether a request suspends its destruction now."""
+        found = self._room.parts.store.find(recording)
+        return found is not None and (found[0].suspended_until or 0) > self._room.parts.time.known.high
+
+    def _wanted_gone(self, recording: RecordingId, at: int) -> None:
+        entry, _ = self._room.entry(recording)
+        if entry.erased_from is None:
+            self._room.parts.store.replace(recording, replace(entry, erased_from=at))
+
+    def _erase_freed(self, recordings: tuple[RecordingId, ...]) -> None:
+        """P16, P23: what somebody wants gone goes once nothing suspends it: here, or by the purge when a request is due."""
+        for recording in recordings:
+            found = self._room.parts.store.find(recording)
+            if found is None or found[0].destroyed is not None or found[0].erased_from is None:
+                continue
+            if not self._is_kept(recording):
+                self._destroy(recording, Reason.ERASED)
 
     def _refuse(self, person: Person, name: str, why: str) -> NoReturn:
         self._room.record(Access(person.name, "grant", outcome="refused", reason="role", subject=name[:8]))

@@ -126,6 +126,7 @@ class Room:
             entry.destroyed or gone,
             entry.suspended_until,
             entry.restricted_until,
+            entry.erased_from,
         )
 
     def opened_key(self, sealed: bytes) -> X25519Identity:

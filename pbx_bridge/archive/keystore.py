@@ -42,6 +42,8 @@ class Entry:
     """P20: until when an open request keeps it from being destroyed."""
     restricted_until: Annotated[int, UNIX] | None = None
     """P23: until when it is stored and nothing else."""
+    erased_from: Annotated[int, UNIX] | None = None
+    """P23: since when a person concerned wants it gone; nobody takes that back. It goes when nothing suspends it."""
     destroyed: Annotated[str, WORD] | None = None
     destroyed_at: Annotated[int, UNIX] | None = None
     rebuilt: Annotated[bytes, Hex(32)] | None = None
@@ -50,7 +52,9 @@ class Entry:
 
 _OPEN: Final = b"edited"
 """No keeper's key: what it closes is not closed."""
-_ADDED: Final[dict[str, object]] = {"reviewed_at": None, "suspended_until": None, "restricted_until": None}
+_ADDED: Final[dict[str, object]] = dict.fromkeys(
+    ("reviewed_at", "suspended_until", "restricted_until", "erased_from")
+)
 """Fields an entry written by an earlier version does not have."""
 
 

@@ -44,10 +44,13 @@ class Holding:
     """Unix seconds until which an open request keeps it from being destroyed."""
     restricted_until: int | None = None
     """Unix seconds until which a request has it stored and nothing else (P23)."""
+    erased_from: int | None = None
+    """Unix seconds since when somebody concerned wants it gone, while an open request of before keeps it (P20, P23)."""
 
     def end(self, keeping: Keeping) -> End:
         """P20: when it ends, as things stand."""
-        return ends_at(self.manifest.start, self.manifest.not_after, self.reviewed_at, keeping)
+        manifest = self.manifest
+        return ends_at(manifest.start, manifest.not_after, self.reviewed_at, keeping, self.erased_from)
 
 
 class Refusal(Enum):

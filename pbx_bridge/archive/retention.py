@@ -34,6 +34,8 @@ class Kept:
     """When the keeper took its key, by the book; None when the book does not know it."""
     reviewed_at: int | None
     suspended_until: int | None
+    erased_from: int | None = None
+    """P23: since when a person concerned wants it gone, which an open request of before keeps meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def falls_due(kept: Kept, keeping: Keeping) -> Due:
     nobody and lives no longer.
     """
     start = kept.manifest.start if kept.put_at is None else min(kept.manifest.start, kept.put_at)
-    end = ends_at(start, kept.manifest.not_after, kept.reviewed_at, keeping)
+    end = ends_at(start, kept.manifest.not_after, kept.reviewed_at, keeping, kept.erased_from)
     return Due(kept.manifest.recording, destroyed_from(end, start, kept.suspended_until), end.why)
 
 

@@ -57,9 +57,12 @@ class End:
     why: Reason
 
 
-def ends_at(start: int, signed_end: int, reviewed_at: int | None, keeping: Keeping) -> End:
-    """P15, P20: when a recording that began at `start` ends: the first of its signed end, the days of keeping, the days
-    after its review, the days it may wait for one, and the ceiling. Release and purge both ask here.
+def ends_at(
+    start: int, signed_end: int, reviewed_at: int | None, keeping: Keeping, erased_from: int | None = None
+) -> End:
+    """P15, P20, P23: when a recording that began at `start` ends: the first of its signed end, the days of keeping, the
+    days after its review, the days it may wait for one, the moment from which somebody concerned wants it gone
+    (`erased_from`), and the ceiling. Release and purge both ask here.
 
     A review later than REVIEW_WITHIN_DAYS is none: there is nothing left to review by then.
     """
@@ -69,7 +72,10 @@ def ends_at(start: int, signed_end: int, reviewed_at: int | None, keeping: Keepi
         other = End(unreviewed, Reason.UNREVIEWED)
     else:
         other = End(reviewed_at + KEEP_AFTER_REVIEW_DAYS * DAY_S, Reason.REVIEWED)
-    return min(End(kept, Reason.EXPIRED), other, key=lambda end: end.at)
+    ends = [End(kept, Reason.EXPIRED), other]
+    if erased_from is not None:
+        ends.append(End(erased_from, Reason.ERASED))
+    return min(ends, key=lambda end: end.at)
 
 
 def destroyed_from(end: End, start: int, suspended_until: int | None) -> int:

@@ -37,7 +37,10 @@ def sentence(refused: Refused) -> str:
         case Refusal.RESTRICTED:
             return f"until {when(refused.until)} this recording is stored and nothing else: a person asked so (P23)"
         case Refusal.KEPT_FOR_REQUEST:
-            return f"an open request keeps this recording, at the latest until {when(refused.until)} (P20)"
+            return (
+                f"an open request keeps this recording, at the latest until {when(refused.until)} (P20): until then "
+                "it opens for nobody, and then it is destroyed"
+            )
         case Refusal.NOT_GRANTED:
             return (
                 "no open request asks for a copy of this recording, or no approver compared the requester's key: "

@@ -14,7 +14,7 @@ from typing import Final
 from pbx_bridge.archive.rules import DAY_S, KEEP_CEILING_DAYS
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
-from pbx_bridge.wire_rights import Right, RightsRequest
+from pbx_bridge.wire_rights import Party, Right, RightsRequest
 
 ANSWER_MONTHS: Final = 1
 """GDPR art. 12(3): without undue delay, at the latest one month after it was received."""
@@ -61,6 +61,21 @@ def keeps_until(request: RightsRequest) -> int:
             return 0
 
 
+def erases(request: RightsRequest) -> bool:
+    """P16, P23 (art. 17, 21): whether what it is about is to go: an erasure, and a customer's objection after the call."""
+    return request.right is Right.ERASURE or (
+        request.right is Right.OBJECTION and request.party is Party.CUSTOMER
+    )
+
+
+def erased_from(requests: Iterable[RightsRequest], recording: RecordingId) -> int | None:
+    """P23: since when somebody concerned wants `recording` gone; None when nobody does. However that request was closed:
+    an administrator takes nobody's objection back."""
+    return min(
+        (one.opened_at for one in requests if erases(one) and recording in one.recordings), default=None
+    )
+
+
 def state_of(request: RightsRequest, now: int) -> str:
     """P23: how a request stands: its closing's word, or `open`, `due soon`, `overdue`."""
     if request.closing is not None:
@@ -79,9 +94,16 @@ def requests_say(requests: Iterable[RightsRequest], now: int) -> tuple[bool, str
     return not counts["overdue"], f"{told}: pbx-bridge request list"
 
 
-def suspended_until(requests: Iterable[RightsRequest], recording: RecordingId) -> int | None:
-    """P20: the latest end among the requests about `recording`; None when nothing suspends its destruction."""
-    return max((keeps_until(one) for one in requests if recording in one.recordings), default=0) or None
+def suspended_until(
+    requests: Iterable[RightsRequest], recording: RecordingId, gone_from: int | None = None
+) -> int | None:
+    """P20: the latest end among the requests about `recording`; None when nothing suspends its destruction.
+
+    `gone_from`: since when somebody concerned wants it gone. What was asked after that keeps it no longer.
+    """
+    about = (one for one in requests if recording in one.recordings)
+    before = (one for one in about if gone_from is None or one.opened_at <= gone_from)
+    return max(map(keeps_until, before), default=0) or None
 
 
 def restricted_until(requests: Iterable[RightsRequest], recording: RecordingId) -> int | None:

@@ -202,7 +202,6 @@ def test_a_restricted_recording_is_stored_and_nothing_else_until_its_end(site: S
     for token in (site.bruno, site.alice):
         assert site.desk.refused(wire.Open(token, recording, "review")).word == "restricted"
     assert site.no_export(rights_wire.ExportOwn(site.alice, recording)) == "restricted"
-    assert site.desk.refused(rights_wire.EraseOwn(site.alice, recording)).word == "kept-for-request"
     site.desk.now = NOON + 2 * DAY_S
     token = site.desk.prove(BRUNO).token
     site.desk.ask(wire.Open(token, recording, "review"), words.Released)
@@ -262,14 +261,106 @@ def test_a_trainee_erases_their_own_and_nobody_elses(site: Site) -> None:
     assert site.desk.refused(rights_wire.EraseOwn(site.alice, recording)).word == "not-kept"
 
 
-def test_what_an_open_request_keeps_is_not_erased(site: Site) -> None:
+GONE = (Right.OBJECTION, Right.ERASURE)
+
+
+@pytest.mark.parametrize("right", GONE)
+def test_what_an_open_access_request_keeps_opens_for_nobody_and_goes_with_it(
+    site: Site, right: Right
+) -> None:
+    """P20 and P23: a customer's objection stops every use at once and destroys when the copy was made. The control: what no
+    request keeps goes at once."""
+    kept, control = site.desk.record().recording, site.desk.record().recording
+    site.desk.keeper.handle(wire.HandOver(kept, "alice"))
+    request = site.opened(Right.ACCESS, kept)
+    site.grant(request)
+    site.desk.ask(wire.Open(site.bruno, kept, "review"), words.Released)
+    site.opened(right, kept, control)
+    assert not site.desk.store.has_key(control)
+    assert site.desk.store.has_key(kept)
+    for token in (site.bruno, site.alice):
+        assert site.desk.refused(wire.Open(token, kept, "review")).word == "expired"
+    assert site.no_export(rights_wire.ExportOwn(site.alice, kept)) == "expired"
+    assert site.desk.refused(wire.Review(site.bruno, kept, "review")).word == "expired"
+    assert site.purged() == []
+    site.exported(rights_wire.ExportRequested(request.id, kept))
+    site.desk.keeper.handle(rights_wire.CloseRequest(request.id, Closing.ANSWERED))
+    assert not site.desk.store.has_key(kept)
+    assert site.desk.book.destroyed[kept].reason == "erased"
+
+
+def test_a_trainees_own_request_gives_them_their_copy_before_an_objection_takes_it(site: Site) -> None:
+    recording = site.desk.record().recording
+    request = site.trainees(Right.ACCESS)
+    site.opened(Right.OBJECTION, recording)
+    assert site.desk.refused(wire.Open(site.alice, recording, "")).word == "expired"
+    site.exported(rights_wire.ExportOwn(site.alice, recording))
+    site.desk.now = request.due_at - 60
+    assert site.purged() == []
+    site.desk.now = request.due_at
+    assert site.purged() == [recording]
+    assert site.desk.book.destroyed[recording].reason == "erased"
+
+
+@pytest.mark.parametrize("closing", Closing)
+def test_nobody_takes_an_objection_back(site: Site, closing: Closing) -> None:
+    """However it is closed, after a restart too, and though the book of requests forgot it."""
+    recording = site.desk.record().recording
+    access = site.opened(Right.ACCESS, recording)
+    objection = site.opened(Right.OBJECTION, recording)
+    site.desk.keeper.handle(rights_wire.CloseRequest(objection.id, closing))
+    site.desk.open()
+    token = site.desk.prove(ALICE).token
+    assert site.desk.refused(wire.Open(token, recording, "")).word == "expired"
+    (site.desk.folder / "requests.json").unlink()
+    site.desk.open()
+    token = site.desk.prove(ALICE).token
+    assert site.desk.refused(wire.Open(token, recording, "")).word == "expired"
+    site.desk.now = access.due_at
+    assert site.purged() == [recording]
+
+
+def test_what_is_asked_after_an_objection_keeps_it_no_longer(site: Site) -> None:
+    recording = site.desk.record().recording
+    first = site.opened(Right.ACCESS, recording)
+    site.desk.now += 60
+    site.opened(Right.OBJECTION, recording)
+    site.desk.now += 60
+    site.opened(Right.ACCESS, recording)
+    site.opened(Right.RESTRICTION, recording, until=NOON + 100 * DAY_S)
+    site.desk.keeper.handle(rights_wire.CloseRequest(first.id, Closing.ANSWERED))
+    assert not site.desk.store.has_key(recording)
+
+
+def test_an_objection_in_the_call_waits_for_no_request(site: Site) -> None:
+    """P16: who presses the key was told that everything goes at once."""
+    recording = site.desk.record().recording
+    site.opened(Right.ACCESS, recording)
+    site.trainees(Right.ACCESS)
+    site.desk.keeper.handle(wire.Destroy(recording, "objection"))
+    assert not site.desk.store.has_key(recording)
+
+
+def test_what_an_open_request_keeps_a_trainee_erases_when_it_ends(site: Site) -> None:
     recording = site.desk.record().recording
     request = site.opened(Right.ACCESS, recording)
-    assert site.desk.refused(rights_wire.EraseOwn(site.alice, recording)).word == "kept-for-request"
-    erasure = rights_wire.OpenRequest(Right.ERASURE, Party.CUSTOMER, "", (recording,))
-    assert site.desk.refused(erasure).word == "kept-for-request"
+    site.desk.ask(wire.Open(site.alice, recording, ""), words.Released)
+    refused = site.desk.refused(rights_wire.EraseOwn(site.alice, recording))
+    assert (refused.word, refused.until) == ("kept-for-request", request.due_at)
+    assert site.desk.refused(wire.Open(site.alice, recording, "")).word == "expired"
+    site.desk.refused(rights_wire.EraseOwn(site.alice, recording))
     site.desk.keeper.handle(rights_wire.CloseRequest(request.id, Closing.ANSWERED))
-    site.desk.ask(rights_wire.EraseOwn(site.alice, recording), wire.Done)
+    assert not site.desk.store.has_key(recording)
+
+
+def test_a_restriction_keeps_what_is_to_be_erased_until_its_end(site: Site) -> None:
+    recording = site.desk.record().recording
+    site.opened(Right.RESTRICTION, recording, until=NOON + 2 * DAY_S)
+    assert site.desk.refused(rights_wire.EraseOwn(site.alice, recording)).word == "kept-for-request"
+    site.desk.now = NOON + 2 * DAY_S - 1
+    assert site.purged() == []
+    site.desk.now += 1
+    assert site.purged() == [recording]
 
 
 def test_each_sees_the_requests_that_are_theirs(site: Site) -> None:

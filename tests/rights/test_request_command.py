@@ -111,6 +111,21 @@ async def test_erasure_takes_the_bytes_too(site: Site) -> None:
     assert (remembered.recording, remembered.reason) == (site.recording, "erased")
 
 
+async def test_what_an_access_request_keeps_keeps_its_bytes_and_goes_with_it(site: Site) -> None:
+    key = str(X25519Identity.generate().recipient())
+    access = await site.asked("open", "access", "--recording", site.recording, "--key", key)
+    told = await site.request("open", "objection", "--recording", site.recording)
+    assert told.exit_code == 0, told.exception
+    assert "destroyed: nothing yet" in told.output
+    assert f"ends: {site.recording}" in told.output
+    assert site.file().exists()
+    closed = await site.request("close", access["id"], "answered")
+    assert f"destroyed: {site.recording}" in closed.output
+    assert not site.file().exists()
+    again = await site.request("open", "objection", "--recording", site.recording)
+    assert "destroyed: nothing was kept" in again.output
+
+
 async def test_a_restriction_has_its_end(site: Site) -> None:
     refused = await site.request("open", "restriction", "--recording", site.recording)
     assert "within 173 days" in str(refused.exception)

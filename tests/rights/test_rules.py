@@ -15,6 +15,8 @@ from pbx_bridge.ids import new_recording_id
 from pbx_bridge.rights.rules import (
     check_restriction,
     due_at,
+    erased_from,
+    erases,
     keeps_until,
     months_after,
     requests_say,
@@ -104,3 +106,29 @@ def test_a_list_says_who_waits_too_long() -> None:
     assert requests_say([ASKED, closed], NOON)[0]
     good, says = requests_say([ASKED, RESTRICTED, closed], due)
     assert (good, says.startswith("2 overdue")) == (False, True)
+
+
+GONE = replace(ASKED, id="gonegone", right=Right.OBJECTION, party=Party.CUSTOMER, trainee="")
+
+
+@pytest.mark.parametrize("right", Right)
+@pytest.mark.parametrize("party", Party)
+def test_erasure_and_a_customers_objection_end_a_recording(right: Right, party: Party) -> None:
+    """A trainee's objection ends their plan; nothing is destroyed that they do not ask for."""
+    wanted = right is Right.ERASURE or (right is Right.OBJECTION and party is Party.CUSTOMER)
+    assert erases(replace(ASKED, right=right, party=party)) is wanted
+
+
+def test_the_first_who_wants_it_gone_counts_and_no_closing_changes_that() -> None:
+    later = replace(GONE, opened_at=NOON + 5, right=Right.ERASURE)
+    assert erased_from([ASKED, later, GONE], RECORDING) == NOON
+    assert erased_from([ASKED, later], RECORDING) == NOON + 5
+    assert erased_from([replace(GONE, closed_at=NOON, closing=Closing.WITHDRAWN)], RECORDING) == NOON
+    assert erased_from([GONE], OTHER) is None
+    assert erased_from([ASKED, RESTRICTED], RECORDING) is None
+
+
+def test_what_is_asked_after_it_keeps_it_no_longer() -> None:
+    assert suspended_until([ASKED], RECORDING, NOON) == ASKED.due_at
+    assert suspended_until([ASKED], RECORDING, NOON - 1) is None
+    assert suspended_until([ASKED, RESTRICTED], RECORDING, NOON) == RESTRICTED.until
