@@ -48,8 +48,10 @@ class Phone:
 
     def __init__(
         self, user: str, pbx_port: int, *, ip: str = "127.0.0.1", codec: sdp.Codec = sdp.PCMU,
-        voice: Voice | None = None, on_ring: OnRing = OnRing.ANSWER, rings_s: float = 0.2,
+        voice: Voice | None = None, on_ring: OnRing = OnRing.ANSWER, rings_s: float = 0.2, password: str = "",
     ) -> None:  # fmt: skip
+        """`password`: what the phone answers with when the PBX asks for one."""
+        self.password = password
         self.user, self.pbx, self.ip, self.codec = user, ("127.0.0.1", pbx_port), ip, codec
         self.voice = voice or silent(codec)
         self.on_ring, self.rings_s = on_ring, rings_s
@@ -59,8 +61,7 @@ class Phone:
         self.port = 0
         self._calls: asyncio.Queue[Leg] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._registered = asyncio.Event()
-        self._register_code = 0
+        self._registered: asyncio.Future[sip.SipMessage] | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     @property
@@ -95,18 +96,26 @@ class Phone:
     async def register(self, expires_s: int = 3600) -> None:
         """With 0 s: takes the registration back. Raises: RuntimeError when the PBX refuses, TimeoutError when it is
         silent."""
-        self._registered.clear()
-        home = f"<{self.uri(self.user)}>"
+        home, uri = f"<{self.uri(self.user)}>", f"sip:{self.pbx[0]}:{self.pbx[1]}"
+        call = f"register-{random.getrandbits(60):x}"
+        answer = await self._register(home, uri, call, 1, expires_s)
+        if answer.code in (401, 407) and self.password:
+            proof = sip.credentials(answer, "REGISTER", uri, self.user, self.password)
+            answer = await self._register(home, uri, call, 2, expires_s, proof)
+        if answer.code != 200:
+            raise RuntimeError(f"phone {self.user}: the PBX answered {answer.code} to REGISTER")
+
+    async def _register(
+        self, home: str, uri: str, call: str, sequence: int, expires_s: int, *proof: str
+    ) -> sip.SipMessage:
         headers = [
             f"Via: SIP/2.0/UDP {self.ip}:{self.port};branch=z9hG4bK{random.getrandbits(60):x}", "Max-Forwards: 70",
-            f"From: {home};tag={random.getrandbits(40):x}", f"To: {home}",
-            f"Call-ID: register-{random.getrandbits(60):x}", "CSeq: 1 REGISTER",
-            f"Contact: <{self.contact}>", f"Expires: {expires_s}",
+            f"From: {home};tag={random.getrandbits(40):x}", f"To: {home}", f"Call-ID: {call}",
+            f"CSeq: {sequence} REGISTER", f"Contact: <{self.contact}>", f"Expires: {expires_s}", *proof,
         ]  # fmt: skip
-        self.send(sip.write(f"REGISTER sip:{self.pbx[0]}:{self.pbx[1]} SIP/2.0", headers))
-        await asyncio.wait_for(self._registered.wait(), DEADLINE_S)
-        if self._register_code != 200:
-            raise RuntimeError(f"phone {self.user}: the PBX answered {self._register_code} to REGISTER")
+        self._registered = asyncio.get_running_loop().create_future()
+        self.send(sip.write(f"REGISTER {uri} SIP/2.0", headers))
+        return await asyncio.wait_for(self._registered, DEADLINE_S)
 
     def call(self, extension: str, *, number: str = "", voice: Voice | None = None) -> Leg:
         """Calls `extension`; `number` is the caller's number if not the phone's own name."""
@@ -147,8 +156,8 @@ class Phone:
         leg = self.legs.get(call_id)
         if not got.is_request:
             if got.method == "REGISTER":
-                self._register_code = got.code
-                self._registered.set()
+                if self._registered is not None and not self._registered.done():
+                    self._registered.set_result(got)
             elif leg is not None:
                 leg.on_response(got)
         elif leg is not None:

@@ -31,6 +31,8 @@ class Progress(Enum):
 class Handset(Protocol):
     """What a leg needs of its phone."""
 
+    user: str
+    password: str
     ip: str
     port: int
     deaf: bool
@@ -74,6 +76,8 @@ class Leg:
     _invite: sip.SipMessage | None = None
     _invite_sequence: int = 0
     _invite_branch: str = ""
+    _proven: bool = False
+    """The password was given once; a second question is a refusal."""
     _handled: set[tuple[str, str]] = field(default_factory=set)
 
     # ------------------------------------------------------------ what a person does
@@ -262,6 +266,13 @@ class Leg:
                 self._respond(got, 200, "OK")
 
     def on_response(self, got: sip.SipMessage) -> None:
+        if got.method == "INVITE" and got.code in (401, 407) and self.phone.password and not self._proven:
+            self._proven = True
+            self._request("ACK", sequence=got.sequence, branch=self._invite_branch, to=got.one("to"))
+            phone = self.phone
+            proof = sip.credentials(got, "INVITE", self.target, phone.user, phone.password)
+            self._request("INVITE", self._description(), extra=[proof])
+            return
         if got.method != "INVITE":
             if got.code >= 200:
                 self._agreed.set()

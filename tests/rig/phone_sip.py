@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -71,3 +72,32 @@ def tag_of(value: str) -> str:
 def uri_of(value: str) -> str:
     found = re.search(r"<([^>]+)>", value)
     return found.group(1) if found else value.split(";")[0]
+
+
+def credentials(
+    challenged: SipMessage, method: str, uri: str, user: str, password: str, mine: str = "7a1e"
+) -> str:
+    """The header that answers a 401 or 407 by digest (RFC 2617, MD5), `mine` being the phone's own nonce.
+
+    Raises: ValueError, it is no such challenge.
+    """
+    proxy = challenged.code == 407
+    challenge = challenged.one("proxy-authenticate" if proxy else "www-authenticate")
+    asked = {
+        name: quoted or bare for name, quoted, bare in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', challenge)
+    }
+    if not challenge.startswith("Digest ") or asked.get("algorithm", "MD5") != "MD5":
+        raise ValueError("the PBX asks for no digest this phone knows")
+    realm, nonce, count = asked["realm"], asked["nonce"], "00000001"
+    who, what = _md5(f"{user}:{realm}:{password}"), _md5(f"{method}:{uri}")
+    said = f'username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}", algorithm=MD5'
+    if "auth" in asked.get("qop", "").split(","):
+        response = _md5(f"{who}:{nonce}:{count}:{mine}:auth:{what}")
+        said += f', qop=auth, nc={count}, cnonce="{mine}"'
+    else:
+        response = _md5(f"{who}:{nonce}:{what}")
+    return f'{"Proxy-" if proxy else ""}Authorization: Digest {said}, response="{response}"'
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
