@@ -87,6 +87,12 @@ class WindowHand:
         answer = self._core.GetProperty(False, window, self.atom(name), 0, 0, 1024).reply()
         return bytes(answer.value.buf()).decode("utf-8", "replace")
 
+    def _managers_state(self, window: int) -> int | None:
+        """WM_STATE, which the window manager keeps (ICCCM 4.1.3.1); None for a window that it does not manage."""
+        atom = self.atom("WM_STATE")
+        answer = self._core.GetProperty(False, window, atom, 0, 0, 2).reply()
+        return int(answer.value.to_atoms()[0]) if answer.length else None
+
     def place(self, window: int) -> tuple[int, int, int, int]:
         shape = self._core.GetGeometry(window).reply()
         there = self._core.TranslateCoordinates(window, self.root, 0, 0).reply()
@@ -114,11 +120,12 @@ class WindowHand:
         self._connection.flush()
 
     def iconify(self, window: int) -> None:
-        """Asked for until it is: a window manager forgets what it is told of a window it has not taken over yet."""
+        """Asked for until it is: a window manager forgets what it is told of a window it has not taken over yet, and takes
+        a window over by hiding it for a moment, so that being hidden alone says nothing."""
 
         def gone() -> bool:
             self._message(window, "WM_CHANGE_STATE", _ICONIC)
-            return not self.viewable(window)
+            return self._managers_state(window) == _ICONIC and not self.viewable(window)
 
         until("the window is iconified", gone)
 
