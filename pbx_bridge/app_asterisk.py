@@ -20,11 +20,11 @@ from pbx_bridge.config_pbx import Asterisk
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.ami import AmiLink
 from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
-from pbx_bridge.telephony.asterisk.heartbeat import Heartbeat
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
 from pbx_bridge.telephony.asterisk.resync import SAID
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
+from pbx_bridge.telephony.heartbeat import Heartbeat
 from pbx_bridge.telephony.watchdog import Watchdog
 
 log = structlog.get_logger()
@@ -78,7 +78,9 @@ class AsteriskPbx:
                 "PBXB_TAP": self._taps.address,
                 "PBXB_KEY": section.notice_key,
             }
-            self._heartbeat = Heartbeat(self._ami, watchdog, addresses, token=token)
+            self._heartbeat = Heartbeat(
+                self._ami, watchdog, "PBXB_ALIVE", addresses, ActionRefused, token=token
+            )
             await self._ami.start()
             stack.push_async_callback(self._ami.close)
             await self._heartbeat.start()

@@ -13,9 +13,10 @@ import sys
 import time
 
 from pbx_bridge.telephony.asterisk.ami import AmiLink
-from pbx_bridge.telephony.asterisk.heartbeat import Heartbeat
+from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
+from pbx_bridge.telephony.heartbeat import Heartbeat
 from pbx_bridge.telephony.watchdog import Watchdog
 from tests.asterisk.line import text_hash
 
@@ -28,7 +29,9 @@ async def _main(port: int, secret: str) -> None:
     await notice.start()
     await watchdog.start()
     await link.start()
-    heartbeat = Heartbeat(link, watchdog, {"PBXB_AGI": notice.address}, token=token)
+    heartbeat = Heartbeat(
+        link, watchdog, "PBXB_ALIVE", {"PBXB_AGI": notice.address}, ActionRefused, token=token
+    )
     await heartbeat.start()
     await heartbeat.until_beating()
     print(notice.address, flush=True)

@@ -12,10 +12,11 @@ from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact, VoiceChunk
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.ami import AmiLink
-from pbx_bridge.telephony.asterisk.heartbeat import Heartbeat
+from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
+from pbx_bridge.telephony.heartbeat import Heartbeat
 from pbx_bridge.telephony.watchdog import Watchdog
 from tests.rig.asterisk import Asterisk
 from tests.rig.asterisk_sounds import NOTICES
@@ -114,7 +115,9 @@ class Line:
             "PBXB_KEY": self.key,
             "PBXB_AGI": self.notice.address if self.with_notice else "",
         }
-        self.heartbeat = Heartbeat(self.link, self.watchdog, addresses, token=self.token)
+        self.heartbeat = Heartbeat(
+            self.link, self.watchdog, "PBXB_ALIVE", addresses, ActionRefused, token=self.token
+        )
         await self.heartbeat.start()
         async with asyncio.timeout(DEADLINE_S):
             await self.link.until_up()

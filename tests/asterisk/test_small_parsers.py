@@ -14,8 +14,8 @@ from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk import agi
 from pbx_bridge.telephony.asterisk.audiosocket import PAYLOAD_LIMIT, Audio, AudioSocketFraming, HungUp, Named
 from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNotice
-from pbx_bridge.telephony.asterisk.rtp_watch import RtpWatch
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
+from pbx_bridge.telephony.rtp_watch import RtpWatch
 
 ID = uuid.UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
 

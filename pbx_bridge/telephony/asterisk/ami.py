@@ -20,10 +20,10 @@ from pbx_bridge.calls.facts import Fact
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused, FencedProtocol
 from pbx_bridge.telephony.asterisk.resync import snapshot
-from pbx_bridge.telephony.asterisk.rtp_watch import POLL_S, RtpWatch
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
 from pbx_bridge.telephony.asterisk.stamps import parse_stamp
 from pbx_bridge.telephony.asterisk.translate import translate
+from pbx_bridge.telephony.rtp_watch import POLL_S, RtpWatch
 from pbx_bridge.telephony.stamps import PbxClock
 
 log = structlog.get_logger()
@@ -95,11 +95,11 @@ class AmiLink:
         answers = await self._ask(fields)
         return str(answers[0].get("Value", ""))
 
-    async def setvar(self, channel: ChannelId | None, name: str, value: str) -> None:
-        """Sets a channel's or (None) a global variable. Raises: as `getvar`."""
+    async def setvar(self, leg: ChannelId | None, name: str, value: str) -> None:
+        """Sets a leg's or (None) a global variable. Raises: as `getvar`."""
         fields = {"Action": "Setvar", "Variable": name, "Value": value}
-        if channel is not None:
-            fields["Channel"] = channel
+        if leg is not None:
+            fields["Channel"] = leg
         await self._ask(fields)
 
     def watch_rtp(self, channel: ChannelId) -> None:

@@ -1,7 +1,8 @@
 """The heartbeat: how the dialplan knows, without asking, that a bridge is there to be asked.
 
-Globals refreshed by AMI: PBXB_ALIVE `<expiry>:<token>`, and where the bridge listens. It expires within two seconds by
-itself; while the watchdog that would end a hung bridge is missing, it is not refreshed. It decides nothing about calls.
+Globals of the PBX, refreshed over the link: `<expiry>:<token>`, and what else the dialplan needs of this run. It expires
+within two seconds by itself; while the watchdog that would end a hung bridge is missing, it is not refreshed. It decides
+nothing about calls.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import contextlib
 import secrets
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
 
-from pbx_bridge.telephony.asterisk.ami import AmiLink
-from pbx_bridge.telephony.asterisk.ami_protocol import ActionRefused
+from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.watchdog import Watchdog
 
 log = structlog.get_logger()
@@ -26,15 +27,41 @@ VALID_S = 2
 nothing."""
 
 
+class Clock(Protocol):
+    def pbx_now_ns(self, now_ns: int) -> int | None:
+        """The PBX's wall clock; None while it is not known."""
+
+
+class Link(Protocol):
+    """What a heartbeat needs of a link to the PBX."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    async def until_up(self) -> None: ...
+
+    async def setvar(self, leg: ChannelId | None, name: str, value: str) -> None:
+        """None: a global one. Raises: `refused`, OSError, TimeoutError."""
+
+
 class Heartbeat:
-    """`addresses` are further globals, set with each beat: a PBX that restarted or reloaded gets them back."""
+    """`alive` is the global with expiry and token; what `more` holds then is set with each beat: a PBX that
+    restarted or reloaded gets it back. `refused` is what the link raises when the PBX says no."""
 
     def __init__(
-        self, link: AmiLink, watchdog: Watchdog, addresses: Mapping[str, str], *, token: str = ""
+        self,
+        link: Link,
+        watchdog: Watchdog,
+        alive: str,
+        more: Mapping[str, str],
+        refused: type[Exception],
+        *,
+        token: str = "",
     ) -> None:
-        self._link, self._watchdog, self._addresses = link, watchdog, dict(addresses)
+        self._link, self._watchdog, self._alive, self._more = link, watchdog, alive, more
+        self._not_done = (refused, OSError, TimeoutError)
         self.token = token or secrets.token_hex(16)
-        """32 hex digits, this bridge's run: what the notice server and the dialplan compare."""
+        """32 hex digits, this bridge's run: what the notice and the dialplan compare."""
         self._task: asyncio.Task[None] | None = None
         self._beaten = asyncio.Event()
 
@@ -50,8 +77,8 @@ class Heartbeat:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        with contextlib.suppress(ActionRefused, OSError, TimeoutError):  # it expires by itself
-            await self._link.setvar(None, "PBXB_ALIVE", "")
+        with contextlib.suppress(*self._not_done):  # it expires by itself
+            await self._link.setvar(None, self._alive, "")
 
     async def _beats(self) -> None:
         while True:
@@ -59,7 +86,7 @@ class Heartbeat:
             try:
                 if self._watchdog.is_alive:
                     await self._beat()
-            except (ActionRefused, OSError, TimeoutError) as fault:
+            except self._not_done as fault:
                 log.warning("heartbeat missed", why=str(fault) or type(fault).__name__)
             await asyncio.sleep(EVERY_S)
 
@@ -67,7 +94,7 @@ class Heartbeat:
         pbx_ns = self._link.clock.pbx_now_ns(time.monotonic_ns())
         if pbx_ns is None:
             return
-        for name, value in self._addresses.items():
+        for name, value in tuple(self._more.items()):
             await self._link.setvar(None, name, value)
-        await self._link.setvar(None, "PBXB_ALIVE", f"{pbx_ns // 1_000_000_000 + VALID_S}:{self.token}")
+        await self._link.setvar(None, self._alive, f"{pbx_ns // 1_000_000_000 + VALID_S}:{self.token}")
         self._beaten.set()

@@ -1,4 +1,4 @@
-"""Whether a phone still sends RTP: Asterisk says nothing when one vanishes, so its packet counter is polled. Pure.
+"""Whether a phone still sends RTP: no PBX says anything when one vanishes, so its packet counter is polled. Pure.
 
 A phone on hold sends nothing either: whoever listens to these facts knows whether it is.
 """
