@@ -91,8 +91,10 @@ class Orders:
                 self._live.open(order)
             case co.MarkPause():
                 self._live[order.recording].pause(order.at_ns)
+                self._voices.pause(order.recording)
             case co.MarkTalk():
                 self._live[order.recording].talk(order.at_ns)
+                self._voices.resume(order.recording)
             case co.CloseRecording():
                 self._live[order.recording].close(order.end_ns)
             case co.DiscardRecording():

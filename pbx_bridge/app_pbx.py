@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import assert_never
 
 from pbx_bridge.app_asterisk import AsteriskPbx
+from pbx_bridge.app_freeswitch import FreeswitchPbx
 from pbx_bridge.config import Config
 from pbx_bridge.config_pbx import Asterisk, Freeswitch
-from pbx_bridge.errors import OperatorError
 from pbx_bridge.telephony.pbx import Pbx
 
 
@@ -16,9 +16,7 @@ def pbx_of(config: Config) -> Pbx:
     match config.pbx:
         case Asterisk() as section:
             return AsteriskPbx(config, section)
-        case Freeswitch():
-            raise OperatorError(
-                "FreeSWITCH cannot be served yet", where="freeswitch", do="Use [asterisk] until it can"
-            )
+        case Freeswitch() as section:
+            return FreeswitchPbx(config, section)
         case _ as never:
             assert_never(never)

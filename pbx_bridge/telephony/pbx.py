@@ -27,6 +27,12 @@ class Tap(Protocol):
         the first sample does not come in time, within P10's two seconds. After it `on_voice` is never called.
         """
 
+    async def pause(self) -> None:
+        """P7: until `resume`, the PBX itself leaves the voices out where it can; what it sends all the same nobody keeps."""
+
+    async def resume(self) -> None:
+        """The voices are wanted again; a PBX that does not deliver them then is told by `on_lost`, as at the start."""
+
     async def stop(self) -> None:
         """Ends both; no sample is handed on after the call of this, not even before it returns."""
 

@@ -78,6 +78,12 @@ class ScriptedTap:
         done, _ = await asyncio.wait([self._task], timeout=CHUNK / VOICE_RATE)
         return bool(done)
 
+    async def pause(self) -> None:
+        self._pbx.paused += 1
+
+    async def resume(self) -> None:
+        self._pbx.resumed += 1
+
     async def stop(self) -> None:
         if not self._task.done():
             self._task.set_result(None)
@@ -95,6 +101,8 @@ class ScriptedPbx:
     noticed: list[ChannelId] = field(default_factory=list)
     private: list[ChannelId] = field(default_factory=list)
     forgot: int = 0
+    paused: int = 0
+    resumed: int = 0
 
     @asynccontextmanager
     async def running(self, on_fact: Callable[[fa.Fact], None], digest_key: bytes) -> AsyncIterator[None]:

@@ -39,7 +39,8 @@ async def test_a_link_logs_in_asks_for_events_and_then_what_lives() -> None:
         assert link.is_up
     assert hearing.kinds() == ["LinkBack"]
     asked = list(dict.fromkeys(pbx.commands))
-    assert asked == ["auth", "api strmicroepoch", subscription(EVENTS, SUBCLASSES), "api show calls as json"]
+    lives = ["api show calls as json", "api global_getvar"]
+    assert asked == ["auth", "api strmicroepoch", subscription(EVENTS, SUBCLASSES), *lives]
 
 
 async def test_a_pbx_that_is_down_is_found_when_it_comes() -> None:

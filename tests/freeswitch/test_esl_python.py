@@ -166,7 +166,7 @@ async def test_commands_jobs_and_refusals() -> None:
         }
         assert await link.getvar(LEG, "x") == "Zoë"
         assert await link.api("status") == "UP\n\n2 lines\n"
-        assert await link.bgapi("uuid_record", f"{LEG} start /run/x.raw") == "+OK\n"
+        assert await link.bgapi("uuid_record", f"{LEG} start /run/x.raw") == "+OK Success\n"
         await link.execute(LEG, "playback", "notice.wav")
         with pytest.raises(CommandRefused, match="No such channel"):
             await link.setvar(LEG, "x", "1")

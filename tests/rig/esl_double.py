@@ -17,6 +17,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, unquote
 
+from tests.rig.esl_recorder import Recorder
+
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "freeswitch"
 PASSWORD = "of the double"
 GREETING = b"Content-Type: auth/request\n\n"
@@ -87,6 +89,9 @@ class EslDouble:
         }
         self.before_calls = b""
         """Said after the subscription, before the list of calls."""
+        self.recorder = Recorder(self._recording)
+        """What `uuid_record` does."""
+        self._telling = set[asyncio.Task[None]]()
         self.ahead_ns = 0
         """How far its wall clock is before ours."""
 
@@ -225,7 +230,18 @@ class EslDouble:
     def _done(self, job: str, rest: str) -> bytes:
         return event("BACKGROUND_JOB", self._printed(rest), Job_UUID=job)
 
+    def _recording(self, kind: str, leg: str, path: str) -> None:
+        self.soon(event(kind, Unique_ID=leg, Record_File_Path=path))
+
+    def soon(self, raw: bytes) -> None:
+        """Says it when the command under way is answered."""
+        task = asyncio.ensure_future(self.say(raw))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
     def _printed(self, rest: str) -> bytes:
+        if rest.startswith("uuid_record ") and not {rest, "uuid_record"} & self.answers.keys():
+            return self.recorder.answer(rest.partition(" ")[2]).encode()
         said = self.answers.get(rest, self.answers.get(rest.split(" ", 1)[0], "+OK\n"))
         text = said if isinstance(said, str) else said()
         return text.encode("utf-8", "surrogateescape") or b"-ERR no reply\n"

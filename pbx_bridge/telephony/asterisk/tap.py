@@ -112,6 +112,12 @@ class Tap:
             log.warning("a leg cannot be tapped", why=str(refused.exceptions[0]))
             self._lose(TapLoss.REFUSED)
 
+    async def pause(self) -> None:
+        """A snoop channel has no mask: what it sends in a pause the recording cuts (media/spans.py)."""
+
+    async def resume(self) -> None:
+        """It never stopped."""
+
     async def stop(self) -> None:
         """Ends both directions; no sample is handed on after the call of this, not even before it returns."""
         self._end()

@@ -26,10 +26,26 @@ UUID_LIMIT = 64
 """FreeSWITCH's have 36 characters; `origination_uuid` lets a site choose."""
 
 
+SAID = "pbxb_said_"
+"""A leg's uuid follows: the dialplan's global for each leg whose key asked for something, until the bridge has done it."""
 BOND = "variable_signal_bond"
 """The partner's uuid, on both legs of a bridge, for as long as it lasts."""
 ROUNDS = 3
 """Partners of partners: a third look finds a transfer that happened between the first two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A key of this leg asked for something; the leg may be gone meanwhile."""
+
+    leg: ChannelId
+    private: bool
+    """The trainee's key; else the one that objects."""
+
+    @property
+    def variable(self) -> str:
+        """Where the dialplan notes it (dialplan/freeswitch)."""
+        return f"{SAID}{self.leg}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,8 @@ class Snapshot:
     """Each leg's headers by the names its events have (`Unique-ID`, `Answer-State`, `variable_...`), oldest first."""
     pairs: tuple[tuple[ChannelId, ChannelId], ...]
     """Who talks with whom, the older leg first."""
+    said: tuple[Said, ...] = ()
+    """What the keys of calls asked for while no bridge listened, in no order (P16)."""
 
 
 Api = Callable[[str, str], Awaitable[str]]
@@ -66,7 +84,19 @@ async def snapshot(api: Api) -> Snapshot:
                 found[leg["Unique-ID"]] = leg
         wanted = [bond for bond in dict.fromkeys(map(_bond, found.values())) if bond and bond not in asked]
     legs = sorted(found.values(), key=_created)
-    return Snapshot(tuple(legs), tuple(_pairs(legs)))
+    said = said_in(await api("global_getvar", ""))
+    return Snapshot(tuple(legs), tuple(_pairs(legs)), said)
+
+
+def said_in(text: str) -> tuple[Said, ...]:
+    """What the keys of calls asked for, among all global variables as `global_getvar` prints them, `name=value` each."""
+    found = []
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        leg = name.removeprefix(SAID)
+        if leg != name and _is_uuid(leg) and value in ("objection", "private"):
+            found.append(Said(ChannelId(leg), value == "private"))
+    return tuple(found)
 
 
 def uuids_of(text: str) -> list[str]:

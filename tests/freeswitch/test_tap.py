@@ -1,0 +1,383 @@
+"""The tap against the double, which writes into the pipe for real: spans, masks, and every way to lose a voice in time."""
+
+from __future__ import annotations
+
+import asyncio
+import audioop
+import os
+import stat
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.calls import facts
+from pbx_bridge.calls.facts import VoiceChunk
+from pbx_bridge.ids import ChannelId
+from pbx_bridge.telephony.freeswitch.pipes import Pipes
+from pbx_bridge.telephony.freeswitch.tap import WANTED, Tap, Taps
+from tests.freeswitch.hearing import Hearing, linked
+from tests.rig.esl_double import EslDouble
+from tests.rig.esl_recorder import AGENT_HERTZ, CUSTOMER_HERTZ, RATE
+
+LEG = ChannelId("65c768cf-ac8d-4b80-b838-9668ff09c775")
+SECOND = 1_000_000_000
+P10_NS = 2 * SECOND
+
+
+class Voices:
+    """What one tap delivered, and a way to wait for it."""
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap = tap
+        self.chunks: list[VoiceChunk] = []
+        self.lost: list[str] = []
+        self._news = asyncio.Event()
+
+    async def start(self, leg: ChannelId = LEG) -> Voices:
+        await self.tap.start(leg, self._chunk, self._lose)
+        return self
+
+    def _chunk(self, chunk: VoiceChunk) -> None:
+        self.chunks.append(chunk)
+        self._news.set()
+
+    def _lose(self, why: str) -> None:
+        self.lost.append(why)
+        self._news.set()
+
+    async def more(self, count: int = 10) -> list[VoiceChunk]:
+        """The next `count` chunks of each party."""
+        before = len(self.chunks)
+        await self._until(lambda: len(self.chunks) >= before + 2 * count)
+        return self.chunks[before:]
+
+    async def until_lost(self) -> None:
+        await self._until(lambda: bool(self.lost))
+
+    async def _until(self, holds: object) -> None:
+        assert callable(holds)
+        async with asyncio.timeout(5):
+            while not holds():
+                self._news.clear()
+                await self._news.wait()
+
+
+def pcm(chunks: list[VoiceChunk], leg: str) -> bytes:
+    return b"".join(chunk.pcm for chunk in chunks if chunk.leg == leg)
+
+
+def hertz(samples: bytes) -> float:
+    """A pure tone's frequency, by its zero crossings."""
+    return audioop.cross(samples, 2) / 2 / (len(samples) / 2 / RATE)
+
+
+def lying(folder: Path) -> list[Path]:
+    """What is in the folder now."""
+    return sorted(folder.iterdir())
+
+
+def removed(folder: Path) -> None:
+    folder.rmdir()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pipes").mkdir()
+    return tmp_path / "pipes"
+
+
+@asynccontextmanager
+async def tapping(pbx: EslDouble, folder: Path) -> AsyncIterator[Taps]:
+    async with linked(pbx.port, Hearing()) as link:
+        taps = Taps(link, Pipes(folder))
+        taps.open()
+        yield taps
+        await taps.close()
+
+
+async def test_both_voices_come_apart_and_counted_and_nothing_lies_on_a_disk(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more(50)
+        (pipe,) = lying(folder)
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+        assert stat.S_IMODE(pipe.stat().st_mode) == 0o620
+        assert pbx.recorder.running[str(pipe)].wanted == WANTED
+        await voices.tap.stop()
+        assert lying(folder) == []
+    for leg, tone in (("agent", AGENT_HERTZ), ("customer", CUSTOMER_HERTZ)):
+        assert abs(hertz(pcm(voices.chunks, leg)) - tone) < 10
+        indices = [chunk.index for chunk in voices.chunks if chunk.leg == leg]
+        assert indices == list(range(0, 160 * len(indices), 160))
+    assert voices.lost == []
+    assert pbx.recorder.faults == []
+
+
+async def test_no_sample_comes_after_stop_was_called(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        stopping = asyncio.create_task(voices.tap.stop())
+        await asyncio.sleep(0)
+        count = len(voices.chunks)
+        await stopping
+        assert len(voices.chunks) == count
+        assert [asked.split()[0] for asked in pbx.recorder.asked] == ["start", "stop"]
+        assert pbx.recorder.running == {}
+
+
+async def test_stopping_while_it_starts_leaves_nothing(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        for turns in range(6):
+            voices = Voices(taps.tap())
+            starting = asyncio.create_task(voices.start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await voices.tap.stop()
+            await starting
+            assert voices.lost == []
+            assert pbx.recorder.running == {}
+            assert lying(folder) == []
+
+
+async def test_a_hold_ends_a_span_and_the_next_counts_from_its_own_beginning(folder: Path) -> None:
+    """FreeSWITCH loses the time of a hold: nothing of one span may be counted on in the next."""
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        taps.told(facts.Held(time.monotonic_ns(), LEG))
+        await voices.tap.pause()
+        await pbx.until_told("bgapi uuid_record", 2)
+        assert pbx.recorder.running == {}
+        taps.told(facts.Unheld(time.monotonic_ns(), LEG))
+        await voices.tap.resume()
+        after = await voices.more()
+        assert 0 in [chunk.index for chunk in after]
+        assert hertz(pcm(after[after.index(next(one for one in after if one.index == 0)) :], "agent")) > 300
+        words = [asked.split()[0] for asked in pbx.recorder.asked]
+        assert words == ["start", "stop", "start"]
+        first, _, second = (asked.split()[1] for asked in pbx.recorder.asked)
+        assert first != second
+        await voices.tap.stop()
+    assert voices.lost == []
+
+
+async def test_a_long_hold_is_no_loss(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        taps.told(facts.Held(time.monotonic_ns(), LEG))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2.2):
+                await voices.until_lost()
+        assert voices.lost == []
+        await voices.tap.stop()
+
+
+async def test_the_holds_of_others_change_nothing(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        taps.told(facts.Held(time.monotonic_ns(), ChannelId("the customer's")))
+        await voices.more()
+        assert len(pbx.recorder.running) == 1
+        await voices.tap.stop()
+
+
+async def test_in_a_pause_freeswitch_itself_leaves_the_voices_out_and_its_time_goes_on(folder: Path) -> None:
+    """P7: a payment."""
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        assert audioop.rms(pcm(await voices.more(), "customer"), 2) > 1000
+        await voices.tap.pause()
+        await pbx.until_told("api uuid_record")
+        await voices.more(2)
+        quiet = await voices.more()
+        for leg in ("agent", "customer"):
+            assert audioop.rms(pcm(quiet, leg), 2) == 0
+        await voices.tap.resume()
+        await pbx.until_told("api uuid_record", 2)
+        await voices.more(2)
+        assert audioop.rms(pcm(await voices.more(), "customer"), 2) > 1000
+        await voices.tap.stop()
+    assert [asked.split()[0] for asked in pbx.recorder.asked] == ["start", "mask", "unmask", "stop"]
+    indices = [chunk.index for chunk in voices.chunks if chunk.leg == "agent"]
+    assert indices == list(range(0, 160 * len(indices), 160))
+
+
+async def test_a_hold_inside_a_payment_comes_back_masked(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.tap.pause()
+        await pbx.until_told("api uuid_record")
+        taps.told(facts.Held(time.monotonic_ns(), LEG))
+        await pbx.until_told("bgapi uuid_record", 2)
+        taps.told(facts.Unheld(time.monotonic_ns(), LEG))
+        await pbx.until_told("api uuid_record", 2)
+        assert [one.masked for one in pbx.recorder.running.values()] == [True]
+        await voices.tap.stop()
+
+
+async def test_a_mask_that_cannot_be_taken_off_ends_it(folder: Path) -> None:
+    """Silence for a voice would be a recording that lies."""
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.tap.pause()
+        await pbx.until_told("api uuid_record")
+        (path,) = pbx.recorder.running
+        pbx.answers[f"uuid_record {LEG} unmask {path}"] = "-ERR Cannot unmask recording session!\n"
+        await voices.tap.resume()
+        await voices.until_lost()
+        assert voices.lost == ["tap-refused"]
+        await voices.tap.stop()
+
+
+# ---------------------------------------------------------------- every way to lose a voice
+
+
+async def lost_within(voices: Voices, since_ns: int) -> str:
+    await voices.until_lost()
+    assert time.monotonic_ns() - since_ns < P10_NS
+    (why,) = voices.lost
+    return why
+
+
+async def test_a_refusal_is_told(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.recorder.refuses = True
+        pbx.answers["json"] = STATS.format(audio='{"audio":{"in_packet_count":12}}')
+        voices = await Voices(taps.tap()).start()
+        assert voices.lost == ["tap-refused"]
+        await voices.tap.stop()
+        assert lying(folder) == []
+
+
+STATS = '{{"command":"mediaStats","data":{{"uuid":"x"}},"status":"success","response":{audio}}}\n'
+
+
+async def test_voices_that_bypass_the_pbx_are_told_by_their_own_word(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.recorder.refuses = True
+        pbx.answers["json"] = STATS.format(audio="{}")
+        voices = await Voices(taps.tap()).start()
+        assert voices.lost == ["tap-bypassed"]
+        await voices.tap.stop()
+
+
+async def test_a_leg_that_is_gone_is_told(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.recorder.refuses = True
+        pbx.answers["json"] = '{"status":"error","response":{"response":"Session does not exist"}}\n'
+        voices = await Voices(taps.tap()).start()
+        assert voices.lost == ["tap-refused"]
+        await voices.tap.stop()
+
+
+@pytest.mark.parametrize(
+    ("frames", "closes", "why"),
+    [
+        (0, False, "audio-never-came"),
+        (0, True, "audio-stopped"),
+        (20, False, "audio-stopped"),
+        (20, True, "audio-stopped"),
+    ],
+    ids=["never writes", "closes at once", "dries up", "closes later"],
+)
+async def test_voices_that_fail_are_told_within_two_seconds(
+    folder: Path, frames: int, closes: bool, why: str
+) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.recorder.frames, pbx.recorder.closes = frames, closes
+        voices = Voices(taps.tap())
+        began_ns = time.monotonic_ns()
+        await voices.start()
+        assert await lost_within(voices, began_ns + frames * SECOND // 50) == why
+        await voices.tap.stop()
+        assert lying(folder) == []
+        assert [asked.split()[0] for asked in pbx.recorder.asked][-1] == "stop"
+
+
+async def test_voices_that_come_late_but_in_time_are_no_loss(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.recorder.late_s = 1.0
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        assert voices.lost == []
+        await voices.tap.stop()
+
+
+async def test_a_command_that_is_never_answered_is_told_in_time_too(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.mute.add("bgapi uuid_record")
+        voices = Voices(taps.tap())
+        began_ns = time.monotonic_ns()
+        starting = asyncio.create_task(voices.start())
+        assert await lost_within(voices, began_ns) == "audio-never-came"
+        pbx.cut()
+        await starting
+        await voices.tap.stop()
+
+
+async def test_a_resumed_call_that_stays_mute_is_told(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        taps.told(facts.Held(time.monotonic_ns(), LEG))
+        await pbx.until_told("bgapi uuid_record", 2)
+        pbx.recorder.frames = 0
+        began_ns = time.monotonic_ns()
+        taps.told(facts.Unheld(began_ns, LEG))
+        assert await lost_within(voices, began_ns) == "audio-never-came"
+        await voices.tap.stop()
+
+
+async def test_a_folder_that_is_gone_is_told(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        removed(folder)
+        voices = await Voices(taps.tap()).start()
+        assert voices.lost == ["tap-no-pipe"]
+        await voices.tap.stop()
+
+
+@pytest.mark.parametrize("leg", ["../../etc/x", "a/b", ".hidden", "x" * 65, "two words"])
+async def test_a_leg_whose_id_is_no_file_name_gets_no_pipe(folder: Path, leg: str) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start(ChannelId(leg))
+        assert voices.lost == ["tap-no-pipe"]
+        await voices.tap.stop()
+        assert pbx.recorder.asked == []
+
+
+# ---------------------------------------------------------------- what others left behind
+
+
+async def test_what_a_crashed_bridge_left_is_taken_away_and_its_recording_ended(folder: Path) -> None:
+    left = folder / f"{LEG}.0123456789abcdef.raw"
+    os.mkfifo(left)
+    strange = folder / "a file of somebody's"
+    strange.write_text("")
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        assert lying(folder) == [strange]
+        await taps.end_left()
+        assert f"bgapi uuid_record {LEG} stop {left}" in [one.split("\n")[0] for one in pbx.commands]
+        await taps.end_left()
+        assert len(pbx.recorder.asked) == 1
+
+
+async def test_a_recording_that_could_not_be_ended_is_ended_when_the_link_is_back(folder: Path) -> None:
+    async with EslDouble() as pbx:
+        hearing = Hearing()
+        async with linked(pbx.port, hearing) as link:
+            taps = Taps(link, Pipes(folder))
+            voices = await Voices(taps.tap()).start()
+            await voices.more()
+            pbx.cut()
+            await hearing.until("LinkLost")
+            await voices.tap.stop()
+            assert lying(folder) == []
+            assert len(pbx.recorder.running) == 1
+            await hearing.until("LinkBack", 2)
+            await taps.end_left()
+            assert pbx.recorder.running == {}
