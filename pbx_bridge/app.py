@@ -20,7 +20,8 @@ from pbx_bridge.app_erasures import Erasures
 from pbx_bridge.app_lines import Lines
 from pbx_bridge.app_live import Live
 from pbx_bridge.app_orders import Orders
-from pbx_bridge.app_parts import Parts, keeper_socket
+from pbx_bridge.app_parts import Parts
+from pbx_bridge.app_places import keeper_socket
 from pbx_bridge.app_recovery import Recovery
 from pbx_bridge.app_retention import Retention
 from pbx_bridge.app_seats import Seats

@@ -14,7 +14,7 @@ from pbx_bridge.app_approvals import approvals_say, of_use
 from pbx_bridge.app_doctor_pbx import examine_pbx
 from pbx_bridge.app_finding import Finding
 from pbx_bridge.app_notices import callers_notices
-from pbx_bridge.app_parts import catalogue_of, keeper_socket
+from pbx_bridge.app_places import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.enrolled import sound

@@ -22,8 +22,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
-from pbx_bridge.app_start import KEEPER_START_S, keeper_running, only_one, prepare_folders
+from pbx_bridge.app_child import KEEPER_START_S, keeper_running
+from pbx_bridge.app_folders import only_one, prepare_folders
+from pbx_bridge.app_places import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.cli_person import invitation

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import pwd
-import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from functools import partial
@@ -16,11 +13,17 @@ from pbx_bridge.app_approvals import of_use
 from pbx_bridge.app_booking import book
 from pbx_bridge.app_listening import listening
 from pbx_bridge.app_own import erased, own_of
+from pbx_bridge.app_places import (
+    call_key,
+    keeper_socket,
+    number_lists_of,
+    payment_tokens,
+    registry_of,
+    tls_of,
+)
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.manifest import RecorderKey
-from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.enrolled import sound
@@ -30,14 +33,11 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, StationId, TraineeId
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.portal.api import PortalSettings
-from pbx_bridge.portal.payment import Payments, PaymentTokens
+from pbx_bridge.portal.payment import Payments
 from pbx_bridge.portal.rights import Behind
 from pbx_bridge.portal.server import make_portal
-from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.stations.events import NoticeAcknowledged, StationEvent
-from pbx_bridge.stations.registry import Registry
 from pbx_bridge.stations.server import StationServer
-from pbx_bridge.telephony.number_lists import NumberLists
 from pbx_bridge.telephony.pbx import Pbx
 from pbx_bridge.training.plans import capacity_text, plan_text
 from pbx_bridge.wire_rights import Own, Visitor
@@ -58,61 +58,6 @@ class Acknowledgements:
         with contextlib.suppress(FileExistsError):
             name = hashlib.blake2b(f"{trainee} {event.notice_hash}".encode(), key=self._key, digest_size=16)
             write_once(self._folder / name.hexdigest(), text.encode())
-
-
-def tls_of(config: Config) -> TlsPaths:
-    """The bridge's own CA and server certificate, made at the first start."""
-    return ensure_ca(config.bridge.state_dir / "tls", config.stations.names)
-
-
-def registry_of(config: Config, tls: TlsPaths) -> Registry:
-    return Registry(config.bridge.state_dir / "registry", tls.ca_sha256())
-
-
-def catalogue_of(config: Config, *, dry_run: bool = False) -> Catalogue:
-    """Persons, applications and plans. Made by root it belongs to the bridge's user, who must write into it too."""
-    owner = None
-    if os.geteuid() == 0:
-        with contextlib.suppress(KeyError):  # no such user yet: `serve` gives it away at its start
-            user = pwd.getpwnam(config.bridge.user)
-            owner = user.pw_uid, user.pw_gid
-    return Catalogue.open(config.catalogue, owner=owner, dry_run=dry_run)
-
-
-def payment_tokens(config: Config) -> PaymentTokens:
-    return PaymentTokens(config.bridge.state_dir / "payment")
-
-
-def keeper_socket(config: Config) -> Path:
-    return config.bridge.run_dir / "keeper" / "keeper.sock"
-
-
-def number_lists_of(config: Config) -> NumberLists:
-    """P12, P16: with whom no call is recorded."""
-    return NumberLists(config.bridge.state_dir / "numbers")
-
-
-def keeping_of(config: Config) -> Keeping:
-    return Keeping(config.recording.retention_days, config.recording.trainee_first_hours)
-
-
-def recorder_key(folder: Path, random_seed: bytes) -> RecorderKey:
-    """The recorder's signing key, made at the first start. Raises: OperatorError when it is not 32 bytes."""
-    path = folder / "recorder.seed"
-    with contextlib.suppress(FileExistsError):
-        write_once(path, random_seed)
-    seed = path.read_bytes()
-    if len(seed) != 32:
-        raise OperatorError("the recorder's key is damaged", where=str(path), do="Restore it from the backup")
-    return RecorderKey(seed)
-
-
-def call_key(folder: Path) -> bytes:
-    """With which the ledger names calls; made at the first start."""
-    path = folder / "call.key"
-    with contextlib.suppress(FileExistsError):
-        write_once(path, secrets.token_bytes(32))
-    return path.read_bytes()
 
 
 class Parts:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx_bridge.access.roles import roles_refusal
-from pbx_bridge.app_parts import catalogue_of, keeper_socket
+from pbx_bridge.app_places import catalogue_of, keeper_socket
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import KnownPerson
 from pbx_bridge.catalogue.catalogue import Catalogue

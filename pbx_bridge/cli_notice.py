@@ -13,7 +13,7 @@ from typing import Annotated, cast
 import typer
 
 from pbx_bridge.app_notices import callers_notices, councils_note, trainees_notice
-from pbx_bridge.app_parts import catalogue_of
+from pbx_bridge.app_places import catalogue_of
 from pbx_bridge.catalogue.enrolled import Enrolled, sound
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from pbx_bridge.app_parts import number_lists_of
+from pbx_bridge.app_places import number_lists_of
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.telephony.number_lists import Kind, NumberLists, listed

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.app_parts import payment_tokens, tls_of
+from pbx_bridge.app_places import payment_tokens, tls_of
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Malformed, read_object

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx_bridge.access.roles import roles_refusal
-from pbx_bridge.app_parts import catalogue_of, tls_of
+from pbx_bridge.app_places import catalogue_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx_bridge.app_own import erased
-from pbx_bridge.app_parts import catalogue_of, number_lists_of
+from pbx_bridge.app_places import catalogue_of, number_lists_of
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_wire import Stands
 from pbx_bridge.archive.rights_wire import OpenRequest

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pbx_bridge.app_parts import catalogue_of, keeper_socket
+from pbx_bridge.app_places import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import Retention
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import Gone

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from pbx_bridge.app_parts import catalogue_of, registry_of, tls_of
+from pbx_bridge.app_places import catalogue_of, registry_of, tls_of
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_whole

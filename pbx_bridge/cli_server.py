@@ -33,7 +33,7 @@ from pbx_bridge import (
     cli_retention,
     cli_rights,
 )
-from pbx_bridge.app_parts import catalogue_of, keeper_socket, registry_of, tls_of
+from pbx_bridge.app_places import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.cli_person import commands as person_commands
 from pbx_bridge.cli_person import invitation

@@ -24,9 +24,10 @@ import pytest
 
 from pbx_bridge import wire
 from pbx_bridge.app import Bridge
-from pbx_bridge.app_parts import Parts, keeping_of, registry_of, tls_of
+from pbx_bridge.app_folders import OF_THE_BRIDGE
+from pbx_bridge.app_parts import Parts
+from pbx_bridge.app_places import keeping_of, registry_of, tls_of
 from pbx_bridge.app_recordings import Archive
-from pbx_bridge.app_start import OF_THE_BRIDGE
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls import facts as fa

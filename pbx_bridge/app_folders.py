@@ -1,0 +1,92 @@
+"""Whose the bridge's folders are, and that only one bridge uses them: users, modes, the lock."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+from pathlib import Path
+
+from pbx_bridge import memory
+from pbx_bridge.config import Config
+from pbx_bridge.errors import OperatorError
+
+OF_THE_BRIDGE = (
+    "ledger",
+    "sealed",
+    "registry",
+    "tls",
+    "recorder",
+    "acknowledgements",
+    "catalogue",
+    "retention",
+    "payment",
+    "numbers",
+)
+"""Folders of the state that the bridge's user alone may enter."""
+
+
+def only_one(path: Path) -> None:
+    """A second bridge on the same state would take the first one's live recordings for interrupted ones."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OperatorError(
+            "the bridge runs already",
+            where=str(path),
+            do="End it first (systemctl stop pbx-bridge), or use it",
+        ) from None
+    # Held, open, until this process ends.
+
+
+def user_of(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        raise OperatorError(
+            f"there is no user {name!r}",
+            where="bridge.user, bridge.keeper_user",
+            do=f"Run: useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin {name}",
+        ) from None
+
+
+def prepare_folders(config: Config) -> None:
+    """State and run folders, each readable by the one user that needs it."""
+    state, run = config.bridge.state_dir, config.bridge.run_dir
+    try:
+        for folder, mode in ((state, 0o711), (run, 0o711), (run / "keeper", 0o711)):
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+            folder.chmod(mode)
+        for name in OF_THE_BRIDGE:
+            (state / name).mkdir(mode=0o700, exist_ok=True)
+        (state / "keeper").mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            _give(config)
+    except OSError as error:
+        raise OperatorError(
+            f"cannot prepare the folder: {error.strerror}",
+            where=str(error.filename),
+            do="Check its owner and space",
+        ) from error
+
+
+def _give(config: Config) -> None:
+    bridge = user_of(config.bridge.user)
+    user_of(config.bridge.keeper_user)
+    state = config.bridge.state_dir
+    for name in OF_THE_BRIDGE:
+        for path in (state / name, *(state / name).rglob("*")):
+            os.chown(path, bridge.pw_uid, bridge.pw_gid, follow_symlinks=False)
+
+
+def become_bridge(config: Config) -> None:
+    """From root to the bridge's own user, for good (DESIGN decision 10); as another user it stays that one."""
+    if os.geteuid() != 0:
+        return
+    user = user_of(config.bridge.user)
+    memory.allow_locking()
+    os.setgroups([])
+    os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    os.umask(0o077)
