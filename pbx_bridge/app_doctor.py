@@ -17,6 +17,8 @@ from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_places import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.archive.keeper_wire import KeeperStatus
+from pbx_bridge.archive.rules import IDENTITY_DAYS
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
@@ -26,6 +28,8 @@ from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 FREE_FLOOR_BYTES = 2 << 30
 """A busy hour is about 500 MB; below this a full disk is near."""
+LATE_DAYS = 7
+"""A machine may be off for so long, or its clock in doubt, before somebody has to look."""
 
 
 async def examine(config: Config) -> list[Finding]:
@@ -141,7 +145,19 @@ async def _keeper(config: Config) -> Finding:
         return Finding("keeper", False, f"{error}. Is the bridge running? Start it: pbx-bridge serve")
     finally:
         await link.close()
-    if beat.doubt:
-        says = f"the clock is in doubt ({beat.doubt}): pbx-bridge clock show. Nothing is recorded, opened or purged"
-        return Finding("keeper", False, says)
-    return Finding("keeper", True, f"{status.recordings} recordings, {status.audit_records} audit records")
+    return Finding("keeper", *keeper_says(status, beat.doubt))
+
+
+def keeper_says(status: KeeperStatus, doubt: str) -> tuple[bool, str]:
+    """P20: whether retention goes on, and the keeper's own identity changes as it should."""
+    if doubt:
+        says = (
+            f"the clock is in doubt ({doubt}): pbx-bridge clock show. Nothing is recorded, opened or purged"
+        )
+        return False, says
+    if status.identity_days > IDENTITY_DAYS + LATE_DAYS:
+        says = (
+            f"the keeper's own identity is {status.identity_days} days old and should change each month (P20)"
+        )
+        return False, f"{says}: what the keeper logs says why"
+    return True, f"{status.recordings} recordings, {status.audit_records} audit records"

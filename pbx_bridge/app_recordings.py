@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from pbx_bridge.age import X25519Identity, X25519Recipient, read_header
+from pbx_bridge.age import X25519Identity, read_header
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import End
 from pbx_bridge.archive.manifest import Assignment, Manifest, ManifestError, RecorderKey
@@ -69,7 +69,6 @@ class Archive:
 
     folder: Path
     keeper: KeeperLink
-    keeper_recipient: X25519Recipient
     recorder: RecorderKey
     keeping: Keeping
     witness: Witness
@@ -166,7 +165,7 @@ class LiveRecording:
     async def _register(self, identity: X25519Identity) -> None:
         signed = self._archive.recorder.sign(self._manifest)
         try:
-            await self._archive.keeper.put(signed, identity, self._archive.keeper_recipient)
+            await self._archive.keeper.put(signed, identity)
         except (Refused, KeeperUnreachable) as error:
             log.error("the keeper did not take a recording's key", recording=self.recording, why=str(error))
             if not self._over:

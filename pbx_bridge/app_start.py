@@ -82,13 +82,12 @@ async def _serve(config: Config, pbx: Pbx, keeper: int) -> None:
     try:
         await link.wait_ready(KEEPER_START_S)
         recorder = recorder_key(config.bridge.state_dir / "recorder", secrets.token_bytes(32))
-        recipient = await link.introduce(recorder.public)
+        await link.introduce(recorder.public)
     except KeeperUnreachable as error:
         raise OperatorError(str(error), do="Look above for what the keeper said") from error
     archive = Archive(
         config.bridge.state_dir / "sealed",
         link,
-        recipient,
         recorder,
         keeping_of(config),
         Witness(config.bridge.state_dir / "retention"),

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
+
+_ANEW: Final = "-anew"
+"""Ends the name of a whole secret that is about to take the place of another."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -74,3 +79,54 @@ def write_once(path: Path, content: bytes) -> None:
         path.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def replace_secrets(folder: Path, contents: Sequence[tuple[str, bytes]]) -> None:
+    """Replaces small secret files by others of the same names, and overwrites the very blocks of the old ones.
+
+    After a crash, or an error, each is the old or the new one: what is there beside it, whole, takes its place at the next
+    call about it or at `finish_replacing`. Raises: OSError.
+    """
+    if not contents:
+        return
+    names = [name for name, _ in contents]
+    _swap_in(folder, names)
+    for name, content in contents:
+        with open(folder / f".{name}{_ANEW}", "wb", opener=_owners) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    for name in names:
+        os.replace(folder / f".{name}{_ANEW}", folder / f"{name}{_ANEW}")
+    sync_folder(folder)
+    _swap_in(folder, names)
+
+
+def finish_replacing(folder: Path) -> None:
+    """What a crash left of `replace_secrets` anywhere in `folder`. Raises: OSError."""
+    for path in folder.glob(f".*{_ANEW}"):
+        overwrite_and_remove(path)
+    _swap_in(folder, [path.name.removesuffix(_ANEW) for path in folder.glob(f"*{_ANEW}")])
+
+
+def destroy_secret(path: Path) -> bool:
+    """Overwrites and removes `path`, and what was about to take its place. False when there was neither."""
+    there = [
+        overwrite_and_remove(path.with_name(name))
+        for name in (f".{path.name}{_ANEW}", f"{path.name}{_ANEW}", path.name)
+    ]
+    return any(there)
+
+
+def _swap_in(folder: Path, names: Iterable[str]) -> None:
+    waiting = [name for name in names if (folder / f"{name}{_ANEW}").exists()]
+    for name in waiting:
+        overwrite(folder / name)
+    for name in waiting:
+        os.replace(folder / f"{name}{_ANEW}", folder / name)
+    if waiting:
+        sync_folder(folder)
+
+
+def _owners(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

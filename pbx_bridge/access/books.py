@@ -1,6 +1,6 @@
 """The keeper's small books about people: canonical JSON, closed with a MAC under a key of the keeper's own.
 
-An edit by hand shows at the next start, and the keeper does not start with it. Whoever can read the keeper's identity
+An edit by hand shows at the next start, and the keeper does not start with it. Whoever can read that key
 could close a book anew: that user is the keeper itself, or root. It knows bytes and a path; never what they mean.
 """
 
@@ -17,11 +17,23 @@ from pbx_bridge.wire_json import Malformed, canonical, read_fields, read_object,
 
 T = TypeVar("T")
 _MAC_CHARS: Final = 64
+_KEY_BYTES: Final = 32
 
 
-def book_key(identity: str) -> bytes:
-    """The key that closes the books of the keeper with this identity (its text)."""
-    return hashlib.sha256(b"pbx-bridge keeper's books 1\0" + identity.encode()).digest()
+def book_key(path: Path, identity: str) -> bytes:
+    """The key that closes the books, kept in `path` (0600): made at the first start, when the keeper had this identity (its
+    text), and the same though the identity changes. Raises: OperatorError, OSError.
+    """
+    if not path.exists():
+        made = hashlib.sha256(b"pbx-bridge keeper's books 1\0" + identity.encode()).hexdigest()
+        write_whole(path, f"{made}\n".encode())
+    try:
+        key = bytes.fromhex(path.read_text("ascii"))
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise OperatorError("this is no key", where=str(path), do="Restore it from the keeper's backup")
+    return key
 
 
 def read_book(path: Path, kind: type[T], key: bytes) -> T | None:

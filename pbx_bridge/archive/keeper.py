@@ -23,6 +23,7 @@ from pbx_bridge.archive.keeper_audit import AuditSide
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
+from pbx_bridge.archive.keeper_renewal import RenewalSide
 from pbx_bridge.archive.keeper_retention import RetentionSide
 from pbx_bridge.archive.keeper_rights import Order, RightsSide
 from pbx_bridge.archive.keeper_room import Parts, Room, refusals
@@ -39,7 +40,8 @@ class Keeper:
     def __init__(self, parts: Parts) -> None:
         room = Room(parts)
         self._recorder = recorder = RecorderSide(room)
-        retention = RetentionSide(room)
+        self._retention = retention = RetentionSide(room)
+        self._renewal = RenewalSide(room)
         approvals = ApprovalSide(room)
         people = PeopleSide(room, self._do)
         self._approvals = approvals
@@ -52,7 +54,7 @@ class Keeper:
             wire.Finish: recorder.finish,
             wire.Destroy: retention.destroy,
             wire.Purge: retention.purge,
-            wire.Pulse: retention.pulse,
+            wire.Pulse: self._pulse,
             wire.Ended: retention.ended,
             wire.ConfirmClock: retention.confirm_clock,
             wire.Reconcile: retention.reconcile,
@@ -102,6 +104,12 @@ class Keeper:
         """What a copy is made of, decided and recorded. Raises: words.Refused."""
         with refusals():
             return self._rights.begin_export(request)
+
+    def _pulse(self, request: wire.Pulse) -> wire.Beat:
+        """Each second: how the clock stands, and a small step of what is due."""
+        beat = self._retention.pulse(request)
+        self._renewal.step()
+        return beat
 
     def _do(self, person: Person, act: words.Act) -> None:
         """One proven deed, to the side it belongs to."""

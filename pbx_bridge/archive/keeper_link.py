@@ -42,6 +42,7 @@ class KeeperLink:
         self._path, self._uid = path, keeper_uid
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._keeper: X25519Recipient | None = None
 
     async def wait_ready(self, within_s: float) -> None:
         """Returns once the keeper answers. Raises: KeeperUnreachable after `within_s`."""
@@ -69,10 +70,20 @@ class KeeperLink:
     async def introduce(self, recorder: bytes) -> X25519Recipient:
         """Shows the recorder's public signing key; gives the keeper's recipient."""
         facts = await self._ask(wire.Introduce(recorder), wire.KeeperFacts)
-        return X25519Recipient.parse(facts.recipient)
+        self._keeper = X25519Recipient.parse(facts.recipient)
+        return self._keeper
 
-    async def put(self, signed: SignedManifest, identity: X25519Identity, keeper: X25519Recipient) -> None:
-        """A recording begins: its identity goes to the keeper, sealed; the caller forgets it."""
+    async def put(self, signed: SignedManifest, identity: X25519Identity) -> None:
+        """A recording begins: its identity goes to the keeper, sealed; the caller forgets it. The keeper's own identity
+        changes each month (P20): refused for that, the key is sealed again to the new one."""
+        try:
+            await self._put(signed, identity, self._keeper or await self.introduce(signed.recorder))
+        except words.Refused as refused:
+            if refused.word != wire.IDENTITY_CHANGED:
+                raise
+            await self._put(signed, identity, await self.introduce(signed.recorder))
+
+    async def _put(self, signed: SignedManifest, identity: X25519Identity, keeper: X25519Recipient) -> None:
         sealed = seal_bytes(str(identity).encode(), [keeper])
         await self._ask(wire.Put(signed, sealed.hex()), wire.Done)
 

@@ -1,8 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
-What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `audit.key`, `recorders.json`,
-`people.json`, `approvals.json`, `requests.json`, `keystore/`, `book.jsonl`, `clock.*`, `audit/`. It leaves no core dump and
-cannot be traced, so its secrets are in no other process's reach.
+What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `books.key`, `audit.key`,
+`recorders.json`, `people.json`, `approvals.json`, `requests.json`, `keystore/`, `book.jsonl`, `clock.*`, `audit/`. It
+leaves no core dump and cannot be traced, so its secrets are in no other process's reach.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import open_log
 from pbx_bridge.access.books import book_key
 from pbx_bridge.access.people import People
-from pbx_bridge.age import AgeError, KeyTextError, X25519Identity
+from pbx_bridge.age import AgeError
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keeper import Keeper
@@ -35,11 +35,12 @@ from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
 from pbx_bridge.archive.keeper_wire import Left, Rebuilt, Recover
 from pbx_bridge.archive.keystore import KeyStore
+from pbx_bridge.archive.own_identity import OwnIdentity
 from pbx_bridge.archive.rebuilding import examine, open_files, remake, two_files
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.archive.timekeeper import Timekeeper, machine_uptime_s
-from pbx_bridge.durable import write_once, write_whole
+from pbx_bridge.durable import write_whole
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Hex, Malformed, Many, canonical, read_fields, read_object, write_fields
 from pbx_bridge.wire_portal import Refused
@@ -92,19 +93,21 @@ def open_keeper(
     folder = settings.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     gc.disable()  # a hundred thousand entries are read faster by a quarter, and never looked through again
-    identity = _identity(folder / "keeper.key")
-    key = book_key(str(identity))
+    audit = open_log(folder)  # first: it holds the folder for this process
+    time_kept = Timekeeper(folder / "clock.json", clock, uptime_s)
+    identity = OwnIdentity(folder, time_kept.known.high)
+    key = book_key(folder / "books.key", str(identity.current))
     keeper = Keeper(
         Parts(
             identity=identity,
             store=KeyStore(folder / "keystore", key),
             book=Book(folder / "book.jsonl"),
-            audit=open_log(folder),
+            audit=audit,
             people=People(folder / "people.json", key),
             approved=Approved(folder / "approvals.json", key),
             recorders=Recorders(folder / "recorders.json"),
             clock=clock,
-            time=Timekeeper(folder / "clock.json", clock, uptime_s),
+            time=time_kept,
             keeping=settings.keeping,
             requests=RequestBook(folder / "requests.json", key),
             session_needed=settings.session_needed,
@@ -202,23 +205,6 @@ class Recorders:
             write_whole(self._path, canonical(write_fields(Recorders._Book((key,)))))
             self.keys = frozenset({key})
         return key in self.keys
-
-
-def _identity(path: Path) -> X25519Identity:
-    """The keeper's own age identity, made at the first start."""
-    try:
-        write_once(path, f"{X25519Identity.generate()}\n".encode())
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            raise OperatorError(
-                "others can read the keeper's key", where=str(path), do=f"Run: chmod 600 {path}"
-            ) from None
-    try:
-        return X25519Identity.parse(path.read_text("ascii").strip())
-    except (KeyTextError, UnicodeDecodeError):
-        raise OperatorError(
-            "this is no age identity", where=str(path), do="Restore it from the keeper's backup"
-        ) from None
 
 
 def _become(user: str, settings: KeeperSettings) -> None:

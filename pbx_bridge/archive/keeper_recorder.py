@@ -25,7 +25,7 @@ from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import State, verify
 from pbx_bridge.archive.rebuilding import Remade
-from pbx_bridge.archive.rules import CLOCK_STEP_S
+from pbx_bridge.archive.rules import CLOCK_STEP_S, DAY_S
 from pbx_bridge.calls.reasons import Reason
 
 
@@ -49,7 +49,7 @@ class RecorderSide:
             raise words.Refused(
                 "recorder", "another recorder's key is known here: this bridge lost its signing key"
             )
-        return wire.KeeperFacts(str(self._room.parts.identity.recipient()))
+        return wire.KeeperFacts(str(self._room.parts.identity.recipient))
 
     def put(self, request: wire.Put) -> wire.Done:
         """P18, P22: a recording begins, if an approved plan covers it: its key is kept before a byte of it is sealed."""
@@ -63,6 +63,10 @@ class RecorderSide:
                 "clock", "the bridge's clock and the keeper's differ by more than five minutes (P20)"
             )
         key = bytes.fromhex(request.key)
+        if not self._room.is_current(key):
+            raise words.Refused(
+                wire.IDENTITY_CHANGED, "the keeper's identity is another now: seal the key to that (P20)"
+            )
         self._room.opened_key(key)
         book = self._room.parts.book
         if manifest.recording in book.recorded or manifest.recording in book.destroyed:
@@ -145,7 +149,7 @@ class RecorderSide:
                 unwrap_file_key(read_header(io.BytesIO(made.header)), [first])
                 return False
         else:
-            sealed = seal_bytes(str(key).encode(), [self._room.parts.identity.recipient()])
+            sealed = seal_bytes(str(key).encode(), [self._room.parts.identity.recipient])
             self._store.put_new_key(request.recording, sealed)
         self._store.replace(request.recording, replace(entry, rebuilt=bytes.fromhex(made.payload)))
         return True
@@ -161,5 +165,9 @@ class RecorderSide:
             m.recording for entry, m in self._store if m.state is State.RECORDING and entry.destroyed is None
         )
         head = self._room.parts.audit.head
-        recipient = str(self._room.parts.identity.recipient())
-        return wire.KeeperStatus(recipient, len(self._store), unfinished[:10_000], head.number, head.digest)
+        identity = self._room.parts.identity
+        days = max(0, self._room.parts.time.known.high - identity.made_at) // DAY_S if identity.made_at else 0
+        held = len(self._store)
+        return wire.KeeperStatus(
+            *(str(identity.recipient), held, unfinished[:10_000], head.number, head.digest, days)
+        )

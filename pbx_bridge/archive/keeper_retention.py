@@ -18,7 +18,7 @@ from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, KEEPER, Room
 from pbx_bridge.archive.keystore import Entry
-from pbx_bridge.archive.retention import Due, Kept, Origin, Stamp, balance, due, falls_due, may_forget, origin
+from pbx_bridge.archive.retention import Due, Kept, Origin, balance, due, falls_due, may_forget, origin
 from pbx_bridge.archive.rules import BACKUP_DAYS
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
@@ -191,12 +191,21 @@ class RetentionSide:
             time.doubt_backup()
             return
         now = max(time.known.high, self._room.parts.clock())
-        match origin(inside, time.known.stamp, now, empty=not len(self._store)):
+        opens = inside is None or self._room.parts.identity.knows(inside.identity)
+        match origin(inside, time.known.stamp, now, empty=not len(self._store), opens=opens):
             case Origin.OURS:
                 pass
             case Origin.BACKUP:
                 log.warning("the key store was restored from a backup")
                 self._room.record(Access(KEEPER, "restored", reason="key-store"))
+            case Origin.CLOSED:
+                raise OperatorError(
+                    "this key store is sealed to an identity of the keeper that is not here: it was destroyed when the "
+                    "keeper changed it, as each month, or is another keeper's (P20)",
+                    where=str(self._store.folder),
+                    do="Restore a copy made since then, or keeper.key and key store from one backup not older than seven "
+                    "days; or move this folder away: what it holds stays closed",
+                )
             case Origin.OLD_BACKUP:
                 raise OperatorError(
                     f"the key store is a backup older than {BACKUP_DAYS} days, and is refused (P20)",
@@ -206,12 +215,8 @@ class RetentionSide:
         self._stamp()
 
     def _stamp(self) -> None:
-        """The store's number first: after a crash in between it is one ahead, which no backup can be."""
-        time = self._room.parts.time
-        number = time.known.stamp + 1
         try:
-            self._store.put_stamp(Stamp(number, time.known.high))
-            time.stamped(number)
+            self._room.stamp(self._room.parts.identity.needed)
         except OSError as error:
             log.error("the key store could not be stamped", why=error.strerror)
 

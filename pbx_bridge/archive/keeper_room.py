@@ -6,7 +6,7 @@ It holds the keeper's identity in memory and gives it to nobody; no request is u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -16,11 +16,13 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable
 from pbx_bridge.access.people import People, PeopleError
-from pbx_bridge.age import AgeError, X25519Identity, open_bytes
+from pbx_bridge.age import AgeError, NoIdentityMatches, X25519Identity, open_bytes
 from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import Manifest, ManifestError, verify
+from pbx_bridge.archive.own_identity import OwnIdentity
 from pbx_bridge.archive.release import Answer, Granted, Holding
+from pbx_bridge.archive.retention import Stamp
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.archive.sentences import sentence
@@ -49,7 +51,7 @@ class RecorderBook(Protocol):
 class Parts:
     """What the keeper works with."""
 
-    identity: X25519Identity
+    identity: OwnIdentity
     store: KeyStore
     book: Book
     audit: AuditLog
@@ -129,9 +131,24 @@ class Room:
             entry.erased_from,
         )
 
+    def is_current(self, sealed: bytes) -> bool:
+        """P20: whether a key is sealed to the identity in force; one sealed to the former has to be sealed anew."""
+        with suppress(NoIdentityMatches):
+            open_bytes(sealed, [self.parts.identity.current])
+            return True
+        return False
+
+    def stamp(self, identity: str) -> None:
+        """P20: the key store says which identity of the keeper it needs. Its number goes first: after a crash in between it
+        is one ahead, which no backup can be. Raises: OSError."""
+        time = self.parts.time
+        number = time.known.stamp + 1
+        self.parts.store.put_stamp(Stamp(number, time.known.high, identity))
+        time.stamped(number)
+
     def opened_key(self, sealed: bytes) -> X25519Identity:
         """A recording's identity. Raises: AgeError."""
-        return X25519Identity.parse(open_bytes(sealed, [self.parts.identity]).decode("ascii"))
+        return X25519Identity.parse(open_bytes(sealed, self.parts.identity.known).decode("ascii"))
 
 
 @contextmanager

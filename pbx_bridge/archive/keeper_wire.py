@@ -89,6 +89,8 @@ class Destroy:
 MAX_PURGED: Final = 20
 """Of one answer: each destruction takes some syncs of the disk, and others wait meanwhile."""
 MAX_HELD: Final = 10_000
+IDENTITY_CHANGED: Final = "identity-changed"
+"""The word of a refused `Put`: the recorder asks for the keeper's recipient again."""
 MAX_ASKED: Final = 1_000
 
 
@@ -430,6 +432,8 @@ class KeeperStatus:
     """Put and neither finished nor destroyed: live calls, or what a crash left."""
     audit_records: Annotated[int, Whole(0)]
     audit_head: Annotated[str, DIGEST]
+    identity_days: Annotated[int, Whole(0)]
+    """P20: since when the keeper uses its identity."""
 
 
 @dataclass(frozen=True, slots=True)

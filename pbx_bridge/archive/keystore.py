@@ -9,7 +9,7 @@ It never opens a key, and decides nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,7 +18,16 @@ from pbx_bridge.access.books import closed, opened
 from pbx_bridge.archive.backlog import Backlog
 from pbx_bridge.archive.manifest import Manifest, decode
 from pbx_bridge.archive.retention import Stamp
-from pbx_bridge.durable import overwrite, overwrite_and_remove, sync_folder, write_once, write_whole
+from pbx_bridge.durable import (
+    destroy_secret,
+    finish_replacing,
+    overwrite,
+    overwrite_and_remove,
+    replace_secrets,
+    sync_folder,
+    write_once,
+    write_whole,
+)
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Hex, Malformed, Text, canonical, read_fields, read_object, write_fields
@@ -72,6 +81,7 @@ class KeyStore:
         """Short name -> the recordings in whose manifest it stands, as trainee or trainer."""
         for path in folder.glob(".*.json.*"):  # half a replacement, of a crash: it names persons
             overwrite_and_remove(path)
+        finish_replacing(folder)
         for path in sorted(folder.glob("*.json")):
             try:
                 text, genuine = opened(path.name, path.read_bytes(), key)
@@ -150,6 +160,17 @@ class KeyStore:
         """The sealed identity and that of a rebuilt file, as far as they are there."""
         return [path.read_bytes()[:MAX_KEY_BYTES] for path in self._paths(recording) if path.exists()]
 
+    def sealed(self, recording: RecordingId) -> list[tuple[str, bytes]]:
+        """The same with the names of their files."""
+        return [
+            (path.name, path.read_bytes()[:MAX_KEY_BYTES]) for path in self._paths(recording) if path.exists()
+        ]
+
+    def replace_keys(self, anew: Sequence[tuple[str, bytes]]) -> None:
+        """P20: these keys, sealed anew, in place of those of the same names, whose very blocks are overwritten. Raises:
+        OSError; then each is the old or the new one."""
+        replace_secrets(self.folder, anew)
+
     def put_new_key(self, recording: RecordingId, key: bytes) -> None:
         """Keeps the rebuilt file's key beside the old one; one from an earlier attempt is overwritten."""
         overwrite_and_remove(self._new_key(recording))
@@ -177,7 +198,7 @@ class KeyStore:
         """The stamp that lies in the folder, and in each of its backups. Raises: OperatorError."""
         path = self.folder / "stamp"
         try:
-            return read_fields(Stamp, read_object(path.read_bytes()))
+            return read_fields(Stamp, {"identity": ""} | read_object(path.read_bytes()))
         except FileNotFoundError:
             return None
         except Malformed as error:
@@ -202,8 +223,8 @@ class KeyStore:
 
     def destroy(self, recording: RecordingId) -> bool:
         """P20: overwrites and removes the key; from here the recording is gone from every backup of its file."""
-        new = overwrite_and_remove(self._new_key(recording))
-        return overwrite_and_remove(self._key(recording)) or new
+        new = destroy_secret(self._new_key(recording))
+        return destroy_secret(self._key(recording)) or new
 
     def _paths(self, recording: RecordingId) -> tuple[Path, Path]:
         return self._key(recording), self._new_key(recording)

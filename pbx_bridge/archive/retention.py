@@ -14,13 +14,14 @@ from pbx_bridge.archive.manifest import Manifest
 from pbx_bridge.archive.rules import BACKUP_DAYS, DAY_S, Keeping, destroyed_from, ends_at
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import RecordingId
-from pbx_bridge.wire_json import Whole
+from pbx_bridge.wire_json import Text, Whole
 from pbx_bridge.wire_portal import UNIX
 
 FORGET_AFTER_DAYS: Final = 30
 """P24: what is said per person about a destroyed recording lives as long as the ledger's lines."""
 
 
+RECIPIENT_OR_EMPTY: Final = Text(62, 0, "(age1[02-9ac-hj-np-z]{58})?")
 STAMP_EVERY_S: Final = 3_600
 """The key store's stamp is renewed at each purge: a backup may be so much younger than the stamp in it."""
 
@@ -72,6 +73,8 @@ class Stamp:
 
     number: Annotated[int, Whole(0)]
     at: Annotated[int, UNIX]
+    identity: Annotated[str, RECIPIENT_OR_EMPTY] = ""
+    """The oldest identity of the keeper a key in this store may be sealed to; "" where an earlier build wrote it."""
 
 
 class Origin(Enum):
@@ -80,14 +83,19 @@ class Origin(Enum):
     OURS = "ours"
     BACKUP = "backup"
     OLD_BACKUP = "old-backup"
+    CLOSED = "closed"
+    """Sealed to an identity that was destroyed since, or to another keeper's."""
 
 
-def origin(inside: Stamp | None, last_number: int, now: int, *, empty: bool) -> Origin:
+def origin(inside: Stamp | None, last_number: int, now: int, *, empty: bool, opens: bool = True) -> Origin:
     """P20: whether the key store is the one that was here, or a restored one; from day 8 a backup is refused.
 
     `inside`: the stamp in its folder, `last_number`: the one the keeper remembers giving. A store without a stamp is
-    an old one, unless nothing is in it, or the keeper never gave any.
+    an old one, unless nothing is in it, or the keeper never gave any. `opens`: whether the keeper has the identity the
+    stamp names.
     """
+    if inside is not None and not opens and not empty:
+        return Origin.CLOSED
     if inside is None:
         return Origin.OURS if empty or last_number == 0 else Origin.OLD_BACKUP
     if inside.number >= last_number:

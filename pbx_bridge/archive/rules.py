@@ -25,6 +25,8 @@ CLOCK_STEP_S: Final = 300
 """P20: a clock that was set by more than this is not believed."""
 BACKUP_DAYS: Final = 7
 """P20: how long a backup of the key store lives; an older one is refused."""
+IDENTITY_DAYS: Final = 30
+"""P20: how long the keeper's own identity, to which every key is sealed, is used."""
 KEEP_AFTER_REVIEW_DAYS: Final = 7
 """P20: to act on what the review showed."""
 
@@ -89,3 +91,9 @@ def destroyed_from(end: End, start: int, suspended_until: int | None) -> int:
 def latest_not_after(start_unix: int) -> int:
     """P20: the ceiling, whatever a manifest says."""
     return start_unix + KEEP_CEILING_DAYS * DAY_S
+
+
+def renewal_is_due(made_at: int, now: int) -> bool:
+    """P20: whether the keeper's own identity has been used for its month: it is changed, and the old one destroyed, so that
+    no copy of the key store can be opened any more. One of unknown age (0) is old."""
+    return now >= made_at + IDENTITY_DAYS * DAY_S

@@ -221,7 +221,7 @@ def _nothing_new_is_recorded(site: Site, approved: set[str]) -> None:
     digests = frozenset(site.desk.ask(wire.Approvals(), wire.Approved).digests)
     found = sound(enrolled)
     assert {plan_digest(plan) for plan in _drawn(found.plans, found.trainers, digests)} <= approved
-    key = seal_bytes(str(X25519Identity.generate()).encode(), [site.desk.identity.recipient()]).hex()
+    key = seal_bytes(str(X25519Identity.generate()).encode(), [site.desk.identity.recipient]).hex()
     for plan in enrolled.plans:
         if plan_digest(plan) not in approved:
             no = site.desk.refused(wire.Put(RECORDER.sign(site.described(plan)), key))

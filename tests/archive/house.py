@@ -132,7 +132,7 @@ class House:
         """A recording that begins by an approved plan: its file is open, its identity with the keeper and nowhere else."""
         await self.approve(plan_behind(described.trainee, described.trainers[0].trainer, described.start))
         identity = X25519Identity.generate()
-        await self.link.put(self.recorder.sign(described), identity, self.keeper_recipient)
+        await self.link.put(self.recorder.sign(described), identity)
         return SealedFile(self.archive, described.recording, identity.recipient())
 
     async def finish(self, file: SealedFile, described: Manifest) -> Manifest:

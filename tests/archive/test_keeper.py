@@ -39,6 +39,7 @@ from pbx_bridge.archive.keeper_process import Recorders
 from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
+from pbx_bridge.archive.own_identity import OwnIdentity
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import DAY_S, HOUR_S, Keeping
 from pbx_bridge.archive.timekeeper import Timekeeper
@@ -72,13 +73,14 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.log = open_log(self.folder)
-        self.identity = X25519Identity.generate()
         self.open()
         self.keeper.handle(wire.Introduce(RECORDER.public))
 
     def open(self) -> None:
         """The keeper as it starts, from what lies on the disk."""
-        self.store = KeyStore(self.folder / "keystore", book_key(str(self.identity)))
+        self.identity = OwnIdentity(self.folder, self.now)
+        key = book_key(self.folder / "books.key", str(self.identity.current))
+        self.store = KeyStore(self.folder / "keystore", key)
         self.book = Book(self.folder / "book.jsonl")
         self.people = People(self.folder / "people.json")
         self.approved = Approved(self.folder / "approvals.json")
@@ -106,7 +108,7 @@ class Desk:
 
     def put(self, described: Manifest) -> X25519Identity:
         identity = X25519Identity.generate()
-        key = seal_bytes(str(identity).encode(), [self.identity.recipient()])
+        key = seal_bytes(str(identity).encode(), [self.identity.recipient])
         if described.trainers:
             plan = plan_behind(described.trainee, described.trainers[0].trainer, described.start)
             self.approved.add(approval(plan, "dora", self.now))
@@ -187,7 +189,7 @@ def test_a_release_is_for_that_person_alone_and_recorded_first(desk: Desk) -> No
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
     released = desk.ask(wire.Open(token, recording, "review"), words.Released)
     assert desk.file_key(released, BRUNO) == desk.file_keys[recording]
-    for other in (ALICE, CARLA, desk.identity):
+    for other in (ALICE, CARLA, desk.identity.current):
         with pytest.raises(NoIdentityMatches):
             desk.file_key(released, other)
     assert desk.audited()[-1] == ("bruno", "open", "granted", "")
@@ -483,7 +485,9 @@ def test_what_cannot_begin(desk: Desk) -> None:
     unreadable = wire.Put(
         RECORDER.sign(manifest(start=desk.now)), seal_bytes(b"x", [BRUNO.recipient()]).hex()
     )
-    assert desk.refused(unreadable).word == "key"
+    assert desk.refused(unreadable).word == "identity-changed"
+    for sealed in (seal_bytes(b"x", [desk.identity.recipient]), b"x"):
+        assert desk.refused(wire.Put(RECORDER.sign(manifest(start=desk.now)), sealed.hex())).word == "key"
     assert desk.refused(wire.Introduce(os.urandom(32))).word == "recorder"
     assert len(desk.store) == 1
 

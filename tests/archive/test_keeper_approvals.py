@@ -167,7 +167,7 @@ def test_only_what_is_approved_can_begin(desk: Desk) -> None:
     """The bridge, or whoever has its signing key, made a recording by a plan nobody approved: its key is not taken."""
     described = manifest(start=desk.now)
     plan = plan_behind(described.trainee, "bruno", described.start)
-    sealed = seal_bytes(str(X25519Identity.generate()).encode(), [desk.identity.recipient()]).hex()
+    sealed = seal_bytes(str(X25519Identity.generate()).encode(), [desk.identity.recipient]).hex()
     for edited in (
         described,
         replace(described, plan=plan_digest(PLAN)),

@@ -49,7 +49,7 @@ def fill(
     header = make_header(new_file_key(), [X25519Identity.generate().recipient()]).hex()
     now = int(time.time())
     template = manifest().sealed("ab" * 32, 1_000_000, 300_000)
-    close_key = book_key((keeper / "keeper.key").read_text().strip())
+    close_key = book_key(keeper / "books.key", "")
     with open(keeper / "book.jsonl", "ab") as book:
         for number in range(total):
             mine = number < hers

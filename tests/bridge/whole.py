@@ -288,7 +288,6 @@ class Whole:
         archive = Archive(
             self.home.archive,
             self.home.link,
-            self.home.keeper_recipient,
             self.home.recorder,
             keeping_of(self.config),
             Witness(self.config.bridge.state_dir / "retention"),

@@ -23,7 +23,7 @@ def has_key(state: Path, recording: str) -> bool:
 
 def open_as_keeper(state: Path, recording: str) -> bytes:
     """The clear WebM. Raises: FileNotFoundError without file or key, age.AgeError when they do not fit."""
-    keeper = age.X25519Identity.parse((state / "keeper/keeper.key").read_text("ascii").strip())
+    keeper = age.X25519Identity.parse((state / "keeper/keeper.key").read_text("ascii").split()[-1])
     key = (state / "keeper/keystore" / f"{recording}.key").read_bytes()
     own = age.X25519Identity.parse(age.open_bytes(key, [keeper]).decode("ascii"))
     return age.open_bytes(sealed_file(state, recording).read_bytes(), [own])
