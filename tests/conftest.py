@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
 from tests.rig.install import Installed, install, install_base
 
+TESTS = Path(__file__).resolve().parent
+
 # A loaded machine is slow, not wrong: what a test promises about time it measures itself.
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
+
+IN_REAL_TIME = re.compile(
+    r"(live|faults|capture|docker|bridge)/|asterisk/test_live_|stations/test_(cut|conversation|autostart|resume)"
+    r"|trainer/test_play|media/test_browser|portal/.*browser"
+)
+"""Tests with real calls, screens and deadlines. One worker plays them all; the other yields the processor to it."""
+YIELDS = 10
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _in_real_time(item):
+            item.add_marker(pytest.mark.xdist_group("in real time"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Beside a worker that keeps real time, everything else and what it starts is nicer."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if _in_real_time(item) else YIELDS)
+    return (yield)
+
+
+def _in_real_time(item: pytest.Item) -> bool:
+    return bool(IN_REAL_TIME.match(item.path.relative_to(TESTS).as_posix()))
 
 
 @pytest.fixture(scope="session")
