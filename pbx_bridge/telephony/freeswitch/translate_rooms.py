@@ -74,7 +74,7 @@ class Rooms:
 
     def unbridged(self, first: ChannelId, second: ChannelId, at_ns: int) -> list[Fact]:
         """P8: this pair is one no more."""
-        room = self._rooms.get(first) or self._rooms.get(second)
+        room = self._rooms.get(first)
         return self._close(room, at_ns) if room is not None and room.name == f"{first}+{second}" else []
 
     def entered(self, channel: ChannelId, conference: str, at_ns: int) -> list[Fact]:
