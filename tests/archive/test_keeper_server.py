@@ -10,6 +10,7 @@ import resource
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_server import MAX_CONNECTIONS, Peers
 from pbx_bridge.archive.keeper_wire import Left
+from pbx_bridge.archive.rules import DAY_S
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 from tests.archive.house import House
@@ -196,6 +198,15 @@ async def test_the_keeper_leaves_no_core_dump(home: House) -> None:
     """P17."""
     assert home.keeper is not None
     assert resource.prlimit(home.keeper.pid, resource.RLIMIT_CORE) == (0, 0)
+
+
+async def test_a_persons_word_about_the_clock_reaches_the_keeper(home: House) -> None:
+    """P20: taken where a person may say it; refused by a keeper that is an old backup, which no person may confirm."""
+    await home.link.confirm_clock()
+    assert (await home.link.pulse(int(time.time()) + 8 * DAY_S)).doubt == "restored"
+    with pytest.raises(Refused) as refused:
+        await home.link.confirm_clock()
+    assert refused.value.word == "restored"
 
 
 async def test_a_question_given_up_leaves_its_answer_to_nobody(home: House) -> None:
