@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.cli_change import check_roles
 from pbx_bridge.cli_server import run
+from pbx_bridge.config import load as load_config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Trainee, Trainer
-from tests.archive.house import House, house, plan_behind
+from pbx_bridge.wire_portal import Role
+from tests.archive.house import House, Machine, house, plan_behind
 
 
 @dataclass
@@ -69,6 +72,34 @@ async def test_roles_that_do_not_go_together_are_refused_when_they_are_given(sit
     for words in (("nobody", "--role", "trainee"), ("nobody", "--role", "trainer")):
         assert "no such" in await site.refused("invite", *words)
     assert await site.home.link.everyone() == ()
+
+
+async def test_who_has_another_role_is_not_assigned_this_one(site: Site) -> None:
+    """P22: by the keys there are; a revoked one is in nobody's way, nor is another person's, nor a keeper that is down."""
+    config = load_config(site.config)
+
+    async def why_not(*names: str, role: Role = Role.TRAINEE) -> str:
+        try:
+            await asyncio.to_thread(check_roles, config, names, role)
+        except OperatorError as no:
+            return str(no)
+        return ""
+
+    machine = Machine(site.config.parent / "carlas")
+    code = await site.home.invite("carla", Role.AUDITOR)
+    words = ("join", site.home.url, "--code", code, "--identity-file", str(machine.identity))
+    assert (await asyncio.to_thread(machine.run, *words)).code == 0
+    await site.home.approve(plan_behind("alice", "bruno", 1_800_000_000))  # dora joins for it
+    assert "P22" in await why_not("erik", "carla")
+    assert "'carla'" in await why_not("erik", "carla")
+    assert "P22" in await why_not("carla", role=Role.TRAINER)
+    assert await why_not("carla", role=Role.APPROVER) == ""
+    assert await why_not("erik") == ""
+    await site.home.link.revoke("carla")
+    assert await why_not("carla") == ""
+    assert "P22" in await why_not("dora")
+    site.home.end_keeper()
+    assert await why_not("dora") == ""
 
 
 async def test_people_are_invited_listed_and_revoked(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
