@@ -1,8 +1,9 @@
 """`./run mutate`: breaks each function that holds a rule, in turn, and says which test catches it.
 
-    ./run mutate [--all] [--most N] [--live] [TEXT ...]     functions whose `file::name` contains a TEXT; all without
+    ./run mutate [--all] [--most N] [--jobs N] [TEXT ...]   functions whose `file::name` contains a TEXT; all without
 
-Works in copies; the repository is only read. Exit code 1 when a broken version survived, or a function has no test.
+Works in copies; the repository is only read. Which tests call which function is asked once and kept in the cache until the
+product or the tests change. Exit code 1 when a broken version survived, or a function has no test.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, TypeAlias
 
-from tests.mutate.callers import Callers
-from tests.mutate.mapping import EQUIVALENT, Chosen, chosen_tests
+from tests.mutate.callers import Callers, Kept
+from tests.mutate.mapping import EQUIVALENT, chosen_tests
 from tests.mutate.mutants import Mutant, mutants
 from tests.mutate.rules import ROOT, RuleFunction, rule_functions
 from tests.mutate.worker import Unsound, Worker, copied
 
-Result: TypeAlias = tuple[RuleFunction, Chosen, list[tuple[Mutant, str]]]
+Result: TypeAlias = tuple[RuleFunction, list[tuple[Mutant, str]]]
 MOST: Final = 2
 """Of each function, in the ordinary run."""
+TRIES: Final = 3
+"""A busy machine makes a sound test fail now and then; only a sound one catches."""
 
 
 def main(arguments: list[str]) -> int:
@@ -36,43 +39,37 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("text", nargs="*", help="only functions whose name or file contains one of these")
     parser.add_argument("--all", action="store_true", help="every way to break each function")
     parser.add_argument("--most", type=int, default=MOST, help="of each function (default %(default)s)")
-    parser.add_argument("--live", action="store_true", help="also those only a live test can catch (an hour)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args(arguments)
     wanted = [
         one for one in rule_functions() if not chosen.text or any(text in one.key for text in chosen.text)
     ]
-    return _run(wanted, None if chosen.all else chosen.most, chosen.jobs, live=chosen.live)
+    return _run(wanted, None if chosen.all else chosen.most, chosen.jobs)
 
 
-def _run(wanted: list[RuleFunction], most: int | None, jobs: int, *, live: bool) -> int:
+def _run(wanted: list[RuleFunction], most: int | None, jobs: int) -> int:
     started = time.monotonic()
+    files = sorted({file for function in wanted for file in chosen_tests(function)})
     with tempfile.TemporaryDirectory(prefix="pbx-bridge-mutate-") as where:
         free: SimpleQueue[Worker] = SimpleQueue()
         callers = Callers()
         workers = [Worker(copied(Path(where) / str(number)), callers) for number in range(max(1, jobs))]
         print(f"asking the sound product which tests call which of {len(wanted)} functions ...", flush=True)
-        workers[0].learn(wanted, _files(wanted))
+        workers[0].learn(rule_functions(), files, Kept(ROOT))
+        print(f"known after {time.monotonic() - started:.0f} s", flush=True)
         for worker in workers:
+            worker.collect(files)
             free.put(worker)
 
-        def one(function: RuleFunction) -> tuple[RuleFunction, Chosen, list[tuple[Mutant, str]]]:
+        def one(function: RuleFunction) -> Result:
             tests = chosen_tests(function)
-            if not tests.ids or (tests.live and not live):
-                return function, tests, []
+            if not tests:
+                return function, []
             source = (ROOT / function.path).read_text()
             worker = free.get()
             try:
-                made = [
-                    mutant
-                    for mutant in mutants(source, function.name, most)
-                    if f"{function.key}: {mutant.what}" not in EQUIVALENT
-                ]
-                return (
-                    function,
-                    tests,
-                    [(mutant, _killer(worker, function, mutant, tests)) for mutant in made],
-                )
+                made = mutants(source, function.name, most, frozenset(EQUIVALENT.get(function.key, {})))
+                return function, [(mutant, _killer(worker, function, mutant, tests)) for mutant in made]
             finally:
                 free.put(worker)
 
@@ -83,52 +80,41 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int, *, live: bool)
     return _summed(results, time.monotonic() - started)
 
 
-def _files(wanted: list[RuleFunction]) -> list[str]:
-    """Of the ordinary run; what a live test calls runs in other processes mostly."""
-    chosen = [chosen_tests(function) for function in wanted]
-    return sorted({file for one in chosen if not one.live for file in one.ids})
-
-
-def _killer(worker: Worker, function: RuleFunction, mutant: Mutant, tests: Chosen) -> str:
-    try:
-        return worker.killer(function, mutant, tests.ids)
-    except Unsound as unsound:
-        print(f"mutate: {unsound} fails although nothing is broken: mend it, or run again", file=sys.stderr)
-        return ""
+def _killer(worker: Worker, function: RuleFunction, mutant: Mutant, tests: list[str]) -> str:
+    for _ in range(TRIES):
+        try:
+            return worker.killer(function, mutant, tests)
+        except Unsound as unsound:
+            print(f"mutate: {unsound} fails although nothing is broken", file=sys.stderr, flush=True)
+    return ""
 
 
 def _told(results: Iterable[Result]) -> Iterator[Result]:
     for result in results:
-        function, tests, outcomes = result
+        function, outcomes = result
         print(f"{function.rules:<14} {function.path} {function.name}")
         for mutant, killer in outcomes:
             print(f"    {'caught' if killer else 'SURVIVED':<9} {mutant.what}")
             if killer:
                 print(f"              by {killer}")
+        for change, why in EQUIVALENT.get(function.key, {}).items():
+            print(f"    no break  {change}\n              {why}")
         if not outcomes:
-            why = "only a live test can: --live" if tests.live else "NO TEST calls it"
-            print(f"    {why}")
+            print("    NO TEST calls it")
         sys.stdout.flush()
         yield result
 
 
 def _summed(results: list[Result], seconds: float) -> int:
-    broken = [
-        (function, mutant) for function, _, outcomes in results for mutant, killer in outcomes if not killer
-    ]
-    ran = sum(len(outcomes) for _, _, outcomes in results)
-    lost = [function for function, tests, outcomes in results if not outcomes and not tests.live]
-    later = [function for function, tests, outcomes in results if not outcomes and tests.live]
-    print(f"\n{len(results)} functions, {ran} broken versions, {ran - len(broken)} caught, {seconds:.0f} s")
-    for function in later:
-        print(f"not asked: {function.key}: only a live test can catch it (--live)")
-    if later:
-        print(f"{len(later)} of {len(results)} functions were NOT asked: run it again with --live")
+    survived = [(function, mutant) for function, outcomes in results for mutant, by in outcomes if not by]
+    ran = sum(len(outcomes) for _, outcomes in results)
+    lost = [function for function, outcomes in results if not outcomes]
+    print(f"\n{len(results)} functions, {ran} broken versions, {ran - len(survived)} caught, {seconds:.0f} s")
     for function in lost:
         print(f"no test calls {function.key}")
-    for function, mutant in broken:
+    for function, mutant in survived:
         print(f"survived: {function.key}: {mutant.what}")
-    return 1 if broken or lost else 0
+    return 1 if survived or lost else 0
 
 
 if __name__ == "__main__":

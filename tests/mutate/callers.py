@@ -1,25 +1,33 @@
-"""Which tests call which function that holds a rule: seen once, while nothing is broken.
+"""Which tests call which function that holds a rule: seen once, while nothing is broken, and kept in a cache.
 
 Every such function is given a first statement that calls its name out; a pytest plugin writes down which test was running.
-Only the order of asking rests on it: when none of these tests catches a broken version, all the files are asked.
+The order of asking rests on it (when none of these tests catches a broken version, all the files are asked), and whether a
+function may be exchanged after collecting: not one that was called while no test ran.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.mutate.rules import functions
+from tests.mutate.rules import PACKAGES, functions
 
 HOOK: Final = "rule_called"
-MOST: Final = 60
-"""Tests asked by name, the quickest; the files are asked after them."""
+CACHE: Final = Path(os.environ.get("PBX_BRIDGE_CACHE", "/var/cache/pbx-bridge")) / "mutate"
+KEPT: Final = 400
+"""Files of the cache; the oldest go first."""
+_TESTS_IMPORTED: Final = re.compile(rb"^from (tests\.[\w.]*\btest_\w+) import", re.M)
+BEFORE: Final = ""
+"""The name of no test: while files were imported and tests collected."""
 
 
 def calling_out(source: str, path: str, names: set[str]) -> str:
@@ -38,14 +46,13 @@ class Noted:
 
     def __init__(self, to: Path) -> None:
         self._to = to
-        self._test = ""
-        self._called: dict[str, set[str]] = {}
+        self._test = BEFORE
+        self._called: dict[str, set[str]] = {BEFORE: set()}
         self._seconds: dict[str, float] = {}
         setattr(builtins, HOOK, self._note)
 
     def _note(self, function: str) -> None:
-        if self._test:
-            self._called.setdefault(self._test, set()).add(function)
+        self._called.setdefault(self._test, set()).add(function)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -71,18 +78,55 @@ class Callers:
 
     def __init__(self) -> None:
         self._of: dict[str, dict[str, float]] = {}
+        self._before: set[str] = set()
 
-    def take(self, noted: Path) -> None:
-        """What one file's tests called; nothing when their process ended before the end."""
+    def take(self, noted: Path) -> bool:
+        """What one file's tests called; False when their process ended before the end."""
         if not noted.exists():
-            return
+            return False
         for test, (seconds, *called) in json.loads(noted.read_text()).items():
+            if test == BEFORE:
+                self._before.update(called)
+                continue
             for function in called:
                 self._of.setdefault(function, {})[test] = seconds
+        return True
 
     def of(self, function: str, files: list[str]) -> list[str]:
-        """The quickest tests of these files that call it, the quickest first."""
+        """The tests of these files that call it, the quickest first."""
         found = {
             test: s for test, s in self._of.get(function, {}).items() if test.partition("::")[0] in files
         }
-        return sorted(found, key=lambda test: found[test])[:MOST]
+        return sorted(found, key=lambda test: found[test])
+
+    def before(self, function: str) -> bool:
+        """Something called it before any test ran: its sound answer is kept somewhere."""
+        return function in self._before
+
+
+class Kept:
+    """Where the notes of a file's tests lie, by all that they were made of: the product, the file, what tests share."""
+
+    def __init__(self, root: Path, folder: Path = CACHE) -> None:
+        self._root, self._folder = root, folder
+        sources = {
+            str(path.relative_to(root)): path.read_bytes()
+            for top in (*PACKAGES, "tests")
+            for path in (root / top).rglob("*.py")
+        }
+        imported = {name for source in sources.values() for name in _TESTS_IMPORTED.findall(source)}
+        shared = hashlib.sha256()
+        for path, source in sorted(sources.items()):
+            module = path.removesuffix(".py").replace("/", ".").encode()
+            if not module.rpartition(b".")[2].startswith(b"test_") or module in imported:
+                shared.update(path.encode() + b"\0" + hashlib.sha256(source).digest())
+        self._shared = shared.digest()
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def of(self, file: str) -> Path:
+        """The notes of this file's tests, whether or not they are there."""
+        source = (self._root / file).read_bytes()
+        name = hashlib.sha256(self._shared + f"{file}\0".encode() + source).hexdigest()[:32]
+        return self._folder / f"{name}.json"

@@ -1,13 +1,12 @@
 """Which tests are asked about which function, the quickest first: the first that fails ends the asking.
 
-A function of a core is asked of its core's own tests. What joins the parts of the running bridge, or needs a screen or an
-Asterisk, is LIVE: its tests take minutes and are asked with `--live`.
+A function of a core is asked of its core's own tests, what joins the parts of the running bridge of a whole bridge
+(tests/bridge). None needs a live call.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from tests.mutate.rules import RuleFunction
@@ -29,14 +28,6 @@ PORTAL: Final = (
     "tests/trainer/test_portal.py",
     "tests/trainer/test_fetch.py",
     "tests/trainer/test_booking.py",
-)
-CALLS_LIVE: Final = (
-    "tests/live/test_plain_calls.py",
-    "tests/live/test_desk.py",
-    "tests/live/test_refusals.py",
-    "tests/faults/test_audit.py",
-    "tests/faults/test_disk.py",
-    "tests/faults/test_clock.py",
 )
 TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/access/(approvals|proposals|people)\.py", ("tests/access/test_approvals.py", *KEEPER)),
@@ -96,6 +87,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/catalogue/\w+\.py",
         ("tests/catalogue/test_catalogue.py", "tests/catalogue/test_commands.py"),
     ),
+    (r"pbx_bridge/cli_change\.py", ("tests/access/test_person_command.py",)),
     (
         r"pbx_bridge/cli_person\.py",
         ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
@@ -141,6 +133,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/telephony/freeswitch/translate\w*\.py",
         ("tests/freeswitch/test_translate.py", "tests/freeswitch/test_stories.py"),
     ),
+    (r"pbx_bridge/telephony/freeswitch/\w+\.py", ("tests/freeswitch/test_esl_link.py",)),
     (r"pbx_bridge/telephony/.*", ("tests/asterisk/test_numbers.py", "tests/asterisk/test_features.py")),
     (r"pbx_bridge/trainer/approving\.py", ("tests/trainer/test_approving.py",)),
     (r"pbx_bridge/trainer/bridge\.py::Bridge\.audit", ("tests/access/test_audit_reading.py",)),
@@ -199,34 +192,13 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
 )
 """A pattern of `file::Class.function`, and the files of tests. The first that matches counts."""
-LIVE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    (r"pbx_bridge/app\.py::Bridge\.on_payment", ("tests/live/test_payment.py",)),
-    (r"pbx_bridge/\w+\.py", CALLS_LIVE),
-    (
-        r"workstation_client/.*",
-        (
-            "tests/capture/test_leaks.py",
-            "tests/stations/test_conversation.py",
-            *CALLS_LIVE,
-        ),
-    ),
-)
-EQUIVALENT: Final[dict[str, str]] = {}
-"""`file::function: what` -> why this change changes nothing a rule is about."""
+EQUIVALENT: Final[dict[str, dict[str, str]]] = {}
+"""`file::function` -> what is changed -> why this change changes nothing a rule is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The tests that are asked, in their order."""
-
-    ids: list[str]
-    live: bool = False
-
-
-def chosen_tests(function: RuleFunction) -> Chosen:
-    """No ids: nobody thought of this function yet."""
-    for live, table in ((False, TESTS), (True, LIVE)):
-        for pattern, tests in table:
-            if re.fullmatch(rf"(?:{pattern})(?:::.*)?", function.key):
-                return Chosen(list(tests), live)
-    return Chosen([])
+def chosen_tests(function: RuleFunction) -> list[str]:
+    """The files that are asked, in their order; none when nobody thought of this function yet."""
+    for pattern, tests in TESTS:
+        if re.fullmatch(rf"(?:{pattern})(?:::.*)?", function.key):
+            return list(tests)
+    return []

@@ -26,7 +26,13 @@ class Mutant:
     """For a person: the line, and what became of it."""
     source: str
 
+    @property
+    def change(self) -> str:
+        """What became of it, wherever its line stands."""
+        return self.what.partition(": ")[2]
 
+
+Make: TypeAlias = Callable[[], Mutant]
 COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -56,17 +62,28 @@ _LOGGING: Final = frozenset({"debug", "info", "warning", "error", "critical", "e
 """What only says something to the operator is no rule; nor is how long a loop waits before it asks again."""
 
 
-def mutants(source: str, name: str, most: int | None = None) -> list[Mutant]:
-    """Of the function `name`; at most so many, of as many kinds as there are. Raises: KeyError when it is not there."""
-    found: dict[str, list[Mutant]] = {}
+def mutants(
+    source: str, name: str, most: int | None = None, but: frozenset[str] = frozenset()
+) -> list[Mutant]:
+    """Of the function `name`; at most so many, of as many kinds as there are; none whose `change` is in `but`.
+
+    Raises: KeyError when the function is not there.
+    """
+    kinds: dict[str, list[Make]] = {}
+    for kind, make in chain(_gutted(source, name), _changed(source, name)):
+        kinds.setdefault(kind, []).append(make)
     seen = {ast.unparse(ast.parse(source))}
-    for mutant in chain(_gutted(source, name), _changed(source, name)):
-        if mutant.source not in seen:
-            seen.add(mutant.source)
-            found.setdefault(mutant.kind, []).append(mutant)
-    turns = zip_longest(*found.values())
-    ordered = [mutant for turn in turns for mutant in turn if mutant is not None]
-    return ordered if most is None else ordered[:most]
+    found: list[Mutant] = []
+    for make in chain.from_iterable(zip_longest(*kinds.values())):
+        if len(found) == most:
+            break
+        if make is None:
+            continue
+        mutant = make()
+        if mutant.source not in seen and mutant.change not in but:
+            found.append(mutant)
+        seen.add(mutant.source)
+    return found
 
 
 def _function(tree: ast.AST, name: str) -> Function:
@@ -76,36 +93,44 @@ def _function(tree: ast.AST, name: str) -> Function:
     raise KeyError(name)
 
 
-def _gutted(source: str, name: str) -> Iterator[Mutant]:
+def _gutted(source: str, name: str) -> Iterator[tuple[str, Make]]:
     returns = _function(ast.parse(source), name).returns
     kind = ast.unparse(returns).split("[")[0] if returns is not None else "None"
     for answer in FIXED.get(kind, ("None",)):
-        tree = ast.parse(source)
-        node = _function(tree, name)
-        yields = any(isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(node))
-        node.body = [node.body[0], *ast.parse(f"return {answer}" if not yields else "return\nyield").body]
-        yield Mutant("gutted", f"line {node.lineno}: answers {answer} at once", ast.unparse(tree))
+
+        def make(answer: str = answer) -> Mutant:
+            tree = ast.parse(source)
+            node = _function(tree, name)
+            yields = any(isinstance(one, ast.Yield | ast.YieldFrom) for one in ast.walk(node))
+            node.body = [node.body[0], *ast.parse(f"return {answer}" if not yields else "return\nyield").body]
+            return Mutant("gutted", f"line {node.lineno}: answers {answer} at once", ast.unparse(tree))
+
+        yield "gutted", make
 
 
-def _changed(source: str, name: str) -> Iterator[Mutant]:
-    walked = list(ast.walk(_function(ast.parse(source), name)))
+def _changed(source: str, name: str) -> Iterator[tuple[str, Make]]:
+    function = _function(ast.parse(source), name)
+    walked = _body(function)
     silent = {part for one in walked if _is_silent(one) for part in ast.walk(one)}
     for place, seen in enumerate(walked):
         if seen in silent:
             continue
-        number = 0
-        while True:
-            tree = ast.parse(source)
-            node = _function(tree, name)
-            one = list(ast.walk(node))[place]
-            changes = list(_changes(one, node))
-            if number >= len(changes):
-                break
-            kind, before, change = changes[number]
-            line = getattr(one, "lineno", node.lineno)
-            change()
-            yield Mutant(kind, f"line {line}: {before}", ast.unparse(ast.fix_missing_locations(tree)))
-            number += 1
+        for number, (kind, words, _) in enumerate(_changes(seen, function)):
+            what = f"line {getattr(seen, 'lineno', function.lineno)}: {words}"
+
+            def make(place: int = place, number: int = number, kind: str = kind, what: str = what) -> Mutant:
+                tree = ast.parse(source)
+                node = _function(tree, name)
+                _, _, change = list(_changes(_body(node)[place], node))[number]
+                change()
+                return Mutant(kind, what, ast.unparse(ast.fix_missing_locations(tree)))
+
+            yield kind, make
+
+
+def _body(function: Function) -> list[ast.AST]:
+    """Not what stands before it: a decorator or a default holds no rule."""
+    return [function, *chain.from_iterable(map(ast.walk, function.body))]
 
 
 def _changes(node: ast.AST, function: Function) -> Iterator[tuple[str, str, Change]]:

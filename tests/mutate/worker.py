@@ -1,4 +1,8 @@
-"""One copy of the repository, and a process in it that runs chosen tests against one broken version after the other."""
+"""One copy of the repository, and the processes in it that run chosen tests against one broken version after the other.
+
+The quick one has all tests collected (`collected.py`); the slow one loads the product and the tests anew (`server.py`). A
+version is caught by either; it survived only when the slow one, too, found nothing in any of the files.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,19 @@ import py_compile
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from tests.mutate.callers import Callers, calling_out
+from tests.mutate.callers import Callers, Kept, calling_out
 from tests.mutate.mutants import Mutant
 from tests.mutate.rules import ROOT, RuleFunction
 
-WITHIN_S: Final = 240
-"""A broken version that hangs its tests is caught by that; the longest list takes a minute on an idle machine."""
-LIVE_WITHIN_S: Final = 300
+WITHIN_S: Final = 90
+"""For one test: a broken version that hangs it is caught by that. The longest takes 7 s on an idle machine."""
+FIRST: Final = 60
+"""Tests that are asked by name when everything is loaded anew; the files are asked after them."""
 
 
 def copied(to: Path) -> Path:
@@ -56,42 +61,53 @@ class Worker:
         self._callers = callers or Callers()
         self._sound: set[str] = set()
         """Tests that were seen to pass when nothing is broken."""
-        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-        self._server = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.mutate.server"],
-            cwd=copy,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._server = Process(copy, "tests.mutate.server")
+        self._collected: Process | None = None
 
     def killer(self, function: RuleFunction, mutant: Mutant, tests: list[str]) -> str:
         """The test that catches it; "" when all pass. Raises: Unsound when that test fails on the sound product too."""
-        killer = self._broken(function, mutant, tests)
-        if "::" in killer and killer not in self._sound and not killer.endswith(")"):
-            if self._asked([killer]):
-                raise Unsound(killer)
-            self._sound.add(killer)
+        with self._written(function.path, mutant.source):
+            quick = self._quick(function, mutant.source, tests)
+            killer = quick or self._slow(function, tests)
+        test = killer.partition(" (")[0]
+        if "::" in test and test not in self._sound:
+            if self._quick(function, None, [test]) if quick else self._asked([test]):
+                raise Unsound(test)
+            self._sound.add(test)
         return killer
 
-    def learn(self, holding: list[RuleFunction], files: list[str]) -> None:
+    def learn(self, holding: list[RuleFunction], files: list[str], kept: Kept | None = None) -> None:
         """Which test of these files calls which of these functions."""
-        kept = {path: (self._copy / path).read_text() for path in {one.path for one in holding}}
+        unknown = [file for file in files if kept is None or not self._callers.take(kept.of(file))]
+        sound = {path: (self._copy / path).read_text() for path in {one.path for one in holding}}
         with ExitStack() as restored:
-            for path, source in kept.items():
+            for path, source in sound.items() if unknown else ():
                 names = {one.name for one in holding if one.path == path}
                 restored.enter_context(self._written(path, calling_out(source, path, names)))
-            for file in files:
+            for file in unknown:
                 noted = self._copy / "called.json"
                 noted.unlink(missing_ok=True)
                 self._asked([file], noted)
-                self._callers.take(noted)
+                if self._callers.take(noted) and kept is not None:
+                    shutil.copyfile(noted, kept.of(file))
 
-    def _broken(self, function: RuleFunction, mutant: Mutant, tests: list[str]) -> str:
-        with self._written(function.path, mutant.source):
-            callers = self._callers.of(function.key, tests)
-            return (self._asked(callers) if callers else "") or self._asked(tests)
+    def collect(self, files: list[str]) -> None:
+        """Loads these files' tests once, for the quick way; returns when they are loaded: nothing may be broken before."""
+        self._collected = Process(self._copy, "tests.mutate.collected", *files)
+        self._collected.wait()
+
+    def _quick(self, function: RuleFunction, source: str | None, tests: list[str]) -> str:
+        """Of the tests that are collected; "" also when they cannot be asked about this function."""
+        if self._collected is None or self._callers.before(function.key):
+            return ""
+        callers = self._callers.of(function.key, tests) if source is not None else []
+        path = str(self._copy / function.path)
+        question = {"path": path, "name": function.name, "source": source, "tests": [*callers, *tests]}
+        return self._collected.ask(**question, within_s=WITHIN_S) or ""
+
+    def _slow(self, function: RuleFunction, tests: list[str]) -> str:
+        callers = self._callers.of(function.key, tests)[:FIRST]
+        return (self._asked(callers) if callers else "") or self._asked(tests)
 
     @contextmanager
     def _written(self, name: str, source: str) -> Iterator[None]:
@@ -107,23 +123,55 @@ class Worker:
             byte_code.write_bytes(kept_code)
 
     def _asked(self, tests: list[str], notes: Path | None = None) -> str:
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        live = any(one.startswith(("tests/live", "tests/faults", "tests/asterisk")) for one in tests)
-        question = {
-            "tests": tests,
-            "within_s": LIVE_WITHIN_S if live else WITHIN_S,
-            "notes": str(notes) if notes else None,
-        }
-        self._server.stdin.write(json.dumps(question) + "\n")
-        self._server.stdin.flush()
-        answer = self._server.stdout.readline()
-        if not answer:
-            raise RuntimeError("the process that runs the tests ended")
-        return str(json.loads(answer))
+        return self._server.ask(tests=tests, within_s=WITHIN_S, notes=str(notes) if notes else None) or ""
 
     def close(self) -> None:
-        """Ends the process."""
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait()
+        """Ends the processes."""
+        self._server.close()
+        if self._collected is not None:
+            self._collected.close()
+
+
+class Process:
+    """One that answers a question per line; what its tests print goes nowhere."""
+
+    def __init__(self, copy: Path, module: str, *arguments: str, path: Sequence[Path] = ()) -> None:
+        questions, asking = os.pipe()
+        answered, answers = os.pipe()
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, path or [copy])),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(questions), str(answers), *arguments],
+            cwd=copy,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(questions, answers),
+        )
+        os.close(questions)
+        os.close(answers)
+        self._questions, self._answers = os.fdopen(asking, "w"), os.fdopen(answered)
+
+    def ask(self, **question: Any) -> str | None:
+        """The first test that fails; None when it cannot be asked here."""
+        with suppress(BrokenPipeError):
+            print(json.dumps(question), file=self._questions, flush=True)
+        return self.wait()
+
+    def wait(self) -> str | None:
+        """Its next answer."""
+        answer = self._answers.readline()
+        if not answer:
+            raise RuntimeError("the process that runs the tests ended: can ./run test collect them all?")
+        found: str | None = json.loads(answer)
+        return found
+
+    def close(self) -> None:
+        """Ends it."""
+        with suppress(BrokenPipeError):
+            self._questions.close()
+        self._process.wait()
+        self._answers.close()
