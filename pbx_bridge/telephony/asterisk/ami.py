@@ -23,6 +23,7 @@ from pbx_bridge.telephony.asterisk.resync import snapshot
 from pbx_bridge.telephony.asterisk.settings import AmiSettings
 from pbx_bridge.telephony.asterisk.stamps import parse_stamp
 from pbx_bridge.telephony.asterisk.translate import translate
+from pbx_bridge.telephony.kept_link import KeptLink
 from pbx_bridge.telephony.rtp_watch import POLL_S, RtpWatch
 from pbx_bridge.telephony.stamps import PbxClock
 
@@ -34,10 +35,6 @@ ANSWER_DEADLINE_S = 1.2
 PING_EVERY_S = 0.5
 FIRST_PINGS = 5
 """The clock's bound is that of the fastest exchange: a few at once, before the first fact needs it."""
-RETRY_FIRST_S, RETRY_LAST_S = 0.25, 5.0
-"""Asterisk restarts in a second or two."""
-REFUSED_FIRST_S, REFUSED_LAST_S = 5.0, 120.0
-"""A wrong secret does not mend itself, and each try is a line in the PBX's security log."""
 
 
 class _LoginRefused(Exception):
@@ -52,11 +49,14 @@ class AmiLink:
     ) -> None:
         self._settings, self._on_fact, self._digest_key = settings, on_fact, digest_key
         self._protocol: FencedProtocol | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._up = asyncio.Event()
-        self._lost = asyncio.Event()
-        self._lost_why = ""
-        self._told_down = ""
+        self._kept = KeptLink(
+            "ami link",
+            self._session,
+            self._drop,
+            lambda why: self._give(facts.LinkDown(time.monotonic_ns(), why)),
+            refusals=(_LoginRefused,),
+            faults=(OSError, TimeoutError, ActionRefused),
+        )
         self._found: frozenset[ChannelId] = frozenset()
         self._early: list[tuple[Mapping[str, object], int]] | None = None
         self._rtp = RtpWatch()
@@ -67,23 +67,20 @@ class AmiLink:
 
     async def start(self) -> None:
         """Begins to connect and returns at once: a PBX that is down is no reason not to start."""
-        self._task = asyncio.create_task(self._keep(), name="ami-link")
+        await self._kept.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._kept.close()
         if self._protocol is not None:
             self._protocol.end("the bridge closed the link")
 
     @property
     def is_up(self) -> bool:
-        return self._up.is_set()
+        return self._kept.is_up
 
     async def until_up(self) -> None:
         """Returns when the link works and `LinkUp` was told."""
-        await self._up.wait()
+        await self._kept.until_up()
 
     # ------------------------------------------------------------ actions
 
@@ -116,34 +113,14 @@ class AmiLink:
 
     # ------------------------------------------------------------ keeping it alive
 
-    async def _keep(self) -> None:
-        retry_s = refused_s = 0.0
-        while True:
-            try:
-                await self._session()
-                pause_s, why = 0.0, ""  # a session ends by raising
-            except _LoginRefused as refused:
-                refused_s = min(max(refused_s * 2, REFUSED_FIRST_S), REFUSED_LAST_S)
-                pause_s, why = refused_s, str(refused)
-            except (OSError, TimeoutError, ActionRefused) as fault:
-                was_up = self._up.is_set()
-                retry_s = RETRY_FIRST_S if was_up else min(max(retry_s * 2, RETRY_FIRST_S), RETRY_LAST_S)
-                refused_s = 0.0
-                pause_s, why = retry_s, str(fault) or "no answer in time"
-            finally:
-                self._drop()
-            self._tell_down(why)
-            await asyncio.sleep(pause_s)
-
     async def _session(self) -> None:
         """One connection, from connect to loss. Raises: what ended it."""
-        self._lost = asyncio.Event()
         self._early = []
         loop = asyncio.get_running_loop()
         where = f"{self._settings.host}:{self._settings.port}"
         async with asyncio.timeout(CONNECT_DEADLINE_S):
             _, protocol = await loop.create_connection(
-                lambda: FencedProtocol(self._on_event, self._on_broken, self._on_lost),
+                lambda: FencedProtocol(self._on_event, self._on_broken, self._kept.lost),
                 self._settings.host,
                 self._settings.port,
             )
@@ -168,21 +145,9 @@ class AmiLink:
         for _ in range(FIRST_PINGS):
             await self._ping()
         await self._resync(protocol)
-        self._told_down = ""
-        self._up.set()
+        self._kept.came_up()
         log.info("ami link up", where=where, ami=protocol.version_heard)
-        tasks = [asyncio.create_task(work) for work in (self._pings(), self._polls(), self._until_lost())]
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ended.pop().result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _until_lost(self) -> None:
-        await self._lost.wait()
-        raise ConnectionError(self._lost_why)
+        await self._kept.until_lost(self._pings(), self._polls())
 
     async def _pings(self) -> None:
         while True:
@@ -258,22 +223,9 @@ class AmiLink:
         except Exception:
             log.exception("a fact's consumer failed", fact=type(fact).__name__)
 
-    def _on_lost(self, why: str) -> None:
-        self._lost_why = why
-        self._lost.set()
-
     def _drop(self) -> None:
         if self._protocol is not None:
             self._protocol.end("the link is given up")
             self._protocol = None
         self._rtp.forget()
         self.clock.forget()
-
-    def _tell_down(self, why: str) -> None:
-        """Once for each loss and each new reason."""
-        if self._up.is_set() or not self._told_down:
-            self._give(facts.LinkDown(time.monotonic_ns(), why))
-        self._up.clear()
-        if why != self._told_down:
-            log.error("ami link down", why=why)
-            self._told_down = why

@@ -34,6 +34,7 @@ from pbx_bridge.telephony.freeswitch.esl_connection import (
 from pbx_bridge.telephony.freeswitch.resync import Snapshot, snapshot
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
 from pbx_bridge.telephony.freeswitch.ticks import TickingClock, parse_stamp
+from pbx_bridge.telephony.kept_link import KeptLink
 
 log = structlog.get_logger()
 
@@ -45,10 +46,6 @@ JOB_DEADLINE_S = 5.0
 PING_EVERY_S = 0.5
 FIRST_PINGS = 5
 """The clock's bound is that of the best exchange: a few at once, before the first event needs it."""
-RETRY_FIRST_S, RETRY_LAST_S = 0.25, 5.0
-"""FreeSWITCH restarts in a second or two."""
-REFUSED_FIRST_S, REFUSED_LAST_S = 5.0, 120.0
-"""A wrong password, or a driver that is not installed, does not mend itself, and each try is a line in FreeSWITCH's log."""
 JOB = "BACKGROUND_JOB"
 
 
@@ -105,11 +102,14 @@ class EslLink:
         self._settings, self._on_said, self._connect = settings, on_said, connect
         self._wanted = subscription(events, subclasses)
         self._connection: EslConnection | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._up = asyncio.Event()
-        self._lost = asyncio.Event()
-        self._lost_why = ""
-        self._told_lost = ""
+        self._kept = KeptLink(
+            "event socket link",
+            self._session,
+            self._drop,
+            lambda why: self._say(LinkLost(time.monotonic_ns(), why)),
+            refusals=(LoginRefused, OperatorError),
+            faults=(OSError, TimeoutError, CommandRefused, PeerError),
+        )
         self._early: list[tuple[EslEvent | None, int]] | None = None
         self._jobs: dict[str, asyncio.Future[str]] = {}
         self.clock = TickingClock()
@@ -119,23 +119,20 @@ class EslLink:
 
     async def start(self) -> None:
         """Begins to connect and returns at once: a PBX that is down is no reason not to start."""
-        self._task = asyncio.create_task(self._keep(), name="esl-link")
+        await self._kept.start()
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._kept.close()
         if self._connection is not None:
             self._connection.end("the bridge closed the link")
 
     @property
     def is_up(self) -> bool:
-        return self._up.is_set()
+        return self._kept.is_up
 
     async def until_up(self) -> None:
         """Returns when the link works and `LinkBack` was told."""
-        await self._up.wait()
+        await self._kept.until_up()
 
     # ------------------------------------------------------------ commands
 
@@ -187,51 +184,19 @@ class EslLink:
 
     # ------------------------------------------------------------ keeping it alive
 
-    async def _keep(self) -> None:
-        retry_s = refused_s = 0.0
-        while True:
-            try:
-                await self._session()
-                pause_s, why = 0.0, ""  # a session ends by raising
-            except (LoginRefused, OperatorError) as refused:
-                refused_s = min(max(refused_s * 2, REFUSED_FIRST_S), REFUSED_LAST_S)
-                pause_s, why = refused_s, str(refused)
-            except (OSError, TimeoutError, CommandRefused, PeerError) as fault:
-                was_up = self._up.is_set()
-                retry_s = RETRY_FIRST_S if was_up else min(max(retry_s * 2, RETRY_FIRST_S), RETRY_LAST_S)
-                refused_s = 0.0
-                pause_s, why = retry_s, str(fault) or "no answer in time"
-            finally:
-                self._drop()
-            self._tell_lost(why)
-            await asyncio.sleep(pause_s)
-
     async def _session(self) -> None:
         """One connection, from connect to loss. Raises: what ended it."""
-        self._lost = asyncio.Event()
         self._early = []
-        ears = Ears(event=self._on_event, broken=self._on_broken, lost=self._on_lost)
+        ears = Ears(event=self._on_event, broken=self._on_broken, lost=self._kept.lost)
         self._connection = await self._connect(self._settings, ears)
         for _ in range(FIRST_PINGS):
             await self._ping()
         # before the list of what lives: nothing that begins meanwhile is missed
         await self._ask(self._wanted, {}, ANSWER_DEADLINE_S)
         await self._resync()
-        self._told_lost = ""
-        self._up.set()
+        self._kept.came_up()
         log.info("event socket link up", where=self._settings.where)
-        tasks = [asyncio.create_task(work) for work in (self._pings(), self._until_lost())]
-        try:
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ended.pop().result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _until_lost(self) -> None:
-        await self._lost.wait()
-        raise ConnectionError(self._lost_why)
+        await self._kept.until_lost(self._pings())
 
     async def _pings(self) -> None:
         while True:
@@ -297,10 +262,6 @@ class EslLink:
         except Exception:
             log.exception("the consumer of an event failed", said=type(said).__name__)
 
-    def _on_lost(self, why: str) -> None:
-        self._lost_why = why
-        self._lost.set()
-
     def _drop(self) -> None:
         if self._connection is not None:
             self._connection.end("the link is given up")
@@ -309,15 +270,6 @@ class EslLink:
         for waiting in self._jobs.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionError("the link to FreeSWITCH is down"))
-
-    def _tell_lost(self, why: str) -> None:
-        """Once for each loss and each new reason."""
-        if self._up.is_set() or not self._told_lost:
-            self._say(LinkLost(time.monotonic_ns(), why))
-        self._up.clear()
-        if why != self._told_lost:
-            log.error("event socket link down", why=why)
-            self._told_lost = why
 
 
 def subscription(events: Iterable[str], subclasses: Iterable[str]) -> str:
