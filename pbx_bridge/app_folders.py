@@ -22,6 +22,7 @@ OF_THE_BRIDGE = (
     "retention",
     "payment",
     "numbers",
+    "accounts",
 )
 """Folders of the state that the bridge's user alone may enter."""
 

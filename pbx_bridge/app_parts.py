@@ -12,6 +12,7 @@ from pathlib import Path
 from pbx_bridge.app_approvals import of_use
 from pbx_bridge.app_booking import book
 from pbx_bridge.app_listening import listening
+from pbx_bridge.app_notices import trainees_notice
 from pbx_bridge.app_own import erased, own_of
 from pbx_bridge.app_places import (
     call_key,
@@ -34,12 +35,14 @@ from pbx_bridge.ids import RecordingId, StationId, TraineeId
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.portal.api import PortalSettings
 from pbx_bridge.portal.payment import Payments
-from pbx_bridge.portal.rights import Behind
+from pbx_bridge.portal.rights import Behind, Told
 from pbx_bridge.portal.server import make_portal
+from pbx_bridge.portal.web.site import Site
 from pbx_bridge.stations.events import NoticeAcknowledged, StationEvent
 from pbx_bridge.stations.server import StationServer
 from pbx_bridge.telephony.pbx import Pbx
 from pbx_bridge.training.plans import capacity_text, plan_text
+from pbx_bridge.wire import notice_hash
 from pbx_bridge.wire_rights import Own, Visitor
 
 
@@ -105,7 +108,8 @@ class Parts:
                 self._proposed,
                 Payments(payment_tokens(config), on_payment),
                 partial(book, self.catalogue),
-                Behind(self._known, self._erased),
+                Behind(self._known, self._erased, self._told),
+                Site(config.bridge.state_dir / "accounts", config.bridge.language),
             )
             await portal.start()
             stack.push_async_callback(portal.close)
@@ -122,6 +126,14 @@ class Parts:
         """What is kept of this trainee (P23)."""
         state = self._config.bridge.state_dir
         return own_of(visitor, self.catalogue.enrolled, Ledger(state / "ledger"), state / "acknowledgements")
+
+    def _told(self, trainee: str, language: str) -> Told | None:
+        """P14: what this trainee is told today, and which text their workstation asks to acknowledge."""
+        enrolled, today = sound(self.catalogue.enrolled()), datetime.now().astimezone().date()
+        name = TraineeId(trainee)
+        asked = trainees_notice(self._config, enrolled, name, today)
+        read = trainees_notice(self._config, enrolled, name, today, "fr" if language == "fr" else "en")
+        return Told(read.text, notice_hash(asked)) if asked is not None and read is not None else None
 
     def _erased(self, recording: RecordingId) -> None:
         """A trainee had it destroyed: a keeper from a backup must not bring it back (P20), and no list names it."""

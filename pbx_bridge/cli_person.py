@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ from pbx_bridge.wire_portal import Role, said
 from pbx_bridge.wire_proof import InviteCode
 
 T = TypeVar("T")
+HAVE_PAGES: Final = frozenset({Role.TRAINEE})
+"""Roles whose work can be done in a browser; the others' key would lie where it serves nothing."""
 
 
 class Ask(Protocol):
@@ -41,12 +43,21 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
         role: Annotated[
             list[Role], typer.Option(help="What they do here; approver and auditor go together.")
         ],
+        browser: Annotated[
+            bool, typer.Option("--browser", help="A link for their browser instead of a command: trainees.")
+        ] = False,
     ) -> None:
         """Print a one-time code (15 minutes). Example: pbx-bridge person invite carla --role approver --role auditor"""
         site = config()
         _check(site, name, set(role))
+        if browser and not set(role) <= HAVE_PAGES:
+            raise OperatorError(
+                f"there are pages for {said(HAVE_PAGES)} only",
+                where="--browser",
+                do="Leave it out: a command is printed",
+            )
         invited = ask(site, lambda link: link.invite(name, *role))
-        print(invitation(site, invited.code, said(role)))
+        print(link(site, invited.code) if browser else invitation(site, invited.code, said(role)))
 
     @group.command("list")
     def everyone(
@@ -86,6 +97,12 @@ def invitation(config: Config, code: bytes, whose: str) -> str:
     url = f"https://{config.stations.names[0]}:{config.portal.listen.port}"
     shown = InviteCode(code, tls_of(config).ca_sha256())
     return f"On the {whose}'s machine, within 15 minutes:\n  pbx-bridge join {url} --code {shown}"
+
+
+def link(config: Config, code: bytes) -> str:
+    """The same for a browser. The code is the fragment, which no browser sends: it stands in no log."""
+    url = f"https://{config.stations.names[0]}:{config.portal.listen.port}"
+    return f"In the browser of that person, within 15 minutes:\n  {url}/join#{code.hex()}"
 
 
 def _check(config: Config, name: str, roles: set[Role]) -> None:

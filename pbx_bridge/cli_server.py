@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pbx_bridge import (
+    cli_account,
     cli_audit,
     cli_catalogue,
     cli_init,
@@ -266,6 +267,7 @@ cli_plan.add_to(app, _config)
 cli_payment.add_to(app, _config)
 cli_notice.add_to(app, _config)
 cli_rights.add_to(app, _config)
+app.add_typer(cli_account.commands(_config), name="account")
 app.add_typer(cli_requests.commands(_config, lambda *asked: _ask(*asked)), name="request")
 cli_retention.add_to(app, _config)
 cli_numbers.add_to(app, _config)

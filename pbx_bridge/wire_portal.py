@@ -93,7 +93,7 @@ class Purpose(Enum):
 
 
 class Deed(Enum):
-    """What an approver does (P13, P22)."""
+    """What an approver does (P13, P22), and what of a trainee's deeds widens who may open (P18)."""
 
     APPROVE = "approve"
     """`text` is what was read: `plan_text` or `capacity_text` of training/plans.py."""
@@ -103,6 +103,8 @@ class Deed(Enum):
     """`about` is the person, `text` the recipient whose fingerprint was compared."""
     GRANT = "grant"
     """`about` is the request, `text` what was read of it: `grant_text` of wire_rights.py (P23)."""
+    HAND_OVER = "hand-over"
+    """A trainee ends their own first hours of the recording whose id is `text` (P18)."""
 
 
 @dataclass(frozen=True, slots=True)

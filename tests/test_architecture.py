@@ -56,6 +56,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),
+    (r"pbx_bridge\.portal\.web\.(passphrases|attempts)", Layer.CORE),
     (
         r"pbx_bridge\.(app\w*|cli\w*|__main__|trainer\.(cli|__main__))|workstation_client\.(cli|__main__)",
         Layer.ROOT,
@@ -111,15 +112,20 @@ SHARED = re.compile(r"pbx_bridge\.(wire\w*|age\w*|ids|errors|memory|programs)")
 OF_THE_SERVER = {
     "alembic",
     "aiohttp",
+    "argon2",
     "cryptography",
+    "jinja2",
     "panoramisk",
     "pydantic",
+    "pyotp",
     "rich",
+    "segno",
     "sqlalchemy",
     "starlette",
     "structlog",
     "typer",
     "uvicorn",
+    "zxcvbn",
 }
 NOT_ON_A_WORKSTATION = OF_THE_SERVER | {"numpy"}
 TRAINER = re.compile(r"pbx_bridge\.trainer\.\w+")

@@ -45,7 +45,7 @@ class Keeper:
         approvals = ApprovalSide(room)
         people = PeopleSide(room, self._do)
         self._approvals = approvals
-        release = ReleaseSide(room, people)
+        self._release = release = ReleaseSide(room, people)
         self._rights = rights = RightsSide(room, people, self._destroy)
         audit = AuditSide(room, people)
         self._handlers: dict[type[Any], Handler] = {
@@ -115,6 +115,8 @@ class Keeper:
         """One proven deed, to the side it belongs to."""
         if act.do is words.Deed.GRANT:
             self._rights.grant(person, act)
+        elif act.do is words.Deed.HAND_OVER:
+            self._release.hand_over_proven(person, act)
         else:
             self._approvals.do(person, act)
 

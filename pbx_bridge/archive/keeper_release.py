@@ -10,12 +10,14 @@ from dataclasses import replace
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.approvals import may_reassign
 from pbx_bridge.access.audit import Access
+from pbx_bridge.access.roles import Person
 from pbx_bridge.age import X25519Recipient, rewrap_header
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
 from pbx_bridge.archive.manifest import verify
 from pbx_bridge.archive.release import (
+    Answer,
     Asker,
     Granted,
     Holding,
@@ -29,6 +31,7 @@ from pbx_bridge.archive.release import (
     visible_reason,
 )
 from pbx_bridge.archive.sentences import sentence
+from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_proof import hand_over_statement, is_signed
 
@@ -83,11 +86,29 @@ class ReleaseSide:
             raise words.Refused(
                 "signature", "only the workstation that filmed it can hand this recording over"
             )
-        self._room.answered(request.trainee, "hand-over", request.recording, answer)
-        entry, _ = self._room.entry(request.recording)
-        if entry.handed_over_at is None:
-            self._store.replace(request.recording, replace(entry, handed_over_at=now))
+        self._hand_over(request.trainee, request.recording, answer, now)
         return wire.Done()
+
+    def hand_over_proven(self, person: Person, act: words.Act) -> None:
+        """P18: the same by the trainee's own confirmed key, proven for this very recording; no device need sign then."""
+        try:
+            recording = parse_recording_id(act.text)
+        except ValueError:
+            raise words.Refused("unknown", sentence(Refused(Refusal.UNKNOWN))) from None
+        now, keeping = self._room.parts.time.now(), self._room.parts.keeping
+        if Role.TRAINEE in person.roles:
+            asker = Asker(person.name, Role.TRAINEE, person.confirmed)
+            answer = may_open(asker, self._room.holding(recording), now, keeping)
+        else:
+            answer = Refused(Refusal.UNKNOWN)
+        self._hand_over(person.name, recording, answer, now)
+
+    def _hand_over(self, who: str, recording: RecordingId, answer: Answer, now: int | None) -> None:
+        """Records the answer; then, if granted, it is done. Twice is once. Raises: words.Refused."""
+        self._room.answered(who, "hand-over", recording, answer)
+        entry, _ = self._room.entry(recording)
+        if entry.handed_over_at is None:
+            self._store.replace(recording, replace(entry, handed_over_at=now))
 
     def review(self, request: wire.Review) -> wire.Done:
         """P15: a trainer says that it was discussed in a training session with the trainee. Twice is once."""

@@ -16,11 +16,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -32,6 +31,7 @@ from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
+from pbx_bridge.portal.bodies import STATUS, read_as
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.payload import Payloads, Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
@@ -40,29 +40,6 @@ from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable
 
 log = structlog.get_logger()
-T = TypeVar("T")
-
-BODY_WITHIN_S: Final = 10.0
-"""16 KiB over the slowest line there is."""
-STATUS: Final = {
-    "unknown": 404,
-    "payment-token": 401,
-    "no-call": 409,
-    "on-its-way": 409,
-    "trainee-first": 403,
-    "not-kept": 410,
-    "expired": 410,
-    "key-unconfirmed": 403,
-    "visit-ended": 401,
-    "malformed": 400,
-    "no-session": 400,
-    "too-often": 429,
-    "audit-unwritable": 503,
-    "keeper": 503,
-    "clock": 503,
-    "disk": 503,
-}
-"""Of each refusal's word; all others are 403."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +107,7 @@ def no_slots(trainer: str, asked: words.SlotAsked) -> None:
 
 
 class Api:
-    """The handlers; `app` is the ASGI application."""
+    """The handlers; `routes` is what the server serves."""
 
     def __init__(
         self,
@@ -147,28 +124,26 @@ class Api:
         """`certificate`: SHA-256 of the server certificate in DER."""
         self._keeper, self._now_s, self._proposed, self._payments = keeper, monotonic_s, proposed, payments
         self._book = book
-        self._payloads = Payloads(shelf, monotonic_s)
-        self._rights = RightsDesk(keeper, shelf, behind)
-        self._ca_pem, self._certificate = ca_pem, certificate
+        self.payloads = Payloads(shelf, monotonic_s)
+        self.rights = RightsDesk(keeper, shelf, behind)
+        self._ca_pem, self.certificate = ca_pem, certificate
         self._proofs = RateLimit(burst=20, per_s=0.5)
         self._answers = RateLimit(burst=20, per_s=0.5)
         self._requests = RateLimit(burst=200, per_s=50)
-        self.app = Starlette(
-            routes=[
-                Route(words.CA_PATH, self._guarded(self._ca, self._requests), methods=["GET"]),
-                Route(words.BEGIN_PATH, self._guarded(self._begin, self._proofs), methods=["POST"]),
-                Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
-                Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
-                Route(words.PROPOSALS_PATH, self._guarded(self._proposals, self._requests), methods=["GET"]),
-                Route(words.SLOTS_PATH, self._guarded(self._slots, self._requests), methods=["POST"]),
-                Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
-                Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
-                Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
-                Route(words.PAYMENT_PATH, self._guarded(self._payment, self._requests), methods=["POST"]),
-                *self._rights_routes(),
-                Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
-            ]
-        )
+        self.routes = [
+            Route(words.CA_PATH, self._guarded(self._ca, self._requests), methods=["GET"]),
+            Route(words.BEGIN_PATH, self._guarded(self._begin, self._proofs), methods=["POST"]),
+            Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
+            Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
+            Route(words.PROPOSALS_PATH, self._guarded(self._proposals, self._requests), methods=["GET"]),
+            Route(words.SLOTS_PATH, self._guarded(self._slots, self._requests), methods=["POST"]),
+            Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
+            Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
+            Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
+            Route(words.PAYMENT_PATH, self._guarded(self._payment, self._requests), methods=["POST"]),
+            *self._rights_routes(),
+            Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
+        ]
 
     def _rights_routes(self) -> list[Route]:
         """P23: what persons concerned may ask."""
@@ -215,15 +190,15 @@ class Api:
         return Response(self._ca_pem, media_type="application/x-pem-file")
 
     async def _begin(self, request: Request) -> Response:
-        asked = await _body(request, words.BeginAsked)
+        asked = await read_as(request, words.BeginAsked)
         return _ok(
             await self._keeper.begin(
-                asked.recipient, asked.client_nonce, self._certificate, asked.code, asked.act
+                asked.recipient, asked.client_nonce, self.certificate, asked.code, asked.act
             )
         )
 
     async def _prove(self, request: Request) -> Response:
-        asked = await _body(request, words.Prove)
+        asked = await read_as(request, words.Prove)
         return _ok(await self._keeper.prove(asked.challenge, asked.answer))
 
     async def _list(self, request: Request) -> Response:
@@ -246,46 +221,46 @@ class Api:
     async def _slots(self, request: Request) -> Response:
         """P11: a trainer books a slot of a plan that is theirs."""
         token = _token(request)
-        asked = await _body(request, words.SlotAsked)
+        asked = await read_as(request, words.SlotAsked)
         trainer = await self._keeper.book(token, asked.plan, cancel=asked.cancel)
         await asyncio.to_thread(self._book, trainer, asked)
         return _ok(words.Done())
 
     async def _payload(self, request: Request) -> Response:
         asked = request.headers.get("range")
-        return self._payloads.serve(request.path_params["grant"], _token(request), asked)
+        return self.payloads.serve(request.path_params["grant"], _token(request), asked)
 
     async def _export(self, request: Request) -> Response:
-        return await self._rights.export(_token(request), _named(request))
+        return await self.rights.export(_token(request), _named(request))
 
     async def _erase(self, request: Request) -> Response:
-        await self._rights.erase(_token(request), _named(request))
+        await self.rights.erase(_token(request), _named(request))
         return _ok(rights_words.Erased())
 
     async def _own(self, request: Request) -> Response:
-        return _ok(await self._rights.own(_token(request)))
+        return _ok(await self.rights.own(_token(request)))
 
     async def _rights_requests(self, request: Request) -> Response:
         return _ok(await self._keeper.requests_seen(_token(request)))
 
     async def _review(self, request: Request) -> Response:
         token = _token(request)
-        asked = await _body(request, words.ReviewAsked)
+        asked = await read_as(request, words.ReviewAsked)
         await self._keeper.review(token, _named(request), asked.session)
         return _ok(words.Reviewed())
 
     async def _payment(self, request: Request) -> Response:
         """P7: by a token that is good for nothing else."""
         token = _token(request)
-        return _ok(self._payments.asked(token, await _body(request, words.PaymentAsked)))
+        return _ok(self._payments.asked(token, await read_as(request, words.PaymentAsked)))
 
     async def _open(self, request: Request) -> Response:
         token = _token(request)
-        asked = await _body(request, words.OpenAsked)
+        asked = await read_as(request, words.OpenAsked)
         recording = _named(request)
         opened = await self._keeper.open(token, recording, asked.session)
         manifest = decode(opened.signed.text)
-        grant = self._payloads.grant(token, manifest, opened.payload_at)
+        grant = self.payloads.grant(token, manifest, opened.payload_at)
         if grant is None:
             log.error(
                 "portal: sealed file missing, or not of the length that was signed", recording=recording
@@ -326,20 +301,6 @@ def _token(request: Request) -> bytes:
     if scheme != "Bearer" or not re.fullmatch("[0-9a-f]{64}", text):
         raise words.Refused("visit-ended", "say who you are first")
     return bytes.fromhex(text)
-
-
-async def _body(request: Request, kind: type[T]) -> T:
-    """The body as a `kind`. Raises: Malformed, also when it is longer than MAX_BODY_BYTES."""
-    body = b""
-    try:
-        async with asyncio.timeout(BODY_WITHIN_S):
-            async for part in request.stream():
-                body += part
-                if len(body) > words.MAX_BODY_BYTES:
-                    raise Malformed(f"a body has at most {words.MAX_BODY_BYTES} bytes")
-    except (ClientDisconnect, TimeoutError):
-        raise Malformed("the body was cut, or came too slowly") from None
-    return words.read_body(kind, body)
 
 
 def certificate_digest(pem: bytes) -> bytes:

@@ -24,6 +24,14 @@ MAX_COPIES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """P14: a notice in the reader's language, and the hash of the one a workstation asks to acknowledge."""
+
+    text: str
+    notice: str
+
+
+@dataclass(frozen=True, slots=True)
 class Behind:
     """The bridge behind the portal, for the rights of persons."""
 
@@ -33,6 +41,9 @@ class Behind:
     """What it keeps of this trainee, whom the keeper has proven."""
     erased: Callable[[RecordingId], None] = lambda recording: None
     """Told of a recording that was destroyed, before its bytes are removed."""
+
+    told: Callable[[str, str], Told | None] = lambda trainee, language: None
+    """The notice of this trainee that is in force (P14), in this language."""
 
 
 NOTHING_BEHIND: Final = Behind()
@@ -80,6 +91,11 @@ class RightsDesk:
             await asyncio.to_thread(self._behind.erased, recording)
         finally:
             await asyncio.to_thread(self._shelf.remove, recording)
+
+    async def told(self, token: bytes, language: str) -> Told | None:
+        """The notice in force for the trainee who visits. Raises: words.Refused."""
+        visitor = await self._keeper.who(token)
+        return await asyncio.to_thread(self._behind.told, visitor.name, language)
 
     async def own(self, token: bytes) -> Own:
         """All that is kept of this trainee beside their recordings. Raises: words.Refused."""

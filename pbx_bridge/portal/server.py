@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Book, Keeper, PortalSettings, Proposed, make_api, no_slots
+from pbx_bridge.portal.api import Api, Book, Keeper, PortalSettings, Proposed, make_api, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
+from pbx_bridge.portal.web.site import Site, routes
 
 MAX_CONNECTIONS: Final = 128
 """Each may stream one payload; more get 503 at once."""
@@ -72,6 +74,11 @@ class _Server(uvicorn.Server):
         self.up.set()
 
 
+def _app(api: Api, keeper: Keeper, site: Site | None) -> Starlette:
+    """The API, and the pages where the site has them."""
+    return Starlette(routes=[*api.routes, *(routes(site, keeper, api) if site is not None else ())])
+
+
 class Portal:
     """Serves from `start` to `close`."""
 
@@ -84,12 +91,13 @@ class Portal:
         payments: Payments = NO_PAYMENTS,
         book: Book = no_slots,
         behind: Behind = NOTHING_BEHIND,
+        site: Site | None = None,
     ) -> None:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
             self._config = uvicorn.Config(
-                make_api(settings, keeper, shelf, proposed, payments, book, behind).app,
+                _app(make_api(settings, keeper, shelf, proposed, payments, book, behind), keeper, site),
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -100,6 +108,7 @@ class Portal:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # who asks is who connects: nothing a request says changes it
                 http=_Http,
                 ws="none",
                 lifespan="off",
@@ -141,6 +150,7 @@ def make_portal(
     payments: Payments = NO_PAYMENTS,
     book: Book = no_slots,
     behind: Behind = NOTHING_BEHIND,
+    site: Site | None = None,
 ) -> Portal:
     """The portal, not yet listening. Raises: OperatorError."""
-    return Portal(settings, keeper, shelf, proposed, payments, book, behind)
+    return Portal(settings, keeper, shelf, proposed, payments, book, behind, site)

@@ -21,7 +21,9 @@ from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import SealedFile
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.portal.api import Book, PortalSettings, no_slots
-from pbx_bridge.portal.server import make_portal
+from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
+from pbx_bridge.portal.server import Portal, make_portal
+from pbx_bridge.portal.web.site import Site
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.training.plans import Application, Need, Plan, plan_digest, plan_text
 from pbx_bridge.wire_portal import Act, Deed, Proven, Purpose, Role
@@ -103,6 +105,7 @@ class House:
         self._dora: X25519Identity | None = None
         self._approved: set[str] = set()
         self.book: Book = no_slots
+        self.portal: Portal
         self.proposed: list[str] = []
         """Texts of the plans and capacities this site has."""
 
@@ -198,7 +201,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
+async def house(
+    folder: Path, behind: Behind = NOTHING_BEHIND, site: Site | None = None
+) -> AsyncIterator[House]:
     """The house, ready; everything ended at the end."""
     built = House(folder)
     try:
@@ -211,7 +216,10 @@ async def house(folder: Path) -> AsyncIterator[House]:
             Shelf(built.archive),
             lambda: built.proposed,
             book=lambda *asked: built.book(*asked),
+            behind=behind,
+            site=site,
         )
+        built.portal = portal
         port = await portal.start()
         built.url = f"https://localhost:{port}"
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -18,12 +19,12 @@ ANSWER_WITHIN_S = 30.0
 class Browser:
     """One page. As a context it ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         to_read, self._to = os.pipe()
         self._from, from_write = os.pipe()
         command = [
             "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--mute-audio",
-            "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder}", "about:blank",
+            "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder}", *flags, "about:blank",
         ]  # fmt: skip
         # The pipe's ends must be 3 and 4 in the child: a shell puts them there, whatever they are here.
         shell = ["bash", "-c", f'exec "$@" 3<&{to_read} 4>&{from_write}', "sh", *command]
@@ -43,6 +44,35 @@ class Browser:
         self.call("Page.enable")
         self.call("Page.navigate", url=url)
         self._next(lambda message: message.get("method") == "Page.domContentEventFired")
+
+    def goes_to(self, url: str) -> None:
+        """Goes on to `url` in this page."""
+        self.call("Page.navigate", url=url)
+        self._next(lambda message: message.get("method") == "Page.domContentEventFired")
+
+    def wait(self, condition: str) -> None:
+        """Until a script's expression is true, over page changes too."""
+        ends_at = time.monotonic() + ANSWER_WITHIN_S
+        script = (
+            f"new Promise((d) => {{ const f = () => ({condition}) ? d(true) : setTimeout(f, 20); f(); }})"
+        )
+        while True:
+            try:
+                answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, timeout=5_000)
+                if answer["result"].get("value") is True:
+                    return
+            except AssertionError:  # the page went away under the question
+                pass
+            assert time.monotonic() < ends_at, f"never: {condition}"
+
+    def picture(self, width: int, *, dark: bool = False) -> bytes:
+        """The whole page as a PNG."""
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self.call("Emulation.setEmulatedMedia", features=scheme)
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return base64.b64decode(shot["data"])
 
     def evaluate(self, script: str) -> Any:
         """The value of a script in the page; a promise's when it is kept."""

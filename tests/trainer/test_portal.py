@@ -18,7 +18,7 @@ import pytest
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity, X25519Recipient
 from pbx_bridge.ids import new_recording_id
-from pbx_bridge.portal import api, server
+from pbx_bridge.portal import bodies, server
 from pbx_bridge.stations.ca import ensure_ca
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.wire_portal import Refused
@@ -239,7 +239,7 @@ async def test_who_sends_nothing_or_slowly_keeps_no_place(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "HEAD_WITHIN_S", 0.3)
-    monkeypatch.setattr(api, "BODY_WITHIN_S", 0.3)
+    monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.3)
     where = urlsplit(site.home.url)
     context = ssl.create_default_context(cadata=site.ca_pem)
     head = b"POST /v1/begin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"

@@ -1,0 +1,3 @@
+// What the pages take from npm, as one file: see README.md beside it.
+export { Decrypter, identityToRecipient } from "age-encryption";
+export { chacha20poly1305 } from "@noble/ciphers/chacha.js";

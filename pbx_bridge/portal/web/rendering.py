@@ -1,0 +1,149 @@
+"""Pages as text: templates, both languages, and the headers every answer of the pages bears.
+
+It knows how a page is written; never what may stand on it.
+"""
+
+from __future__ import annotations
+
+import gettext
+import gzip
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from pbx_bridge.portal.web.sentences import MENUS, ROLES
+from pbx_bridge.portal.web.times import day_of, minutes, when
+from pbx_bridge.wire_portal import Role
+
+HERE: Final = Path(__file__).parent
+LANGUAGES: Final = ("fr", "en")
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "media-src 'self'",
+        "worker-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # "no-referrer" would hide the Origin of our own forms
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), display-capture=(), geolocation=(), usb=(), payment=()",
+    "Cache-Control": "no-store",
+}
+"""No Strict-Transport-Security: it would hold for every port of this host, the PBX's own pages too."""
+KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of `static/`."""
+
+    url: str
+    kind: str
+    tag: str
+    body: bytes
+    packed: bytes
+
+
+def assets() -> dict[str, Asset]:
+    """All of them, by file name."""
+    found = {}
+    for path in sorted((HERE / "static").iterdir()):
+        if path.suffix in KINDS:
+            body = path.read_bytes()
+            tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+            packed = gzip.compress(body, 9, mtime=0)
+            found[path.name] = Asset(f"/static/{path.name}", KINDS[path.suffix], tag, body, packed)
+    return found
+
+
+class Pages:
+    """The templates, once per language."""
+
+    def __init__(self, assets: dict[str, Asset]) -> None:
+        self._environments = {language: _environment(language, assets) for language in LANGUAGES}
+
+    def page(
+        self,
+        name: str,
+        language: str,
+        values: dict[str, Any],
+        *,
+        status: int = 200,
+        more: dict[str, str] | None = None,
+    ) -> HTMLResponse:
+        """The page as an answer."""
+        text = self._environments[language].get_template(name).render(language=language, **values)
+        return HTMLResponse(text, status, HEADERS | (more or {}))
+
+    def say(self, language: str, message: str) -> str:
+        """One message of the catalogue."""
+        return translations(language).gettext(message)
+
+
+def translations(language: str) -> gettext.NullTranslations:
+    """English is the language of the messages themselves."""
+    return gettext.translation("portal", HERE / "locale", [language], fallback=language == "en")
+
+
+def _environment(language: str, assets: dict[str, Asset]) -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    made.globals["asset"] = lambda name: assets[name].url
+    made.filters["when"] = lambda unix: when(unix, language)
+    made.filters["day"] = lambda day: day_of(day, language)
+    made.filters["iso"] = lambda unix: datetime.fromtimestamp(unix).astimezone().isoformat()
+    made.filters["stamp"] = lambda text: when(int(datetime.fromisoformat(text).timestamp()), language)
+    made.filters["minutes"] = minutes
+    made.globals["menu"] = menu
+    made.globals["ROLES"] = ROLES
+    return made
+
+
+def menu(roles: Iterable[Role]) -> list[tuple[str, str]]:
+    """The pages these roles work with: address and message."""
+    return [entry for role in (Role.TRAINEE, Role.TRAINER) if role in roles for entry in MENUS[role]]
+
+
+def asset_answer(asset: Asset, known: str, accepts_gzip: bool) -> Response:
+    """The same for everybody; a browser asks each time whether it changed. Nothing private is ever compressed."""
+    headers = HEADERS | {"Cache-Control": "no-cache", "ETag": asset.tag, "Vary": "Accept-Encoding"}
+    if known == asset.tag:
+        return Response(None, 304, headers)
+    if accepts_gzip:
+        return Response(asset.packed, 200, headers | {"Content-Encoding": "gzip"}, media_type=asset.kind)
+    return Response(asset.body, 200, headers, media_type=asset.kind)
+
+
+def language_of(chosen: str | None, accepted: str, default: str) -> str:
+    """The reader's own choice, else their browser's first that there is, else the site's."""
+    if chosen in LANGUAGES:
+        return str(chosen)
+    for asked in re.findall(r"(?:^|,)\s*([a-zA-Z]{2})", accepted[:200]):
+        if asked.lower() in LANGUAGES:
+            return str(asked.lower())
+    return default if default in LANGUAGES else "en"

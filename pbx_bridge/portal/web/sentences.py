@@ -1,0 +1,198 @@
+"""What refusals and other closed words say on a page, in the reader's language.
+
+Words only. Somebody without a right to a recording reads exactly what a guessed id gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from pbx_bridge.portal.web.times import when
+from pbx_bridge.wire_portal import Refused, Role
+
+Say = Callable[[str], str]
+
+
+def N_(message: str) -> str:
+    """Marks a message for the catalogue."""
+    return message
+
+
+REFUSALS: Final = {
+    "unknown": N_("There is no such recording for you. Your list shows those you may open."),
+    "on-its-way": N_(
+        "This recording is still on its way: it opens after the call has ended and the file is sealed."
+    ),
+    "not-kept": N_("Nothing was kept of this call."),
+    "trainee-first": N_(
+        "This recording is still the trainee's alone. It opens for you when they hand it over, or on %(until)s."
+    ),
+    "expired": N_("This recording's time of keeping ended on %(until)s. It opens for nobody."),
+    "restricted": N_("Until %(until)s this recording is stored and nothing else: a person asked so."),
+    "kept-for-request": N_("An open request keeps this recording, at the latest until %(until)s."),
+    "key-unconfirmed": N_(
+        "Your key is not confirmed yet: read its fingerprint to the approver, who has to compare it. "
+        "It stands under “My account”."
+    ),
+    "clock": N_("The server's clock is in doubt: nothing opens until the administrator has confirmed it."),
+    "audit-unwritable": N_(
+        "Accesses cannot be recorded at the moment, so nothing opens. Tell the administrator."
+    ),
+    "keeper": N_("The keeper of the recordings does not answer. Try again, or tell the administrator."),
+    "file": N_("The sealed file is missing or damaged. Tell the administrator."),
+    "too-often": N_("Too many requests from here. Try again in %(seconds)s seconds."),
+    "code": N_(
+        "This invitation is wrong, was used, or is older than 15 minutes. Ask the administrator for a new one."
+    ),
+    "proof": N_("The proof with your key is wrong or came too late. Try again."),
+    "not-joined": N_(
+        "The key in this browser is not known here, or no longer. Ask the administrator for an invitation."
+    ),
+    "stranger": N_("The key in this browser belongs to another person here. Sign in under your own name."),
+    "origin": N_("This form did not come from this site, or is too old. Open the page again."),
+    "malformed": N_("This request cannot be read. Open the page again."),
+    "passphrase": N_(
+        "This passphrase can be guessed. Take more words, chosen at random: four or five that do not belong together."
+    ),
+    "second-factor": N_("The code of the second factor is wrong. Is the clock of your telephone right?"),
+    "sign-in": N_("Name, passphrase or code is wrong, or this code was used already."),
+    "session": N_("Your session has ended. Sign in again."),
+    "visit-ended": N_("Prove your key again: open the page anew."),
+    "no-session": N_("Say in which training session: it stands in the record of accesses."),
+    "role": N_("Your role here does not allow this."),
+    "slot": N_(
+        "This slot cannot be booked: it must lie in the future, within your own plan, at most two hours a day."
+    ),
+    "disk": N_("The server's disk is full. Tell the administrator."),
+    "not-found": N_("There is no such page."),
+}
+OTHER: Final = N_("This was refused (%(word)s). Tell the administrator if you do not expect it.")
+
+STATES: Final = {
+    "open": N_("ready"),
+    "on-its-way": N_("on its way"),
+    "not-kept": N_("not recorded"),
+    "trainee-first": N_("the trainee's alone"),
+    "expired": N_("expired"),
+    "restricted": N_("restricted"),
+    "key-unconfirmed": N_("key not confirmed"),
+    "clock": N_("clock in doubt"),
+    "kept-for-request": N_("kept for a request"),
+}
+OUTCOMES: Final = {
+    "recorded": N_("recorded"),
+    "not-recorded": N_("not recorded"),
+    "discarded": N_("destroyed"),
+    "began": N_("being recorded"),
+}
+REASONS: Final = {
+    "hung-up": N_("the call ended"),
+    "party-left": N_("the other party left"),
+    "transferred": N_("you transferred the call"),
+    "parked": N_("the call was parked"),
+    "third-party": N_("a third person joined"),
+    "ceiling": N_("the longest time was reached"),
+    "no-answer": N_("nobody answered"),
+    "no-talk": N_("no talk with an outside party"),
+    "no-plan": N_("no plan holds for you"),
+    "plan-ended": N_("your plan is over"),
+    "not-drawn": N_("not drawn"),
+    "not-approved": N_("your plan is not approved as it stands"),
+    "weekly-cap": N_("enough was recorded this week"),
+    "capacity": N_("your trainer can review no more this week"),
+    "backlog": N_("too much waits for your trainer's review"),
+    "never-record": N_("a number or queue that is never recorded"),
+    "person-conflict": N_("it is not certain who was on the telephone"),
+    "no-notice": N_("the caller did not hear the notice to its end"),
+    "objection": N_("the caller objected"),
+    "opted-out": N_("the caller objected earlier"),
+    "private": N_("you called it private"),
+    "not-acknowledged": N_("you have not acknowledged the current notice"),
+    "no-station": N_("no workstation of yours was connected"),
+    "station-locked": N_("your workstation was locked"),
+    "several-stations": N_("you were at several workstations"),
+    "busy-station": N_("your workstation was recording another call"),
+    "lease-lost": N_("the connection to your workstation was lost"),
+    "capture-refused": N_("your workstation refused"),
+    "capture-late": N_("your workstation began too late"),
+    "capture-failed": N_("your workstation could not film"),
+    "indicator-gone": N_("the sign that shows recording was gone"),
+    "too-few-pictures": N_("too few pictures"),
+    "key-cloned": N_("two workstations used one key"),
+    "pause-timeout": N_("a payment pause was not ended"),
+    "link-lost": N_("the connection to the telephone system was lost"),
+    "foreign-recorder": N_("another recorder was running"),
+    "audio-missing": N_("the voices did not come"),
+    "agent-unreachable": N_("your telephone could not be reached"),
+    "unreadable": N_("the telephone system said something unreadable"),
+    "disk": N_("the server's disk was full"),
+    "overload": N_("the server was overloaded"),
+    "clock": N_("the server's clock was in doubt"),
+    "audit": N_("accesses could not be recorded"),
+    "shutdown": N_("the server was being stopped"),
+    "bridge-fault": N_("a fault of the server"),
+    "expired": N_("its time of keeping ended"),
+    "unreviewed": N_("not discussed with you within 14 days"),
+    "reviewed": N_("seven days after its review"),
+    "erased": N_("erased at a person's request"),
+}
+"""P24: the closed list, as its trainee reads it."""
+NEEDS: Final = {
+    "new-in-post": N_("new in post"),
+    "new-application": N_("new application"),
+    "back-after-absence": N_("back after absence"),
+}
+ACTS: Final = {
+    "open": N_("opened"),
+    "export": N_("took a copy"),
+    "hand-over": N_("handed over"),
+    "review": N_("marked as reviewed"),
+    "erase": N_("erased"),
+    "list": N_("looked at the list"),
+    "own": N_("looked at what is kept of them"),
+    "accesses": N_("looked at the accesses"),
+    "join": N_("joined with a new key"),
+    "confirm": N_("confirmed a key"),
+    "reassign": N_("changed the trainers"),
+    "approve": N_("approved"),
+    "withdraw": N_("withdrew an approval"),
+    "invite": N_("invited"),
+    "revoke": N_("revoked"),
+    "request": N_("noted a request"),
+    "destroy": N_("destroyed"),
+    "purge": N_("destroyed at its end"),
+}
+"""Of the audit log's words; another is shown as it stands."""
+ROLES: Final = {
+    "trainee": N_("trainee"),
+    "trainer": N_("trainer"),
+    "approver": N_("approver"),
+    "auditor": N_("auditor"),
+    "administrator": N_("administrator"),
+}
+
+
+MENUS: Final = {
+    Role.TRAINEE: (
+        ("/recordings", N_("My recordings")),
+        ("/plan", N_("My plan")),
+        ("/notice", N_("My notice")),
+        ("/calls", N_("My calls")),
+        ("/accesses", N_("Who opened what")),
+    ),
+    Role.TRAINER: (),
+}
+"""Which pages a role works with. What stands on them the keeper decides, whoever types their address."""
+
+
+def refusal(refused: Refused, language: str, say: Say) -> str:
+    """One sentence for a person."""
+    message = say(REFUSALS.get(refused.word, OTHER))
+    until = when(refused.until, language) if refused.until else ""
+    return message % {"until": until, "seconds": refused.until, "word": refused.word}
+
+
+def word(table: dict[str, str], key: str, say: Say) -> str:
+    """A closed word as people say it."""
+    return say(table[key]) if key in table else key

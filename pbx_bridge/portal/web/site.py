@@ -1,0 +1,66 @@
+"""The pages, put together: what `server.py` serves beside the API."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from pbx_bridge.portal.api import Api, Keeper
+from pbx_bridge.portal.web.accounts import Accounts
+from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.rendering import HEADERS, Asset, Pages, asset_answer, assets
+from pbx_bridge.portal.web.sessions import Sessions
+from pbx_bridge.portal.web.signing_in import SigningIn
+from pbx_bridge.portal.web.trainee import TraineePages
+from pbx_bridge.wire_portal import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a site says of its pages."""
+
+    accounts: Path
+    """The folder the accounts lie in."""
+    language: str
+    """For readers whose browser asks for neither of the two."""
+
+
+def routes(site: Site, keeper: Keeper, api: Api) -> list[Route]:
+    """Every route of the pages. Raises: OSError when the accounts' folder cannot be used."""
+    found = assets()
+    pages, accounts = Pages(found), Accounts(site.accounts)
+    sessions = Sessions(time.monotonic, accounts.stands)
+    door = Door(pages, sessions, site.language, time.monotonic, _clock)
+    signing = SigningIn(door, keeper, api.certificate, accounts, sessions, time.monotonic, _clock)
+    return [
+        door.route("/", _first),
+        *signing.routes(),
+        *TraineePages(door, keeper, api.rights).routes(),
+        *(_static(asset) for asset in found.values()),
+    ]
+
+
+def _clock() -> int:
+    return int(time.time())
+
+
+async def _first(asked: Asked) -> Response:
+    """To where this person's work is."""
+    ahead = "/recordings" if Role.TRAINEE in asked.mine.roles else "/account"
+    return RedirectResponse(ahead, 303, HEADERS)
+
+
+def _static(asset: Asset) -> Route:
+    async def give(request: Request) -> Response:
+        return asset_answer(
+            asset,
+            request.headers.get("if-none-match", ""),
+            "gzip" in request.headers.get("accept-encoding", ""),
+        )
+
+    return Route(asset.url, give, methods=["GET"])

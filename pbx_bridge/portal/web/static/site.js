@@ -1,0 +1,59 @@
+// On every page: locks when nobody is there, proves deeds, and keeps the visit alive while somebody is.
+const body = document.body;
+const name = body.dataset.name;
+const csrf = body.dataset.csrf;
+const alarm = document.getElementById("alarm");
+
+export function complain(text) {
+  alarm.textContent = text;
+  alarm.hidden = false;
+  alarm.focus();
+}
+
+export async function withKey(work) {
+  const keys = await import("./key.js");
+  const key = await keys.keyOf(name);
+  if (!key) throw new Error(body.dataset.noKey);
+  return work(keys, key);
+}
+
+export async function renewed() {
+  if (Number(body.dataset.visitEnds) - 60 > Date.now() / 1000) return;
+  const said = await withKey((keys, key) => keys.prove(key, csrf));
+  body.dataset.visitEnds = said.visit_ends;
+}
+
+if (name) {
+  let seen = Date.now();
+  const idle = Number(body.dataset.idle) * 1000;
+  for (const what of ["pointerdown", "pointermove", "keydown", "timeupdate"]) {
+    document.addEventListener(what, () => { seen = Date.now(); }, { capture: true, passive: true });
+  }
+  setInterval(() => { if (Date.now() - seen > idle) document.getElementById("sign-out").submit(); }, 5000);
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (form.method !== "post" || form.id === "sign-out" || form.dataset.own) return;
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+      if (form.dataset.deed) {
+        const act = { do: form.dataset.deed, about: form.dataset.about, text: form.dataset.text };
+        await withKey((keys, key) => keys.prove(key, csrf, act));
+        location.assign(form.dataset.then);
+      } else {
+        if (body.dataset.visitEnds) await renewed();
+        form.submit();
+      }
+    } catch (error) {
+      complain(error.message);
+      button.disabled = false;
+    }
+  });
+
+  const shown = document.querySelector("[data-fingerprint]");
+  if (shown) {
+    withKey((keys, key) => keys.fingerprint(key)).then((text) => { shown.textContent = text; }, (error) => complain(error.message));
+  }
+}

@@ -1,0 +1,21 @@
+"""Times and lengths as a page writes them, in the server's zone."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+
+def when(unix: int, language: str) -> str:
+    """A time in the server's zone."""
+    form = "%d/%m/%Y %H:%M" if language == "fr" else "%Y-%m-%d %H:%M"
+    return datetime.fromtimestamp(unix).astimezone().strftime(form)
+
+
+def day_of(day: date, language: str) -> str:
+    return day.strftime("%d/%m/%Y" if language == "fr" else "%Y-%m-%d")
+
+
+def minutes(milliseconds: int) -> str:
+    """As 4:07."""
+    whole = milliseconds // 1000
+    return f"{whole // 60}:{whole % 60:02}"

@@ -1,0 +1,122 @@
+"""The trainee's pages: their recordings, plan, notice, calls, and who opened what (P14, P18, P19, P24).
+
+Each page asks the keeper with this visit; what it does not say stands on no page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from pbx_bridge.access.proposals import NoProposal, read_proposal
+from pbx_bridge.ids import RecordingId, parse_recording_id
+from pbx_bridge.portal.api import Keeper
+from pbx_bridge.portal.rights import RightsDesk
+from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.rendering import HEADERS
+from pbx_bridge.portal.web.sentences import ACTS, NEEDS, OUTCOMES, REASONS, STATES, word
+from pbx_bridge.training.plans import Plan
+from pbx_bridge.wire_portal import Item, Refused
+
+MAX_SHOWN_CALLS = 200
+"""The newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanShown:
+    """A plan with what it is called in the reader's language."""
+
+    plan: Plan
+    need: str
+    holds: bool
+
+
+class TraineePages:
+    def __init__(self, door: Door, keeper: Keeper, rights: RightsDesk) -> None:
+        self._door, self._keeper, self._rights = door, keeper, rights
+
+    def routes(self) -> list[Route]:
+        route = self._door.route
+        return [
+            route("/recordings", self._recordings),
+            route("/recordings/{recording}/hand-over", self._ask_hand_over),
+            route("/recordings/{recording}/erase", self._ask_erase),
+            route("/recordings/{recording}/erase", self._erase, "POST"),
+            route("/plan", self._plan),
+            route("/notice", self._notice),
+            route("/calls", self._calls),
+            route("/accesses", self._accesses),
+        ]
+
+    async def _recordings(self, asked: Asked) -> Response:
+        listed = await self._keeper.recordings(asked.visit)
+        items = [item for item in listed if item.trainee == asked.mine.name]
+        states = {item.recording: word(STATES, item.state, asked.say) for item in items}
+        reasons = {item.recording: word(REASONS, item.reason, asked.say) for item in items if item.reason}
+        return asked.page("recordings.html", items=items, states=states, reasons=reasons)
+
+    async def _ask_hand_over(self, asked: Asked) -> Response:
+        """The deed itself is proven by the person's key, end to end: `Deed.HAND_OVER`."""
+        return asked.page("hand_over.html", item=await self._item(asked))
+
+    async def _ask_erase(self, asked: Asked) -> Response:
+        """A page of its own, because nothing brings it back."""
+        return asked.page("erase.html", item=await self._item(asked))
+
+    async def _item(self, asked: Asked) -> Item:
+        recording = named(asked)
+        for item in await self._keeper.recordings(asked.visit):
+            if item.recording == recording and item.trainee == asked.mine.name:
+                return item
+        raise Refused("unknown", "")
+
+    async def _erase(self, asked: Asked) -> Response:
+        await self._rights.erase(asked.visit, named(asked))
+        return RedirectResponse("/recordings", 303, HEADERS)
+
+    async def _plan(self, asked: Asked) -> Response:
+        own = await self._rights.own(asked.visit)
+        today = datetime.now().astimezone().date()
+        plans = []
+        for text in own.plans:
+            try:
+                plan = read_proposal(text)
+            except NoProposal:
+                continue
+            if isinstance(plan, Plan):
+                plans.append(PlanShown(plan, word(NEEDS, plan.need.value, asked.say), plan.holds_on(today)))
+        plans.sort(key=lambda shown: shown.plan.first_day, reverse=True)
+        return asked.page("plan.html", plans=plans)
+
+    async def _notice(self, asked: Asked) -> Response:
+        told, own = await asyncio.gather(
+            self._rights.told(asked.visit, asked.language), self._rights.own(asked.visit)
+        )
+        given = [one for one in own.acknowledgements if told is not None and one.notice == told.notice]
+        return asked.page("notice.html", told=told, given=given[-1] if given else None)
+
+    async def _calls(self, asked: Asked) -> Response:
+        """P24: each call's answer, whole: these reasons are this person's own."""
+        own = await self._rights.own(asked.visit)
+        calls = [
+            (call, word(OUTCOMES, call.outcome, asked.say), word(REASONS, call.reason, asked.say))
+            for call in reversed(own.calls[-MAX_SHOWN_CALLS:])
+        ]
+        return asked.page("calls.html", calls=calls)
+
+    async def _accesses(self, asked: Asked) -> Response:
+        own = await self._rights.own(asked.visit)
+        acts = {line.number: word(ACTS, line.act, asked.say) for line in own.accesses}
+        return asked.page("accesses.html", lines=own.accesses[:500], acts=acts, name=own.name)
+
+
+def named(asked: Asked) -> RecordingId:
+    """The recording of the path. Raises: Refused, as for a guessed one."""
+    try:
+        return parse_recording_id(asked.request.path_params["recording"])
+    except ValueError:
+        raise Refused("unknown", "") from None

@@ -1,0 +1,145 @@
+"""Every route of the portal against everybody there is: who gets what is written here, and nowhere else.
+
+The table names each route; a route that is added and not written here fails. So does an answer nobody expected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route
+
+from pbx_bridge.portal.web import signing_in
+from pbx_bridge.portal.web.site import Site
+from pbx_bridge.wire_portal import Role
+from tests.archive.house import House, house, manifest
+from tests.portal.web.client import Answer, Client
+from tests.portal.web.test_signing_in import CONTENT, Unlimited, later
+
+WHO = ("nobody", "signed-in", "unconfirmed", "alice", "bea", "bruno", "carla", "dan", "eve")
+"""Nobody; alice's session without her key; a trainee's key nobody confirmed; the recording's trainee; another trainee;
+its trainer; another trainer; an approver; an auditor."""
+FIRST, KEY, HERE = "to /sign-in", "to /key", "200"
+EVERYBODY = dict.fromkeys(WHO, HERE)
+SIGNED_IN = {"nobody": FIRST}
+PRIVATE = {"nobody": FIRST, "signed-in": KEY, "unconfirmed": "403"}
+OF_TRAINEES = PRIVATE | {
+    "alice": HERE,
+    "bea": HERE,
+    "bruno": "403",
+    "carla": "403",
+    "dan": "403",
+    "eve": "403",
+}
+OF_ALICE = PRIVATE | {"alice": HERE} | dict.fromkeys(("bea", "bruno", "carla", "dan", "eve"), "404")
+GETS: dict[str, dict[str, str]] = {
+    "/join": EVERYBODY,
+    "/sign-in": EVERYBODY,
+    "/language": dict.fromkeys(WHO, "to /"),
+    "/key": dict.fromkeys(WHO, HERE) | SIGNED_IN,
+    "/account": dict.fromkeys(WHO, HERE) | SIGNED_IN,
+    "/": dict.fromkeys(WHO, "to /account")
+    | {"nobody": FIRST, "signed-in": KEY}
+    | dict.fromkeys(("unconfirmed", "alice", "bea"), "to /recordings"),
+    "/recordings": PRIVATE | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), HERE),
+    "/recordings/{recording}/hand-over": OF_ALICE,
+    "/recordings/{recording}/erase": OF_ALICE,
+    "/plan": OF_TRAINEES,
+    "/notice": OF_TRAINEES,
+    "/calls": OF_TRAINEES,
+    "/accesses": OF_TRAINEES,
+}
+POSTS: dict[str, dict[str, str]] = {
+    "/recordings/{recording}/erase": PRIVATE
+    | {"unconfirmed": "404", "alice": "to /recordings"}
+    | dict.fromkeys(("bea", "bruno", "carla", "dan", "eve"), "404"),
+    "/account/end": dict.fromkeys(WHO, "to /account") | SIGNED_IN,
+    "/join": dict.fromkeys(WHO, "400"),
+    "/join/begin": dict.fromkeys(WHO, "400"),
+    "/sign-in": dict.fromkeys(WHO, "401"),
+    "/key/begin": dict.fromkeys(WHO, "400") | SIGNED_IN,
+    "/key/prove": dict.fromkeys(WHO, "400") | SIGNED_IN,
+    "/sign-out": dict.fromkeys(WHO, "to /sign-in") | SIGNED_IN,
+}
+"""Bodies that are none for what a script sends: here it is asked who gets that far."""
+
+
+@pytest.fixture
+async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    monkeypatch.setattr(signing_in, "RateLimit", lambda **_: Unlimited())
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as found:
+        yield found
+
+
+async def everybody(home: House) -> dict[str, Client]:
+    roles = {
+        "alice": Role.TRAINEE, "bea": Role.TRAINEE, "unconfirmed": Role.TRAINEE, "bruno": Role.TRAINER,
+        "carla": Role.TRAINER, "dan": Role.APPROVER, "eve": Role.AUDITOR,
+    }  # fmt: skip
+    found = {name: Client(home) for name in WHO}
+    for name, role in roles.items():
+        code = (await home.link.invite(name, role)).code
+        joined = await asyncio.to_thread(found[name].join, code)
+        assert joined.status == 200, joined.text
+        if name != "unconfirmed":
+            await home.confirm(name)
+        assert (await asyncio.to_thread(found[name].prove)).status == 200
+    code = (await home.link.invite("zoe", Role.TRAINEE)).code
+    await asyncio.to_thread(found["signed-in"].join, code)
+    # a session of its own accord: the account stands, the key was never proven in it
+    signed_in = Client(home, totp=found["signed-in"].totp)
+    answer = await asyncio.to_thread(signed_in.sign_in, "zoe", code=later(found["signed-in"]))
+    assert answer.status == 303
+    found["signed-in"] = signed_in
+    return found
+
+
+def outcome(answer: Answer) -> str:
+    if answer.status == 303:
+        return "to " + answer.headers["location"].partition("?")[0]
+    return str(answer.status)
+
+
+async def test_every_page_for_everybody(home: House) -> None:
+    recording = (await home.record(CONTENT, manifest())).recording
+    people = await everybody(home)
+    for path, wanted in GETS.items():
+        for who, expected in wanted.items():
+            answer = await asyncio.to_thread(people[who].get, path.format(recording=recording))
+            assert outcome(answer) == expected, (path, who)
+            if expected != HERE or who in ("bea", "carla", "dan", "eve"):
+                assert recording not in answer.text.replace(path.format(recording=recording), ""), (path, who)
+
+
+async def test_every_deed_for_everybody(home: House) -> None:
+    people = await everybody(home)
+    for path, wanted in POSTS.items():
+        for who, expected in wanted.items():
+            recording = (await home.record(CONTENT, manifest())).recording if "{" in path else "x"
+            fields = {"session": "0" * 16, "name": who, "passphrase": "x", "code": "1"}
+            client = people[who]
+            cookies = dict(client.cookies)
+            send = partial(client.form, path.format(recording=recording), **fields)
+            answer = await asyncio.to_thread(send)
+            client.cookies = cookies
+            assert outcome(answer) == expected, (path, who)
+            if "{" in path and who != "alice":
+                assert (await home.link.trainees_own("alice"))[0].state == "open", (path, who)
+            if path == "/sign-out" and who != "nobody":
+                assert (await asyncio.to_thread(client.get, "/account")).status == 303
+
+
+async def test_no_route_is_forgotten(home: House) -> None:
+    portal = home.portal._config.loaded_app.routes
+    pages = [
+        route
+        for route in portal
+        if isinstance(route, Route) and not route.path.startswith(("/v1/", "/static/", "/ca.pem"))
+    ]
+    known = {("GET", path) for path in GETS} | {("POST", path) for path in POSTS}
+    there = {(m, route.path) for route in pages for m in (route.methods or ()) if m != "HEAD"}
+    assert there == known
