@@ -14,7 +14,6 @@ from rich.table import Table
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 
-
 if TYPE_CHECKING:
     from pbx_bridge.portal.web.accounts import Accounts
 
