@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,20 +21,31 @@ _MAC_CHARS: Final = 64
 _KEY_BYTES: Final = 32
 
 
-def book_key(path: Path, identity: str) -> bytes:
-    """The key that closes the books, kept in `path` (0600): made at the first start, when the keeper had this identity (its
-    text), and the same though the identity changes. Raises: OperatorError, OSError.
-    """
-    if not path.exists():
-        made = hashlib.sha256(b"pbx-bridge keeper's books 1\0" + identity.encode()).hexdigest()
-        write_whole(path, f"{made}\n".encode())
+def kept_key(path: Path) -> bytes | None:
+    """The key that closes the books; None when none is kept yet. Raises: OperatorError, OSError."""
     try:
         key = bytes.fromhex(path.read_text("ascii"))
+    except FileNotFoundError:
+        return None
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
         raise OperatorError("this is no key", where=str(path), do="Restore it from the keeper's backup")
     return key
+
+
+def keep_key(path: Path, key: bytes) -> None:
+    """On the disk, 0600, when it returns. Raises: OSError."""
+    write_whole(path, f"{key.hex()}\n".encode())
+
+
+def new_key() -> bytes:
+    return secrets.token_bytes(_KEY_BYTES)
+
+
+def key_of(identity: str) -> bytes:
+    """The key under which a keeper of an earlier build, with this identity (its text), closed its books."""
+    return hashlib.sha256(b"pbx-bridge keeper's books 1\0" + identity.encode()).digest()
 
 
 def read_book(path: Path, kind: type[T], key: bytes) -> T | None:

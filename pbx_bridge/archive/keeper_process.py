@@ -25,11 +25,10 @@ import structlog
 from pbx_bridge import memory
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import open_log
-from pbx_bridge.access.books import book_key
 from pbx_bridge.access.people import People
 from pbx_bridge.age import AgeError
 from pbx_bridge.archive import rights_wire
-from pbx_bridge.archive.book import Book
+from pbx_bridge.archive.book import open_book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
@@ -96,12 +95,12 @@ def open_keeper(
     audit = open_log(folder)  # first: it holds the folder for this process
     time_kept = Timekeeper(folder / "clock.json", clock, uptime_s)
     identity = OwnIdentity(folder, time_kept.known.high)
-    key = book_key(folder / "books.key", str(identity.current))
+    book, key = open_book(folder, identity)
     keeper = Keeper(
         Parts(
             identity=identity,
             store=KeyStore(folder / "keystore", key),
-            book=Book(folder / "book.jsonl"),
+            book=book,
             audit=audit,
             people=People(folder / "people.json", key),
             approved=Approved(folder / "approvals.json", key),

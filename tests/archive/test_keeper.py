@@ -20,7 +20,6 @@ from pbx_bridge.access.approvals import approval
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import AuditUnwritable, open_log
 from pbx_bridge.access.audit_check import check
-from pbx_bridge.access.books import book_key
 from pbx_bridge.access.people import People
 from pbx_bridge.access.proof import ProofError, answer
 from pbx_bridge.age import (
@@ -33,7 +32,7 @@ from pbx_bridge.age import (
     unwrap_file_key,
 )
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive.book import Book
+from pbx_bridge.archive.book import open_book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_process import Recorders
 from pbx_bridge.archive.keeper_room import Parts
@@ -79,9 +78,8 @@ class Desk:
     def open(self) -> None:
         """The keeper as it starts, from what lies on the disk."""
         self.identity = OwnIdentity(self.folder, self.now)
-        key = book_key(self.folder / "books.key", str(self.identity.current))
+        self.book, key = open_book(self.folder, self.identity)
         self.store = KeyStore(self.folder / "keystore", key)
-        self.book = Book(self.folder / "book.jsonl")
         self.people = People(self.folder / "people.json")
         self.approved = Approved(self.folder / "approvals.json")
         self.keeper = Keeper(

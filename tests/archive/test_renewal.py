@@ -16,6 +16,7 @@ import pytest
 from pbx_bridge import durable
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import AuditUnwritable
+from pbx_bridge.access.books import kept_key, key_of
 from pbx_bridge.age import AgeError, X25519Identity, open_bytes, seal_bytes
 from pbx_bridge.app_doctor import LATE_DAYS, keeper_says
 from pbx_bridge.archive import keeper_wire as wire
@@ -136,23 +137,26 @@ def test_each_month_every_key_is_sealed_anew_and_the_old_identity_is_destroyed(d
     assert desk.identity.current == new
 
 
-def test_the_books_stay_closed_under_the_same_key(desk: Desk) -> None:
-    """And a keeper of an earlier build, whose file does not say when it was made, changes at once."""
+def test_a_keeper_of_an_earlier_build_changes_at_once_and_its_books_stay_closed(tmp_path: Path) -> None:
+    """Its file does not say when it was made, its stamp not for whom; it closed its books under its identity."""
+    folder, first = tmp_path / "keeper", X25519Identity.generate()
+    folder.mkdir()
+    (folder / "keeper.key").write_text(f"{first}\n")
+    (folder / "keeper.key").chmod(0o600)
+    desk = Desk(folder)
+    assert kept_key(folder / "books.key") == key_of(str(first))
     recordings = [desk.record().recording for _ in range(3)]
-    desk.join("alice", Role.TRAINEE, ALICE)
-    path = desk.folder / "keeper.key"
-    path.write_text(f"{desk.identity.current}\n")
-    stamp = desk.folder / "keystore" / "stamp"
+    stamp = folder / "keystore" / "stamp"
     stamp.write_text(json.dumps({k: v for k, v in json.loads(stamp.read_text()).items() if k != "identity"}))
-    (desk.folder / "books.key").unlink()
     desk.open()
-    assert desk.identity.made_at == 0
+    assert (desk.identity.made_at, desk.identity.current) == (0, first)
     pulse(desk)
     assert renewals(desk) == ["begun", "done"]
     desk.open()
     assert desk.identity.made_at == NOON
     all_open(desk, recordings)
     assert not [one for one in recordings if desk.store.is_edited(one)]
+    desk.log.close()
 
 
 def test_a_key_store_from_before_a_change_is_refused_also_one_copied_in_its_middle(desk: Desk) -> None:

@@ -21,7 +21,7 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.app_retention import Retention, last_count
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
-from pbx_bridge.archive.book import KEPT_DAYS, Book
+from pbx_bridge.archive.book import KEPT_DAYS
 from pbx_bridge.archive.keeper_process import KeeperSettings, open_keeper
 from pbx_bridge.archive.keeper_server import KeeperServer
 from pbx_bridge.archive.retention import Balance, balance
@@ -29,7 +29,6 @@ from pbx_bridge.archive.rules import DAY_S, Keeping, not_after
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.recordings import Noted
-from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
 from pbx_bridge.wire_json import canonical
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
@@ -270,27 +269,6 @@ def test_no_recording_begins_that_the_book_cannot_note(desk: Desk, monkeypatch: 
             desk.put(manifest(start=desk.now))
     assert len(desk.store) == 0
     assert desk.store.present() == frozenset()
-
-
-def test_half_a_line_is_cut_and_a_wrong_one_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "book.jsonl"
-    book = Book(path)
-    names = [new_recording_id() for _ in range(3)]
-    for at, name in enumerate(names):
-        book.note_recorded(name, at)
-    book.close()
-    whole = path.read_bytes()
-    last = len(whole.splitlines(keepends=True)[-1])
-    for cut in range(1, last + 1):
-        path.write_bytes(whole[:-cut])
-        again = Book(path)
-        assert again.recorded == {names[0]: 0, names[1]: 1}
-        again.note_recorded(names[2], 2)
-        again.close()
-        assert path.read_bytes() == whole
-    path.write_bytes(whole.replace(names[1].encode(), b"x"))
-    with pytest.raises(OperatorError, match="line 2"):
-        Book(path)
 
 
 def test_half_a_replaced_entry_is_no_entry_and_goes(desk: Desk) -> None:

@@ -20,9 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pbx_bridge.access.books import book_key, closed
+from pbx_bridge.access.books import closed, kept_key
 from pbx_bridge.age import X25519Identity, X25519Recipient, make_header, new_file_key, seal_bytes
 from pbx_bridge.archive.book import Did, Note
+from pbx_bridge.archive.book_chain import Heads, chained
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import RecorderKey, encode
 from pbx_bridge.archive.rules import Keeping, not_after
@@ -49,34 +50,38 @@ def fill(
     header = make_header(new_file_key(), [X25519Identity.generate().recipient()]).hex()
     now = int(time.time())
     template = manifest().sealed("ab" * 32, 1_000_000, 300_000)
-    close_key = book_key(keeper / "books.key", "")
-    with open(keeper / "book.jsonl", "ab") as book:
-        for number in range(total):
-            mine = number < hers
-            trainee = ALICE if mine else f"t{number % TRAINEES:03}"
-            start = now - number % 86_400
-            described = replace(
-                template,
-                recording=new_recording_id(),
-                trainee=TraineeId(trainee),
-                start=start,
-                not_after=not_after(start, Keeping()),
-            )
-            key, its_header = shared, header
-            if mine:
-                identity = X25519Identity.generate()
-                key = seal_bytes(str(identity).encode(), [recipient])
-                its_header = make_header(new_file_key(), [identity.recipient()]).hex()
-                names.append(described.recording)
-            signed = SignedManifest(encode(described), recorder.public, bytes(64))
-            if mine:
-                signed = recorder.sign(described)
-            entry = Entry(signed, its_header)
-            path = keeper / "keystore" / f"{described.recording}.json"
-            path.write_bytes(closed(path.name, canonical(write_fields(entry)), close_key))
-            path.with_suffix(".key").write_bytes(key)
-            note = Note(described.start, Did.RECORDED, described.recording)
-            book.write(canonical(write_fields(note)) + b"\n")
+    close_key = kept_key(keeper / "books.key")
+    assert close_key is not None
+    texts = []
+    for number in range(total):
+        mine = number < hers
+        trainee = ALICE if mine else f"t{number % TRAINEES:03}"
+        start = now - number % 86_400
+        described = replace(
+            template,
+            recording=new_recording_id(),
+            trainee=TraineeId(trainee),
+            start=start,
+            not_after=not_after(start, Keeping()),
+        )
+        key, its_header = shared, header
+        if mine:
+            identity = X25519Identity.generate()
+            key = seal_bytes(str(identity).encode(), [recipient])
+            its_header = make_header(new_file_key(), [identity.recipient()]).hex()
+            names.append(described.recording)
+        signed = SignedManifest(encode(described), recorder.public, bytes(64))
+        if mine:
+            signed = recorder.sign(described)
+        entry = Entry(signed, its_header)
+        path = keeper / "keystore" / f"{described.recording}.json"
+        path.write_bytes(closed(path.name, canonical(write_fields(entry)), close_key))
+        path.with_suffix(".key").write_bytes(key)
+        note = Note(described.start, Did.RECORDED, described.recording)
+        texts.append(canonical(write_fields(note)))
+    lines = list(chained(texts, close_key))
+    (keeper / "book.jsonl").write_bytes(b"".join(line for line, _ in lines))
+    Heads(keeper / "book.head", close_key).begin((len(lines), lines[-1][1]))
     return names
 
 
