@@ -68,6 +68,8 @@ class FarWorkstation(Workstation):
 class FaultHouse(House):
     """`async with FaultHouse(installed, disk, cable) as house:`"""
 
+    pbx: Asterisk
+
     def __init__(self, programs: Installed, disk: SmallDisk, cable: Cable) -> None:
         super().__init__(programs)
         self.disk, self.cable = disk, cable
@@ -88,7 +90,7 @@ class FaultHouse(House):
             names=(self.cable.address,),
         )
         self.bridge = await enter(Bridge(self.pbx, self._programs, self.site, where=where))
-        await asyncio.to_thread(self.pbx.speak, "pbxb/notice-en", "en", SHORT_NOTICE, words_per_minute=320)
+        await asyncio.to_thread(self.pbx.speak_notice, "en", SHORT_NOTICE, words_per_minute=320)
         await self._move_in(self.alice)
 
     async def repair(self) -> None:

@@ -1,4 +1,4 @@
-"""A whole site for the live tests: real Asterisk, real bridge with its keeper, trainees at real desktops.
+"""A whole site for the live tests: a real PBX, a real bridge with its keeper, trainees at real desktops.
 
 It stays up for many scenes; what one scene leaves in the ledger is put away before the next (P15 allows five recordings
 a week). It knows the product by its commands and files alone, and it hands out what was written: the ledger's lines and
@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -25,6 +23,7 @@ from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import TRAINEE, Bridge, Colleague, Site
 from tests.rig.desktop import USER
 from tests.rig.install import Installed
+from tests.rig.pbx import RigPbx
 from tests.rig.proof import Film, decode
 from tests.rig.rtp_voices import Voice, tone
 from tests.rig.scenarios import AGENT_HERTZ, CUSTOMER_HERTZ, NUMBER, OTHER_HERTZ, Stage
@@ -71,12 +70,17 @@ class Line:
 class House:
     """`async with House(installed) as house:` with alice at her desk; bea has one too when `two_stations`."""
 
-    def __init__(self, programs: Installed, *, two_stations: bool = False) -> None:
+    def __init__(
+        self, programs: Installed, *, two_stations: bool = False,
+        pbx: contextlib.AbstractAsyncContextManager[RigPbx] | None = None,
+    ) -> None:  # fmt: skip
+        """`pbx`: an Asterisk of its own, if none is given."""
         self._programs = programs
+        self._pbx = pbx or Asterisk(extra_dialplan=RING_GROUP)
         self._stack = contextlib.AsyncExitStack()
         self._users = (USER, SECOND_USER) if two_stations else (USER,)
         self._log_start = 0
-        self.pbx: Asterisk
+        self.pbx: RigPbx
         self.bridge: Bridge
         self.site: Site
         self.stations: list[Workstation] = []
@@ -96,7 +100,7 @@ class House:
 
     async def _build(self) -> None:
         enter = self._stack.enter_async_context
-        self.pbx = await enter(Asterisk(extra_dialplan=RING_GROUP))
+        self.pbx = await enter(self._pbx)
         for user in self._users:
             self.stations.append(await enter(Workstation(self._programs, user=user)))
         bea = self.stations[1].login if len(self.stations) > 1 else "nobody-there"
@@ -106,7 +110,7 @@ class House:
             pause_titles=(f"^{PAUSE_TITLE}$",), masks=(Mask(*MASK),),
         )  # fmt: skip
         self.bridge = await enter(Bridge(self.pbx, self._programs, self.site))
-        await asyncio.to_thread(self.pbx.speak, "pbxb/notice-en", "en", SHORT_NOTICE, words_per_minute=320)
+        await asyncio.to_thread(self.pbx.speak_notice, "en", SHORT_NOTICE, words_per_minute=320)
         await asyncio.gather(*(self._move_in(station) for station in self.stations))
 
     async def _move_in(self, station: Workstation) -> None:
@@ -127,9 +131,7 @@ class House:
     async def scene(self) -> AsyncIterator[None]:
         """A week with nothing in it; afterwards, nothing but what the scene asked for may have been left behind."""
         await self.until_listening()
-        await self.pbx.cli(
-            "database deltree registrar"
-        )  # phones that a fault kept from signing off ring for ever
+        await self.pbx.forget_phones()
         await until(self._quiet, "the scene before is over", SETTLE_S)
         self.forget_week()
         self._log_start = len(self.bridge.log)
@@ -162,13 +164,7 @@ class House:
 
     async def until_listening(self) -> None:
         """Returns when a caller would hear the notice and each client is connected."""
-
-        async def beating() -> bool:
-            said = await self.pbx.cli("dialplan show globals")
-            found = re.search(r"PBXB_ALIVE=(\d{10}):[0-9a-f]{32}", said)
-            return found is not None and int(found.group(1)) > time.time()
-
-        await until(beating, "the bridge's heartbeat", REDIALS_S)
+        await until(self.pbx.knows_bridge, "the bridge's heartbeat", REDIALS_S)
 
     async def until_connected(self) -> None:
         """Returns when every trainee's client is connected again."""
@@ -187,8 +183,7 @@ class House:
 
     def report(self) -> str:
         """For a failed scene: the last words of the bridge and of the PBX in it."""
-        calls = [line for line in self.pbx.log.splitlines() if "][C-" in line and "@pbxb-entry" not in line]
-        lines = (self.said().splitlines()[-REPORTED_LINES:], calls[-REPORTED_LINES:])
+        lines = (self.said().splitlines()[-REPORTED_LINES:], self.pbx.last_words[-REPORTED_LINES:])
         return "\n".join(("bridge:", *lines[0], "PBX:", *(line[:200] for line in lines[1])))
 
     # ------------------------------------------------------------ what was written

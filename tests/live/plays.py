@@ -64,13 +64,11 @@ async def consultation(stage: Stage) -> Truth:
 
 
 async def redirected_agent(stage: Stage) -> Truth:
-    """Another application takes the agent out of the call by AMI and keeps them for itself."""
+    """Another application takes the agent out of the call and keeps them for itself."""
     agent, customer = await stage.agent(), await stage.customer()
     talking, calling = await stage.connect(agent, customer)
     await stage.talk(TALK_S)
-    name = next(channel for channel in await stage.pbx.channels() if channel.startswith("PJSIP/201"))
-    stage.over()
-    await stage.pbx.act(Action="Redirect", Channel=name, Context="elsewhere", Exten="s", Priority="1")
+    stage.over(await stage.pbx.take_away("201"))
     await calling.until_ended()
     await stage.talk(1.0)
     assert not talking.ended.is_set()

@@ -7,7 +7,6 @@ its key, and for every recording of that customer's call, those of earlier agent
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
 from pbx_bridge.calls.reasons import Outcome, Reason
@@ -337,7 +336,7 @@ async def said_nothing_any_more(house: House) -> None:
     """The PBX keeps no objection that is dealt with."""
 
     async def forgotten() -> bool:
-        return re.search(r"PBXB_SAID=\S", await house.pbx.cli("dialplan show globals")) is None
+        return not await house.pbx.notes_left()
 
     await until(forgotten, "the PBX forgets it", SETTLE_S)
 

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,13 @@ class Ports:
 
 
 class Asterisk:
-    """`async with Asterisk() as pbx:` boots it and ends it. After `kill()`, `start()` boots it again on the same ports."""
+    """`async with Asterisk() as pbx:` boots it and ends it. After `kill()`, `start()` boots it again on the same ports.
+
+    A `RigPbx`, and what only tests of Asterisk need.
+    """
+
+    name = "Asterisk"
+    phone_password = ""
 
     def __init__(
         self, *, extra_dialplan: str = "", where: Path = MEMORY, told: Callable[[str], None] = lambda _: None
@@ -93,6 +100,14 @@ class Asterisk:
         return file.read_text(errors="replace") if file.exists() else ""
 
     @property
+    def sip_port(self) -> int:
+        return self.ports.sip
+
+    @property
+    def last_words(self) -> list[str]:
+        return [line for line in self.log.splitlines() if "][C-" in line and "@pbxb-entry" not in line]
+
+    @property
     def sounds(self) -> Path:
         """Where a notice sound goes: `sounds/pbxb/notice-en.wav` plays as `pbxb/notice-en`."""
         return self.work / "data/sounds"
@@ -102,6 +117,28 @@ class Asterisk:
         pcm = asterisk_sounds.spoken(language, text, words_per_minute)
         asterisk_sounds.write_wav(self.sounds / f"{name}.wav", pcm)
         return len(pcm) / 2 / asterisk_sounds.RATE
+
+    def speak_notice(self, language: str, text: str, *, words_per_minute: int = 200) -> float:
+        return self.speak(f"pbxb/notice-{language}", language, text, words_per_minute=words_per_minute)
+
+    def endpoint(self, phone: str) -> str:
+        return f"PJSIP/{phone}"
+
+    def section(self, folder: Path, ports: tuple[int, int]) -> str:
+        for name, secret in (("ami.secret", self.ami_secret), ("ari.secret", self.ari_password)):
+            (folder / name).touch(0o600)
+            (folder / name).write_text(secret)
+        return f"""[asterisk]
+ami = "127.0.0.1:{self.ports.ami}"
+ami_user = "{self.ami_user}"
+ami_secret_file = "{folder}/ami.secret"
+ari = "http://127.0.0.1:{self.ports.http}"
+ari_user = "{self.ari_user}"
+ari_secret_file = "{folder}/ari.secret"
+fastagi_listen = "127.0.0.1:{ports[0]}"
+audiosocket_listen = "127.0.0.1:{ports[1]}"
+config_dir = "{self.work}/etc"
+"""
 
     async def start(self) -> None:
         """Boots and waits until AMI and ARI answer. Raises: RuntimeError with the log when it does not come up whole."""
@@ -225,6 +262,37 @@ class Asterisk:
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise TimeoutError(f"channels left behind: {left}") from None
+
+    async def forget_phones(self) -> None:
+        await self.cli("database deltree registrar")
+
+    async def take_away(self, phone: str) -> int:
+        channel = await self._channel_of(phone)
+        at_ns = time.monotonic_ns()
+        await self.act(Action="Redirect", Channel=channel, Context="elsewhere", Exten="s", Priority="1")
+        return at_ns
+
+    async def record(self, phone: str) -> None:
+        await self.act(
+            Action="MixMonitor", Channel=await self._channel_of(phone), File="/dev/null", options=""
+        )
+
+    async def _channel_of(self, phone: str) -> str:
+        return next(name for name in await self.channels() if name.startswith(f"PJSIP/{phone}"))
+
+    async def cut_link(self) -> None:
+        shown = await self.cli("manager show connected")
+        name = re.escape(self.ami_user)
+        session = re.search(rf"^\s*{name}\s+\S+\s+\d+\s+\d+\s+(\d+)", shown, re.M)
+        assert session is not None, shown
+        await self.cli(f"manager kick session {session.group(1)}")
+
+    async def knows_bridge(self) -> bool:
+        found = re.search(r"PBXB_ALIVE=(\d{10}):[0-9a-f]{32}", await self.cli("dialplan show globals"))
+        return found is not None and int(found.group(1)) > time.time()
+
+    async def notes_left(self) -> bool:
+        return re.search(r"PBXB_SAID=\S", await self.cli("dialplan show globals")) is not None
 
     async def _booted(self) -> bool:
         for port in (self.ports.ami, self.ports.http):

@@ -1,6 +1,6 @@
 """A real bridge for the demo and the live tests: a generated configuration and `pbx-bridge serve` as its own process.
 
-It stands beside a rig Asterisk on the loopback with one trainee (alice, phone 201), one trainer (bruno), the order desk
+It stands beside a PBX on the loopback with one trainee (alice, phone 201), one trainer (bruno), the order desk
 as the business application, and a slot booked around now. It knows commands and files of the product as an
 administrator would; only the catalogue is filled in this process (enrolment.py).
 """
@@ -27,12 +27,12 @@ from typing import IO, Any, Self
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Application, Mask, Trainee
 from tests.rig.approver import Approver
-from tests.rig.asterisk import Asterisk
 from tests.rig.asterisk_sounds import NOTICES
 from tests.rig.business_app import WM_CLASS
 from tests.rig.commands import BridgeError, Invitation, environment, invitation, run_command
 from tests.rig.enrolment import enrol
 from tests.rig.install import SYSTEM_PYTHON, Installed
+from tests.rig.pbx import RigPbx
 from tests.rig.trainer import PersonsMachine
 
 READY_DEADLINE_S = 30.0
@@ -79,7 +79,7 @@ class Bridge:
     """`async with Bridge(pbx, installed, Site("alice")) as bridge:` serves until the block ends."""
 
     def __init__(
-        self, pbx: Asterisk, programs: Installed, site: Site, *, where: Path | None = None,
+        self, pbx: RigPbx, programs: Installed, site: Site, *, where: Path | None = None,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._pbx, self._programs, self._site, self._told = pbx, programs, site, told
@@ -120,7 +120,7 @@ class Bridge:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(_make_service_users)
-        await asyncio.to_thread(self._pbx.speak, "pbxb/notice-en", "en", NOTICES["en"])
+        await asyncio.to_thread(self._pbx.speak_notice, "en", NOTICES["en"])
         self.folder = Path(tempfile.mkdtemp(prefix="pbxb-bridge-", dir=self._where))
         self.folder.chmod(0o711)
         self.approver = Approver(self._programs, self.folder / "approver")
@@ -249,10 +249,6 @@ class Bridge:
         self.enrol()
 
     def _write(self) -> None:
-        for name, secret in (("ami.secret", self._pbx.ami_secret), ("ari.secret", self._pbx.ari_password)):
-            path = self.folder / name
-            path.touch(0o600)
-            path.write_text(secret)
         self.config.write_text(self.toml())
 
     def toml(self) -> str:
@@ -271,17 +267,7 @@ names = {json.dumps([*dict.fromkeys((*self._site.names, "localhost", "127.0.0.1"
 [portal]
 listen = "{self._site.host}:{self.portal_port}"
 
-[asterisk]
-ami = "127.0.0.1:{self._pbx.ports.ami}"
-ami_user = "{self._pbx.ami_user}"
-ami_secret_file = "{self.folder}/ami.secret"
-ari = "http://127.0.0.1:{self._pbx.ports.http}"
-ari_user = "{self._pbx.ari_user}"
-ari_secret_file = "{self.folder}/ari.secret"
-fastagi_listen = "127.0.0.1:{self._agi_port}"
-audiosocket_listen = "127.0.0.1:{self.audio_port}"
-config_dir = "{self._pbx.work}/etc"
-
+{self._pbx.section(self.folder, (self._agi_port, self.audio_port))}
 [recording]
 fps = {self._site.fps}
 retention_days = {self._site.retention_days}
@@ -303,7 +289,7 @@ payment_pause_s = {self._site.payment_pause_s}
                 pause_titles=self._site.pause_titles,
             ),
             [
-                Trainee(TraineeId(one.id), tuple(f"PJSIP/{phone}" for phone in one.phones), one.id, one.login)
+                Trainee(TraineeId(one.id), tuple(map(self._pbx.endpoint, one.phones)), one.id, one.login)
                 for one in colleagues
             ],
             trainer=TRAINER,

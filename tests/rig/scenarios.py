@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.rig import sdp
-from tests.rig.asterisk import Asterisk
+from tests.rig.pbx import RigPbx
 from tests.rig.phone import Leg, OnRing, Phone
 from tests.rig.rtp_voices import Voice, tone
 
@@ -45,7 +45,7 @@ class Stage:
     """The phones of one scenario. `async with Stage(pbx) as stage:` hangs up and unplugs them at the end."""
 
     def __init__(
-        self, pbx: Asterisk, *, agent_voice: Voice | None = None, customer_voice: Voice | None = None,
+        self, pbx: RigPbx, *, agent_voice: Voice | None = None, customer_voice: Voice | None = None,
         codec: sdp.Codec = sdp.PCMU,
     ) -> None:  # fmt: skip
         self.pbx, self.codec = pbx, codec
@@ -64,15 +64,19 @@ class Stage:
 
     async def agent(self, user: str = "201", **how: Any) -> Phone:
         how = {"codec": self.codec, "voice": self._agent_voice, **how}
-        return await self._phones.enter_async_context(Phone(user, self.pbx.ports.sip, **how))
+        return await self._plugged(user, how)
 
     async def colleague(self, user: str = "202", **how: Any) -> Phone:
         how = {"voice": tone(how.get("codec", sdp.PCMU), OTHER_HERTZ), **how}
-        return await self._phones.enter_async_context(Phone(user, self.pbx.ports.sip, **how))
+        return await self._plugged(user, how)
 
     async def customer(self, user: str = "trunk", **how: Any) -> Phone:
         how = {"codec": self.codec, "voice": self._customer_voice, "ip": "127.0.0.2", **how}
-        return await self._phones.enter_async_context(Phone(user, self.pbx.ports.sip, **how))
+        return await self._plugged(user, how)
+
+    async def _plugged(self, user: str, how: dict[str, Any]) -> Phone:
+        phone = Phone(user, self.pbx.sip_port, password=self.pbx.phone_password, **how)
+        return await self._phones.enter_async_context(phone)
 
     async def talk(self, seconds: float = TALK_S) -> None:
         """Time passes on the phones."""
@@ -361,13 +365,11 @@ async def parking(stage: Stage, talk_s: float = TALK_S) -> Truth:
 
 
 async def redirect(stage: Stage, talk_s: float = TALK_S) -> Truth:
-    """Another application redirects the customer by AMI."""
+    """Another application takes the customer away."""
     agent, customer = await stage.agent(), await stage.customer()
     talking, calling = await stage.connect(agent, customer)
     await stage.talk(talk_s)
-    name = next(channel for channel in await stage.pbx.channels() if channel.startswith("PJSIP/trunk"))
-    stage.over()
-    await stage.pbx.act(Action="Redirect", Channel=name, Context="elsewhere", Exten="s", Priority="1")
+    stage.over(await stage.pbx.take_away("trunk"))
     await talking.until_ended()
     calling.hang_up()
     return stage.truth
