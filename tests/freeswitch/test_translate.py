@@ -327,6 +327,21 @@ def test_a_leg_that_ends_by_a_transfer_says_so_first(header: str, word: str) -> 
     ]
 
 
+@pytest.mark.parametrize("word", ["att:4444", "satt:4444", "blind:202"])
+def test_a_leg_whose_phone_moved_the_call_says_so_first_though_it_hangs_up_as_any(word: str) -> None:
+    """An attended transfer in which both of the agent's legs are gone before the customer meets the colleague."""
+    table = born(ONE, TWO)
+    table.learn(bridge(ONE, TWO), 5)
+    gone = event("CHANNEL_HANGUP", TWO, Hangup_Cause="NORMAL_CLEARING", variable_transfer_to=word)
+    assert table.learn(gone, 5)[:2] == [facts.Transferred(5, (TWO,)), facts.ChannelGone(5, TWO, 16)]
+
+
+def test_a_call_that_somebody_else_moved_was_not_given() -> None:
+    table = born(ONE)
+    gone = event("CHANNEL_HANGUP", ONE, Hangup_Cause="NORMAL_CLEARING", variable_transfer_to="uuid_br:4444")
+    assert table.learn(gone, 5) == [facts.ChannelGone(5, ONE, 16)]
+
+
 def test_a_conference_is_a_bridge_of_many() -> None:
     table = born(ONE, TWO, THREE)
     table.learn(bridge(ONE, TWO), 5)

@@ -37,6 +37,9 @@ HARMLESS_BUGS = re.compile(
 )
 """Media bugs that keep nothing and let nobody listen. A recording is one too: its own event says where it goes."""
 GIVEN_AWAY = frozenset({"BLIND_TRANSFER", "ATTENDED_TRANSFER"})
+MOVED = re.compile(r"(blind|s?att):[\x21-\x7e]{1,150}\Z")
+"""`transfer_to` of a leg whose phone gave its call away. In an attended transfer both legs may hang up before the BRIDGE
+that shows it (measured), and the leg that held the customer has no other word for it."""
 
 _HASH = re.compile(r"[0-9a-f]{8,128}\Z")
 _MOMENT = re.compile(r"(begin|end)\Z")
@@ -145,7 +148,8 @@ class Translator:
         if not self._rooms.knows(channel):
             return []
         why = {event.maybe("Hangup-Cause"), event.maybe("variable_endpoint_disposition")}
-        out: list[Fact] = self._rooms.gave_away((channel,), at_ns) if why & GIVEN_AWAY else []
+        moved = why & GIVEN_AWAY or event.maybe("variable_transfer_to", MOVED)
+        out: list[Fact] = self._rooms.gave_away((channel,), at_ns) if moved else []
         self._numbers.pop(channel, None)
         self._paired.discard(channel)
         return [
