@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -25,6 +27,15 @@ def _is_scene(item: pytest.Item) -> bool:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def lanes(request: pytest.FixtureRequest, installed: Installed) -> AsyncIterator[Lanes]:
     both = Lanes(installed)
-    both.start([item.function for item in request.session.items if isinstance(item, pytest.Function)])
+    both.start(asked_for(request, Path(__file__).parent))
     yield both
     await both.close()
+
+
+def asked_for(request: pytest.FixtureRequest, folder: Path) -> list[Callable[..., Any]]:
+    """The tests of this very folder that were selected."""
+    return [
+        item.function
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path.parent == folder
+    ]

@@ -1,5 +1,7 @@
 """Plays scenes in two houses at once, so that forty calls with their own true length take two minutes.
 
+Where the PBX is somebody else's there is one house: two bridges cannot share it.
+
 A scene is an ordinary test coroutine that takes a house. `@scene` makes it a test that waits for its own result; the
 scenes themselves are played one after the other in each house, longest first, only those that were asked for.
 """
@@ -10,13 +12,16 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from tests.live.house import House
 from tests.rig.install import Installed
+from tests.rig.pbx import RigPbx
 
 Scene = Callable[[House], Awaitable[None]]
+FoundPbx = AbstractAsyncContextManager[RigPbx]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,9 @@ def scene(*, two_stations: bool = False, lasts_s: float = 6.0) -> Callable[[Scen
 class Lanes:
     """`start` with the tests that were selected; `result` waits for one; `close` ends both houses."""
 
-    def __init__(self, programs: Installed) -> None:
-        self._programs = programs
+    def __init__(self, programs: Installed, found: Callable[[], FoundPbx] | None = None) -> None:
+        """`found`: the PBX somebody else runs, if it is not one of our own."""
+        self._programs, self._found = programs, found
         self._results: dict[Scene, asyncio.Future[None]] = {}
         self._waiting: list[tuple[Scene, Wants]] = []
         self._workers: list[asyncio.Task[None]] = []
@@ -59,7 +65,7 @@ class Lanes:
         self._waiting.sort(key=lambda waiting: -waiting[1].lasts_s)
         loop = asyncio.get_running_loop()
         self._results = {play: loop.create_future() for play, _ in self._waiting}
-        for two_stations in (True, False):
+        for two_stations in (True,) if self._found else (True, False):
             self._workers.append(asyncio.create_task(self._work(two_stations)))
 
     async def result(self, play: Scene) -> None:
@@ -77,7 +83,8 @@ class Lanes:
         if self._next(two_stations, take=False) is None:
             return
         try:
-            async with House(self._programs, two_stations=two_stations) as house:
+            pbx = self._found() if self._found else None
+            async with House(self._programs, two_stations=two_stations, pbx=pbx) as house:
                 while (play := self._next(two_stations)) is not None:
                     playing = asyncio.create_task(self._play(play, house))
                     self._playing.add(playing)
