@@ -83,7 +83,7 @@ class Freeswitch(Pbx):
     group: str = Field(default="freeswitch", pattern=ACCOUNT)
     """FreeSWITCH's own group: it and the bridge alone may enter `pipe_dir`."""
     pause_code: str = Field(default="*7", pattern=CALL_CODE)
-    """The trainee's: a payment or another secret begins (P7). The bridge binds all four, nothing is written there."""
+    """The trainee's: a payment or another secret begins (P7). The dialplan is told all four, nothing is written there."""
     resume_code: str = Field(default="*8", pattern=CALL_CODE)
     """It is over."""
     config_dir: Path = Path("/etc/freeswitch")
