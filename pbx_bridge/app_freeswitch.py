@@ -15,7 +15,6 @@ import structlog
 
 from pbx_bridge.app_notices import callers_notices
 from pbx_bridge.app_pipes import prepare_pipes
-from pbx_bridge.app_tasks import Tasks
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.config import Config, read_secret
 from pbx_bridge.config_pbx import Freeswitch
@@ -56,7 +55,6 @@ class FreeswitchPbx:
         prepare_pipes(section, config.bridge.user)
         self._sounds_dir = ""
         self._said_to_dialplan: dict[str, str] = {}
-        self._tasks = Tasks()
         self._link: FreeswitchLink
         self._taps: Taps
         self._heartbeat: Heartbeat
@@ -78,7 +76,7 @@ class FreeswitchPbx:
                 digest_key=digest_key,
                 own_pipes=str(folder),
                 connect=self._connect,
-                on_back=lambda: self._tasks.spawn(self._back()),
+                on_back=self._back,
             )
             self._taps = Taps(self._link.esl, Pipes(folder))
             try:
@@ -90,7 +88,7 @@ class FreeswitchPbx:
                     do="Check its owner",
                 ) from error
             self._heartbeat = Heartbeat(
-                self._link.esl, watchdog, "pbxb_alive", self._said_to_dialplan, CommandRefused
+                self._link, watchdog, "pbxb_alive", self._said_to_dialplan, CommandRefused
             )
             await self._link.start()
             stack.push_async_callback(self._link.close)
@@ -140,10 +138,9 @@ class FreeswitchPbx:
     # -- each time the link comes up --------------------------------------------------------------------------------
 
     async def _back(self) -> None:
-        with contextlib.suppress(*NOT_DONE):  # lost again: the next time
-            self._sounds_dir = await self._link.esl.getvar(None, "sounds_dir")
-            self._said_to_dialplan.update(self._for_dialplan())
-            await self._taps.end_left()
+        await self._taps.end_left()
+        self._sounds_dir = await self._link.esl.getvar(None, "sounds_dir")
+        self._said_to_dialplan.update(self._for_dialplan())
 
     def _for_dialplan(self) -> dict[str, str]:
         """The globals dialplan/freeswitch reads, besides the heartbeat's own."""

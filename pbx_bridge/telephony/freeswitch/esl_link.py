@@ -30,6 +30,7 @@ from pbx_bridge.telephony.freeswitch.esl_connection import (
     LoginRefused,
     accepted,
     connect_asyncio,
+    fail,
 )
 from pbx_bridge.telephony.freeswitch.resync import Snapshot, snapshot
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
@@ -268,8 +269,7 @@ class EslLink:
             self._connection = None
         self.clock.forget()
         for waiting in self._jobs.values():
-            if not waiting.done():
-                waiting.set_exception(ConnectionError("the link to FreeSWITCH is down"))
+            fail(waiting, "the link to FreeSWITCH is down")
 
 
 def subscription(events: Iterable[str], subclasses: Iterable[str]) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Callable, Coroutine
+from typing import Any, assert_never
 
 import structlog
 
@@ -23,15 +23,19 @@ from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused, Conne
 from pbx_bridge.telephony.freeswitch.esl_link import EslLink, Said
 from pbx_bridge.telephony.freeswitch.media_stats import media_stats
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
+from pbx_bridge.telephony.freeswitch.ticks import TickingClock
 from pbx_bridge.telephony.freeswitch.translate import EVENTS, SUBCLASSES, Translator
 from pbx_bridge.telephony.rtp_watch import POLL_S, RtpWatch
 
 log = structlog.get_logger()
 
+RETRY_S = 0.5
+
 
 class FreeswitchLink:
     """`start()`, then facts come to `on_fact` until `close()`, in the event loop. `own_pipes` is the folder of our own
-    recordings: one that goes elsewhere is foreign (P17). `on_back` is called after all that a link that came up told."""
+    recordings: one that goes elsewhere is foreign (P17). `on_back` runs after all that a link that came up told, and again
+    until it succeeds; before it did, `until_up` does not return."""
 
     def __init__(
         self,
@@ -41,7 +45,7 @@ class FreeswitchLink:
         digest_key: bytes = b"",
         own_pipes: str = "",
         connect: Connect = connect_asyncio,
-        on_back: Callable[[], None] = lambda: None,
+        on_back: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._on_fact, self._on_back = on_fact, on_back
         self._table = Translator(digest_key, own_pipes)
@@ -49,6 +53,8 @@ class FreeswitchLink:
         self._noted = set[resync.Said]()
         self._rtp = RtpWatch()
         self._polling: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
+        self._up = asyncio.Event()
         self.esl = EslLink(settings, self._said, events=EVENTS, subclasses=SUBCLASSES, connect=connect)
 
     async def start(self) -> None:
@@ -57,10 +63,22 @@ class FreeswitchLink:
         self._polling = asyncio.create_task(self._polls(), name="rtp-watch")
 
     async def close(self) -> None:
-        if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
+        for task in filter(None, (self._polling, self._returning)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await self.esl.close()
+
+    @property
+    def clock(self) -> TickingClock:
+        return self.esl.clock
+
+    async def until_up(self) -> None:
+        """Returns when the link works and `on_back` is done."""
+        await self._up.wait()
+
+    async def setvar(self, leg: ChannelId | None, name: str, value: str) -> None:
+        """As `EslLink.setvar`."""
+        await self.esl.setvar(leg, name, value)
 
     def watch(self, leg: ChannelId) -> None:
         """From now on `LegSilent` each second while no RTP comes from this phone, `LegHeard` when it comes back."""
@@ -88,6 +106,7 @@ class FreeswitchLink:
                 self._back(said)
             case esl_link.LinkLost():
                 self._rtp.forget()
+                self._up.clear()
                 self._give(facts.LinkDown(said.at_ns, said.why))
             case _:
                 assert_never(said)
@@ -101,7 +120,21 @@ class FreeswitchLink:
         for said in back.found.said:
             kind = facts.AgentObjected if said.private else facts.CallerObjected
             self._give(kind(back.at_ns, said.leg))
-        self._on_back()
+        if self._returning is not None:
+            self._returning.cancel()
+        self._returning = asyncio.create_task(self._return(), name="link-back")
+
+    async def _return(self) -> None:
+        while True:
+            try:
+                await self._on_back()
+                break
+            except (CommandRefused, OSError, TimeoutError) as fault:
+                log.warning(
+                    "FreeSWITCH was not told what it needs yet", why=str(fault) or type(fault).__name__
+                )
+                await asyncio.sleep(RETRY_S)
+        self._up.set()
 
     def _learned(self, fact: Fact) -> None:
         match fact:
