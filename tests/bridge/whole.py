@@ -37,10 +37,11 @@ from pbx_bridge.catalogue.database import FILE
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Bridge as Section
 from pbx_bridge.config import Config, Portal, RecordingRules, Stations
-from pbx_bridge.config_pbx import Asterisk
+from pbx_bridge.config_pbx import Asterisk, Freeswitch
 from pbx_bridge.config_section import Address
 from pbx_bridge.ids import ChannelId, TraineeId
 from pbx_bridge.telephony.number_lists import Entry, NumberLists
+from pbx_bridge.telephony.pbx import Pbx
 from pbx_bridge.training.plans import Application, Need, Plan, Slot, Trainee, Trainer, capacity_text
 from pbx_bridge.wire_portal import Act, Deed
 from tests.archive.house import APPROVER, House
@@ -284,7 +285,11 @@ class Whole:
             self._serving = None
 
     async def serve(self, *living: ChannelId) -> None:
-        self.pbx = ScriptedPbx(living)
+        self.pbx = pbx = ScriptedPbx(living)
+        await self.serve_with(pbx, lambda: pbx.digest_key != b"")
+
+    async def serve_with(self, pbx: Pbx, is_up: Callable[[], bool]) -> None:
+        """Serves this PBX; returns when it is up."""
         archive = Archive(
             self.home.archive,
             self.home.link,
@@ -292,9 +297,9 @@ class Whole:
             keeping_of(self.config),
             Witness(self.config.bridge.state_dir / "retention"),
         )
-        self.bridge = Bridge(self.config, Parts(self.config, self.pbx, archive, self.catalogue))
+        self.bridge = Bridge(self.config, Parts(self.config, pbx, archive, self.catalogue))
         self._serving = serving = asyncio.create_task(self.bridge.run())
-        await until(lambda: serving.done() or self.pbx.digest_key != b"")
+        await until(lambda: serving.done() or is_up())
         if serving.done():
             serving.result()
 
@@ -351,12 +356,17 @@ KEYFRAME = vp9((120,))[0]
 PICTURE_EVERY_S = 0.1
 
 
-def config_of(folder: Path, **recording: Any) -> Config:
+def asterisk_of(folder: Path) -> Asterisk:
+    return Asterisk(ami=Address(host="127.0.0.1", port=1), ami_secret_file=folder, ari_secret_file=folder)
+
+
+def config_of(folder: Path, section: Asterisk | Freeswitch, **recording: Any) -> Config:
+    pbx = {"asterisk": section} if isinstance(section, Asterisk) else {"freeswitch": section}
     return Config(
-        bridge=Section(state_dir=folder, run_dir=folder / "run", language="en", demonstration=True),
-        asterisk=Asterisk(
-            ami=Address(host="127.0.0.1", port=1), ami_secret_file=folder, ari_secret_file=folder
+        bridge=Section(
+            state_dir=folder, run_dir=folder / "run", user=LOGIN, language="en", demonstration=True
         ),
+        **pbx,
         stations=Stations(
             listen=Address(host="127.0.0.1", port=free_port()), names=("localhost", "127.0.0.1")
         ),
@@ -393,6 +403,9 @@ async def whole(
     *,
     known: Callable[[House], Awaitable[None]] | None = None,
     acknowledged: bool = True,
+    section: Freeswitch | None = None,
+    serve: Callable[[Whole], Awaitable[None]] = Whole.serve,
+    devices: tuple[str, ...] = ("PJSIP/201",),
     **recording: Any,
 ) -> AsyncIterator[Whole]:
     """The bridge serves, alice's station is linked and her plan approved (or what `known` does instead)."""
@@ -402,7 +415,7 @@ async def whole(
         home = await keeper_of(folder)
         stack.callback(home.end_keeper)
         stack.push_async_callback(home.link.close)
-        config = config_of(folder, **recording)
+        config = config_of(folder, section or asterisk_of(folder), **recording)
         for name in OF_THE_BRIDGE:
             (folder / name).mkdir(mode=0o700, exist_ok=True)
         ours = plan()
@@ -411,13 +424,13 @@ async def whole(
         with catalogue.change() as change:
             change.add_application(ours.applications[0])
             change.add_trainer(CAPACITY)
-            change.add_trainee(Trainee(ALICE, ("PJSIP/201",), "Alice", LOGIN))
+            change.add_trainee(Trainee(ALICE, devices, "Alice", LOGIN))
             change.add_plan(ours)
         await (known(home) if known else approved(home, *sound(catalogue.enrolled()).plans))
         site = Whole(home, config, catalogue)
         code = registry_of(config, tls_of(config)).invite("desk-1", None)
         stack.push_async_callback(site.stop)
-        await site.serve()
+        await serve(site)
         url = f"https://localhost:{config.stations.listen.port}"
         identity, _ = await asyncio.to_thread(enrol, url, code, folder / "station", key_in_file=True)
         site.here = await stack.enter_async_context(desk(identity, folder / "station", ready=False))

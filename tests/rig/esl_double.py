@@ -167,6 +167,10 @@ class EslDouble:
         async with asyncio.timeout(deadline_s), self._told:
             await self._told.wait_for(came)
 
+    def told(self, start: str) -> list[str]:
+        """The commands that begin so, as they came."""
+        return [one for one in self.commands if one.startswith(start)]
+
     async def finish(self, job: str, result: str) -> None:
         """The end of a bgapi command."""
         await self.say(event("BACKGROUND_JOB", result.encode(), Job_UUID=job))
