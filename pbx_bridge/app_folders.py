@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import grp
 import os
 import pwd
 from pathlib import Path
@@ -27,14 +28,14 @@ OF_THE_BRIDGE = (
 """Folders of the state that the bridge's user alone may enter."""
 
 
-def only_one(path: Path) -> None:
+def only_one(path: Path, what: str = "bridge") -> None:
     """A second bridge on the same state would take the first one's live recordings for interrupted ones."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise OperatorError(
-            "the bridge runs already",
+            f"the {what} runs already",
             where=str(path),
             do="End it first (systemctl stop pbx-bridge), or use it",
         ) from None
@@ -52,16 +53,26 @@ def user_of(name: str) -> pwd.struct_passwd:
         ) from None
 
 
-def prepare_folders(config: Config) -> None:
-    """State and run folders, each readable by the one user that needs it."""
-    state, run = config.bridge.state_dir, config.bridge.run_dir
+def admin_gid(config: Config) -> int:
+    """The group whose commands are the administrator's where nobody is root. Raises: OperatorError."""
+    name = config.bridge.admin_group
     try:
-        for folder, mode in ((state, 0o711), (run, 0o711), (run / "keeper", 0o711)):
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise OperatorError(
+            f"there is no group {name!r}", where="bridge.admin_group", do=f"Run: groupadd --system {name}"
+        ) from None
+
+
+def prepare_folders(config: Config) -> None:
+    """State and run folders, each readable by the one user that needs it. A keeper that is apart makes its own."""
+    state, run, apart = config.bridge.state_dir, config.bridge.run_dir, config.bridge.keeper_apart
+    try:
+        for folder, mode in ((state, 0o711), (run, 0o711), *([] if apart else [(run / "keeper", 0o711)])):
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
             folder.chmod(mode)
-        for name in OF_THE_BRIDGE:
+        for name in (*OF_THE_BRIDGE, *([] if apart else ["keeper"])):
             (state / name).mkdir(mode=0o700, exist_ok=True)
-        (state / "keeper").mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
             _give(config)
     except OSError as error:

@@ -40,6 +40,10 @@ class Bridge(Section):
     """Whom `serve` becomes when root starts it."""
     keeper_user: str = "pbx-bridge-keeper"
     """Whom the keeper becomes: another user, so that the recording side cannot read its secret (P17)."""
+    keeper_apart: bool = False
+    """`pbx-bridge keeper` is started by itself, as in a container of its own; else `serve` starts it."""
+    admin_group: str = "pbx-bridge-admin"
+    """Where the keeper is apart and nobody is root: who runs a command with this primary group is the administrator."""
 
 
 class Compliance(Section):

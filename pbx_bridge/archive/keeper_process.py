@@ -59,6 +59,7 @@ class KeeperSettings:
     keeping: Keeping
     recorder_uids: frozenset[int] = frozenset()
     administrator_uids: frozenset[int] = frozenset()
+    administrator_gids: frozenset[int] = frozenset()
     user: str | None = None
     """The user to become when started as root."""
     session_needed: bool = True
@@ -124,10 +125,9 @@ def open_keeper(
         with turn:
             return keeper.handle(request)
 
+    peers = Peers(settings.recorder_uids, settings.administrator_uids, settings.administrator_gids)
     try:
-        return KeeperServer(
-            settings.socket_path, Peers(settings.recorder_uids, settings.administrator_uids), handle
-        )
+        return KeeperServer(settings.socket_path, peers, handle)
     except OSError as error:
         raise OperatorError(
             f"the keeper cannot listen: {error.strerror}", where=str(settings.socket_path)

@@ -39,13 +39,15 @@ class Peers:
 
     recorder_uids: frozenset[int]
     administrator_uids: frozenset[int]
+    administrator_gids: frozenset[int] = frozenset()
+    """By primary group: for machines on which nobody is root, where the recorder's user has another group."""
 
-    def allowed(self, uid: int) -> dict[str, type[Any]]:
-        """The words this user may say; none for a stranger."""
+    def allowed(self, uid: int, gid: int) -> dict[str, type[Any]]:
+        """The words this user, with this primary group, may say; none for a stranger."""
         words: dict[str, type[Any]] = {}
         if uid in self.recorder_uids:
             words |= wire.RECORDER
-        if uid in self.administrator_uids:
+        if uid in self.administrator_uids or gid in self.administrator_gids:
             words |= wire.ADMINISTRATOR
         return words
 
@@ -98,7 +100,7 @@ class KeeperServer:
             self._places.release()
 
     def _converse(self, connection: socket.socket) -> None:
-        allowed = self._peers.allowed(peer_uid(connection))
+        allowed = self._peers.allowed(*peer(connection))
         if not allowed:
             no = Refused("stranger", "this user of the machine may not speak to the keeper")
             connection.sendall(wire.write_answer(no))
@@ -119,9 +121,15 @@ class KeeperServer:
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The user at the other end of a Unix socket, as the kernel saw it connect (unix(7), SO_PEERCRED)."""
+    """The user at the other end of a Unix socket."""
+    return peer(connection)[0]
+
+
+def peer(connection: socket.socket) -> tuple[int, int]:
+    """User and primary group at the other end, as the kernel saw it connect (unix(7), SO_PEERCRED)."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", raw)[1])
+    _, uid, gid = struct.unpack("3i", raw)
+    return int(uid), int(gid)
 
 
 def _lines(connection: socket.socket) -> Iterator[tuple[bytes, list[int]]]:

@@ -145,16 +145,24 @@ async def test_a_stranger_of_this_machine_is_told_nothing(home: House) -> None:
 
 def test_each_side_has_its_own_words() -> None:
     peers = Peers(frozenset({10}), frozenset({0, 11}))
-    assert peers.allowed(12) == {}
-    assert "open" in peers.allowed(10)
-    assert "invite" not in peers.allowed(10)
-    assert "invite" in peers.allowed(11)
-    assert not {"open", "put", "finish", "prove", "hand-over"} & set(peers.allowed(0))
+    assert peers.allowed(12, 12) == {}
+    assert "open" in peers.allowed(10, 10)
+    assert "invite" not in peers.allowed(10, 10)
+    assert "invite" in peers.allowed(11, 11)
+    assert not {"open", "put", "finish", "prove", "hand-over"} & set(peers.allowed(0, 0))
     for line, allowed in ((wire.Invite, 10), (wire.Open, 0)):
         text = json.dumps({"do": line.__name__.lower()}).encode()
         with pytest.raises(Refused) as refused:
-            wire.read_request(text, peers.allowed(allowed))
+            wire.read_request(text, peers.allowed(allowed, allowed))
         assert refused.value.word == "not-yours"
+
+
+def test_where_nobody_is_root_a_primary_group_makes_the_administrator() -> None:
+    """P22: the recorder's user with its own group stays the recorder; the same user's commands with that group may both."""
+    peers = Peers(frozenset({10}), frozenset({0}), frozenset({20}))
+    assert "invite" not in peers.allowed(10, 10)
+    assert {"invite", "open"} <= set(peers.allowed(10, 20))
+    assert peers.allowed(12, 12) == {}
 
 
 async def test_another_user_in_the_keepers_place_is_not_asked(home: House) -> None:
