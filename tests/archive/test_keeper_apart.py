@@ -80,8 +80,12 @@ def asked(config: Path, user: pwd.struct_passwd, gid: int) -> str:
     script = (
         "import asyncio, sys\nfrom pathlib import Path\n"
         "from pbx_bridge.archive.keeper_link import KeeperLink\n"
-        "try:\n    print(asyncio.run(KeeperLink(Path(sys.argv[1])).everyone()))\n"
-        "except Exception as error:\n    print(error)\n"
+        "from pbx_bridge.wire_portal import KeeperUnreachable, Refused\n"
+        "while True:\n"
+        "    try:\n        said = asyncio.run(KeeperLink(Path(sys.argv[1])).everyone())\n"
+        "    except KeeperUnreachable:\n        continue\n"  # a starved machine's keeper answers late
+        "    except Refused as refused:\n        said = refused\n"
+        "    print(said)\n    break\n"
     )
     socket = config.parent / "run/keeper/keeper.sock"
     done = subprocess.run(
