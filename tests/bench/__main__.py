@@ -1,5 +1,6 @@
 """`./run bench [NAME ...]`: every table, or the named ones; ours beside the peer, same work, same run.
 
+esl       FreeSWITCH's events: our codec beside its own C client, python-ESL
 decisions whether a ringing call is recorded: 1,000 plans, a busy week
 sealing   age files: ours beside Debian's age and pyrage
 capture   filming a window: ours beside ffmpeg x11grab with the same encoder; sizes beside x264; memory; start
@@ -15,7 +16,7 @@ import importlib
 import sys
 import time
 
-TABLES = ("decisions", "sealing", "capture", "media", "release", "audit", "calls")
+TABLES = ("esl", "decisions", "sealing", "capture", "media", "release", "audit", "calls")
 
 
 def main(names: list[str]) -> int:
