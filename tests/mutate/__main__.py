@@ -23,13 +23,11 @@ from tests.mutate.callers import Callers, Kept
 from tests.mutate.mapping import EQUIVALENT, chosen_tests
 from tests.mutate.mutants import Mutant, mutants
 from tests.mutate.rules import ROOT, RuleFunction, rule_functions
-from tests.mutate.worker import Unsound, Worker, copied
+from tests.mutate.worker import Worker, copied
 
 Result: TypeAlias = tuple[RuleFunction, list[tuple[Mutant, str]]]
 MOST: Final = 2
 """Of each function, in the ordinary run."""
-TRIES: Final = 3
-"""A busy machine makes a sound test fail now and then; only a sound one catches."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,7 +53,14 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int) -> int:
         callers = Callers()
         workers = [Worker(copied(Path(where) / str(number)), callers) for number in range(max(1, jobs))]
         print(f"asking the sound product which tests call which of {len(wanted)} functions ...", flush=True)
-        workers[0].learn(rule_functions(), files, Kept(ROOT))
+        kept, every = Kept(ROOT), rule_functions()
+        with ThreadPoolExecutor(len(workers)) as pool:
+            learning = [
+                pool.submit(worker.learn, every, files[number :: len(workers)], kept)
+                for number, worker in enumerate(workers)
+            ]
+            for one_part in learning:
+                one_part.result()
         print(f"known after {time.monotonic() - started:.0f} s", flush=True)
         for worker in workers:
             worker.collect(files)
@@ -69,7 +74,7 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int) -> int:
             worker = free.get()
             try:
                 made = mutants(source, function.name, most, frozenset(EQUIVALENT.get(function.key, {})))
-                return function, [(mutant, _killer(worker, function, mutant, tests)) for mutant in made]
+                return function, [(mutant, worker.killer(function, mutant, tests)) for mutant in made]
             finally:
                 free.put(worker)
 
@@ -78,15 +83,6 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int) -> int:
         for worker in workers:
             worker.close()
     return _summed(results, time.monotonic() - started)
-
-
-def _killer(worker: Worker, function: RuleFunction, mutant: Mutant, tests: list[str]) -> str:
-    for _ in range(TRIES):
-        try:
-            return worker.killer(function, mutant, tests)
-        except Unsound as unsound:
-            print(f"mutate: {unsound} fails although nothing is broken", file=sys.stderr, flush=True)
-    return ""
 
 
 def _told(results: Iterable[Result]) -> Iterator[Result]:

@@ -1,8 +1,8 @@
 """Which tests call which function that holds a rule: seen once, while nothing is broken, and kept in a cache.
 
-Every such function is given a first statement that calls its name out; a pytest plugin writes down which test was running.
-The order of asking rests on it (when none of these tests catches a broken version, all the files are asked), and whether a
-function may be exchanged after collecting: not one that was called while no test ran.
+Every such function is given a first statement that calls its name out, also in the processes a test starts; a pytest plugin
+writes down which test was running. A test that never runs a function cannot catch what is broken in it, so these are the
+tests that are asked. A function that was called while no test ran may not be exchanged after collecting.
 """
 
 from __future__ import annotations
@@ -26,38 +26,54 @@ CACHE: Final = Path(os.environ.get("PBX_BRIDGE_CACHE", "/var/cache/pbx-bridge"))
 KEPT: Final = 400
 """Files of the cache; the oldest go first."""
 _TESTS_IMPORTED: Final = re.compile(rb"^from (tests\.[\w.]*\btest_\w+) import", re.M)
+ELSEWHERE: Final = ".elsewhere"
+"""Beside the notes: what other processes call out."""
 BEFORE: Final = ""
 """The name of no test: while files were imported and tests collected."""
 
 
-def calling_out(source: str, path: str, names: set[str]) -> str:
-    """The module, each function of `names` (qualified) saying `path::name` when it is called."""
+def calling_out(source: str, path: str, names: set[str], elsewhere: Path) -> str:
+    """The module, each function of `names` (qualified) saying `path::name` when it is called.
+
+    It says it to the plugin; in a process of its own, where nobody listens, to the file `elsewhere`.
+    """
     tree = ast.parse(source)
     for name, node in functions(tree):
         if name in names:
-            # `len` where nobody listens: the product also runs in processes of its own.
-            said = f"getattr(__import__('builtins'), {HOOK!r}, len)({f'{path}::{name}'!r})"
-            node.body[1:1] = ast.parse(said).body
+            written = f"lambda said: print(said, file=open({str(elsewhere)!r}, 'a'), flush=True)"
+            said = f"getattr(__import__('builtins'), {HOOK!r}, {written})({f'{path}::{name}'!r})"
+            node.body[1:1] = ast.parse(f"try:\n    {said}\nexcept OSError:\n    pass").body
     return ast.unparse(tree)
 
 
 class Noted:
     """The plugin. Writes `{test: [seconds, function, ...]}` to a file at the end."""
 
-    def __init__(self, to: Path) -> None:
-        self._to = to
+    def __init__(self, to: Path, elsewhere: Path) -> None:
+        self._to, self._elsewhere = to, elsewhere
+        self._pid = os.getpid()
         self._test = BEFORE
         self._called: dict[str, set[str]] = {BEFORE: set()}
         self._seconds: dict[str, float] = {}
         setattr(builtins, HOOK, self._note)
 
     def _note(self, function: str) -> None:
-        self._called.setdefault(self._test, set()).add(function)
+        if os.getpid() == self._pid:
+            self._called.setdefault(self._test, set()).add(function)
+        else:
+            with self._elsewhere.open("a") as file:
+                print(function, file=file)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         self._test = item.nodeid
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            if self._elsewhere.exists():
+                for function in self._elsewhere.read_text().split():
+                    self._note(function)
+                os.truncate(self._elsewhere, 0)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
@@ -113,6 +129,7 @@ class Kept:
             str(path.relative_to(root)): path.read_bytes()
             for top in (*PACKAGES, "tests")
             for path in (root / top).rglob("*.py")
+            if path.parent.name != "mutate" or path.name == Path(__file__).name
         }
         imported = {name for source in sources.values() for name in _TESTS_IMPORTED.findall(source)}
         shared = hashlib.sha256()

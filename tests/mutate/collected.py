@@ -1,7 +1,7 @@
 """Runs chosen tests in forks of a pytest that has collected all of them: only the function's code is another in the fork.
 
 It is the quick way to ask, and it may not be asked about every function: what called a function before a test began (a
-constant, a parameter of a test) has the sound answer. `callers.py` knows those. Who survives here is asked again from anew.
+constant, a parameter of a test) has the sound answer. `callers.py` knows those.
 
     python -m tests.mutate.collected FD_IN FD_OUT FILE ...
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import pytest
 
 from tests.mutate.asking import Told, waited
-from tests.mutate.callers import Noted
+from tests.mutate.callers import ELSEWHERE, Noted
 
 LOADED: Final = (
     "aiohttp", "alembic", "cryptography.x509", "Crypto.PublicKey.ECC", "hypothesis", "numpy", "pydantic", "pytest_asyncio",
@@ -30,7 +30,7 @@ LOADED: Final = (
 def _child(tests: list[str], notes: str | None, pipe: int) -> None:
     told = Told()
     told.begin(pipe)
-    plugins: list[object] = [told, *([Noted(Path(notes))] if notes else [])]
+    plugins: list[object] = [told, *([Noted(Path(notes), Path(f"{notes}{ELSEWHERE}"))] if notes else [])]
     every = [] if notes else ["-x"]
     told.end(pytest.main([*every, "-q", "-p", "no:cacheprovider", *tests], plugins=plugins))
 

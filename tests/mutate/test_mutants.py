@@ -6,6 +6,8 @@ import ast
 import builtins
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,10 +65,15 @@ def test_the_quickest_test_that_calls_a_function_is_asked_first(
     heard: list[str] = []
     monkeypatch.setattr(builtins, HOOK, heard.append, raising=False)
     module: dict[str, Any] = {"log": logging.getLogger("tests.mutate")}
-    exec(calling_out(SAMPLE, "rule.py", {"Rule.may"}), module)
+    elsewhere = tmp_path / "elsewhere"
+    source = calling_out(SAMPLE, "rule.py", {"Rule.may"}, elsewhere)
+    exec(source, module)
     module["Rule"].note = lambda self, age: None
     assert module["Rule"]().may(20, frozenset({"x"})) is True
     assert heard == ["rule.py::Rule.may"]
+    calls = "Rule.note = print\nRule().may(20, frozenset())"
+    subprocess.run([sys.executable, "-c", f"{source}\n{calls}"], check=True, capture_output=True)
+    assert elsewhere.read_text().split() == heard
 
     noted = tmp_path / "called.json"
     callers = Callers()
