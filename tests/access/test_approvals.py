@@ -54,6 +54,7 @@ CARLA = Person("carla", (Role.APPROVER, Role.AUDITOR), "age1" + "q" * 58, 1, con
 APPROVED = approval(PLAN, "carla", 5)
 NOON = int(datetime.combine(PLAN.first_day, datetime.min.time(), UTC).timestamp()) + 43_200
 DAY_S = 86_400
+HOUR_S = 3600
 RECORDED = replace(
     manifest(start=NOON),
     plan=plan_digest(PLAN),
@@ -171,6 +172,14 @@ def test_an_approved_plan_covers_its_own_recordings() -> None:
     assert covers([APPROVED], RECORDED)
     last = NOON + (PLAN.last_day - PLAN.first_day).days * DAY_S
     assert covers([APPROVED], replace(RECORDED, start=last))
+
+
+def test_a_plan_covers_its_days_in_every_zone_and_not_a_second_more() -> None:
+    """P18: from 26 h before its first day in UTC to 26 h after its last."""
+    first = NOON - 12 * HOUR_S - 26 * HOUR_S
+    after = NOON + (PLAN.last_day - PLAN.first_day).days * DAY_S + 12 * HOUR_S + 26 * HOUR_S
+    starts = (first - 1, first, after - 1, after)
+    assert [covers([APPROVED], replace(RECORDED, start=start)) for start in starts] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(
