@@ -179,7 +179,12 @@ def test_a_plan_covers_its_days_in_every_zone_and_not_a_second_more() -> None:
     first = NOON - 12 * HOUR_S - 26 * HOUR_S
     after = NOON + (PLAN.last_day - PLAN.first_day).days * DAY_S + 12 * HOUR_S + 26 * HOUR_S
     starts = (first - 1, first, after - 1, after)
-    assert [covers([APPROVED], replace(RECORDED, start=start)) for start in starts] == [False, True, True, False]
+    assert [covers([APPROVED], replace(RECORDED, start=start)) for start in starts] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
