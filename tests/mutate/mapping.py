@@ -185,6 +185,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/access/test_approvals.py", "tests/archive/test_retention.py", *KEEPER),
     ),
     (r"pbx_bridge/rights/\w+\.py", ("tests/rights/test_rules.py", "tests/rights/test_keeper_rights.py")),
+    (r"pbx_bridge/portal/web/\w+\.py", ("tests/portal/web/test_routes.py",)),
     (r"pbx_bridge/portal/\w+\.py", PORTAL),
     (
         r"pbx_bridge/stations/\w+\.py",

@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.mutate.callers import HOOK, Callers, Kept, calling_out
 from tests.mutate.mapping import EQUIVALENT, TESTS, chosen_tests
 from tests.mutate.mutants import mutants
 from tests.mutate.rules import ROOT, rule_functions
-from tests.mutate.worker import Process
+from tests.mutate.worker import Process, Worker, copied
 
 SAMPLE = '''
 class Rule:
@@ -208,3 +209,19 @@ def test_what_breaks_nothing_is_still_a_way_to_break() -> None:
     for key, excused in EQUIVALENT.items():
         made = {one.change for one in mutants((ROOT / by_key[key].path).read_text(), by_key[key].name)}
         assert not set(excused) - made, key
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_broken_rule_is_caught_and_a_sound_one_is_not(tmp_path: Path, quick: bool) -> None:
+    """On a copy of this repository, by the quick way and by the slow one."""
+    (function,) = (one for one in rule_functions() if one.key == "pbx_bridge/ledger.py::shown")
+    files, source = ["tests/test_ledger.py"], (ROOT / function.path).read_text()
+    worker = Worker(copied(tmp_path / "copy"))
+    worker.learn([function], files)
+    if quick:
+        worker.collect(files)
+    broken = mutants(source, function.name)[0]
+    assert worker.killer(function, broken, files).startswith("tests/test_ledger.py::")
+    assert worker.killer(function, replace(broken, source=source), files) == ""
+    assert (tmp_path / "copy" / function.path).read_text() == source
+    worker.close()
