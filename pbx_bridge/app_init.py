@@ -218,10 +218,10 @@ def _invite(site: Site, path: Path) -> Invitations:
         url = f"wss://{config.stations.names[0]}:{config.stations.listen.port}"
         station = f"workstation-client enrol {url} --code {code}"
 
-    async def ask() -> tuple[str, str]:
+    async def ask(keeper: int) -> tuple[str, str]:
         link = KeeperLink(keeper_socket(config))
         try:
-            await link.wait_ready(KEEPER_START_S)
+            await ready(link, keeper)
             trainer = await link.invite(site.trainer, Role.TRAINER)
             approver = await link.invite(site.approver, Role.APPROVER, Role.AUDITOR)
         finally:
@@ -232,8 +232,8 @@ def _invite(site: Site, path: Path) -> Invitations:
         )
 
     try:
-        with keeper_running(path):
-            trainer, approver = asyncio.run(ask())
+        with keeper_running(path) as keeper:
+            trainer, approver = asyncio.run(ask(keeper))
     except (KeeperUnreachable, Refused) as error:
         raise OperatorError(
             f"all is written, but nobody could be invited: {error}",
@@ -242,6 +242,23 @@ def _invite(site: Site, path: Path) -> Invitations:
     if os.geteuid() == 0:
         prepare_folders(config)
     return Invitations(trainer, approver, station)
+
+
+async def ready(link: KeeperLink, keeper: int, within_s: float = KEEPER_START_S) -> None:
+    """Returns once it answers. Raises: KeeperUnreachable, at once when the process has ended."""
+    ended, watched = asyncio.Event(), os.pidfd_open(keeper)
+    asyncio.get_running_loop().add_reader(watched, ended.set)
+    answers, over = asyncio.create_task(link.wait_ready(within_s)), asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({answers, over}, return_when=asyncio.FIRST_COMPLETED)
+        if not answers.done():
+            raise KeeperUnreachable("the keeper ended as soon as it was started; what it said stands above")
+        await answers
+    finally:
+        answers.cancel()
+        over.cancel()
+        asyncio.get_running_loop().remove_reader(watched)
+        os.close(watched)
 
 
 def _two(text: str) -> tuple[str, str]:

@@ -33,6 +33,7 @@ from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import fingerprint
 from pbx_bridge.wire_rights import Closing, Party, Right, RightsRequest
 
+Request = Annotated[str, typer.Argument(help="Its id, as `pbx-bridge request list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For a script.")]
 
 
@@ -55,7 +56,7 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
     ) -> None:
         """Note a request; erasure is done at once. Example: pbx-bridge request open access --trainee alice"""
         site = config()
-        given = [RecordingId(parse_recording_id(one)) for one in recording or ()]
+        given = [_recording(one) for one in recording or ()]
         if bool(trainee) == bool(number or given):
             raise OperatorError(
                 "who asks?", where="request open", do="Give --trainee, or --number and --day, or --recording"
@@ -101,7 +102,7 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
 
     @group.command("answer")
     def answer(
-        request: str,
+        request: Request,
         to: Annotated[Path, typer.Option(help="The folder for the copies; made if it is not there.")],
     ) -> None:
         """Make the copies, sealed to the requester's key. Example: pbx-bridge request answer abcdefgh --to /root/copy"""
@@ -117,12 +118,12 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
             raise OperatorError(f"it cannot be written: {error.strerror}", where=str(to)) from error
 
     @group.command("extend")
-    def extend(request: str) -> None:
+    def extend(request: Request) -> None:
         """Two more months: tell the person why (GDPR art. 12(3)). Example: pbx-bridge request extend abcdefgh"""
         _say(ask(config(), lambda link: link.extend_request(request)), [])
 
     @group.command("close")
-    def close(request: str, how: Annotated[Closing, typer.Argument(help="How it ended.")]) -> None:
+    def close(request: Request, how: Annotated[Closing, typer.Argument(help="How it ended.")]) -> None:
         """End a request; what it kept is kept no longer. Example: pbx-bridge request close abcdefgh answered"""
         site = config()
         gone = _remove_erased(site, ask, ask(site, lambda link: link.close_request(request, how)).recordings)
@@ -174,6 +175,11 @@ def _say(request: RightsRequest, gone: Sequence[RecordingId]) -> None:
     print(
         f"request {request.id}: {len(request.recordings)} recording(s); answer by {_date(request.due_at - 1)}"
     )
+    if not request.recordings:
+        print(
+            "no recording of theirs is kept"
+            + (f": is {request.trainee} the right name?" if request.trainee else "")
+        )
     if erases(request):
         kept = [one for one in request.recordings if one not in gone]
         print("destroyed: " + (" ".join(gone) or ("nothing yet" if kept else "nothing was kept")))
@@ -187,6 +193,15 @@ def _say(request: RightsRequest, gone: Sequence[RecordingId]) -> None:
     if request.right is Right.OBJECTION:
         wanted = "pbx-bridge number optout" if request.party is Party.CUSTOMER else "pbx-bridge plan end"
         print(f"next, so that nothing new is recorded: {wanted}")
+
+
+def _recording(text: str) -> RecordingId:
+    try:
+        return parse_recording_id(text)
+    except ValueError as error:
+        raise OperatorError(
+            str(error), where=f"--recording {text[:40]}", do="As in: pbx-bridge ledger --json"
+        ) from None
 
 
 def _shelf(site: Config) -> Shelf:

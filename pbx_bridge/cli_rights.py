@@ -93,6 +93,7 @@ def facts_of(config: Config) -> Facts:
 
 def _write(path: Path, text: str) -> None:
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, text.encode())
     except OSError as error:
         raise OperatorError(

@@ -274,11 +274,15 @@ class KeeperLink:
         await self._ask(wire.Reassign(signed), wire.Done)
 
     async def _ask(self, request: Any, kind: type[T], within_s: float = ANSWER_WITHIN_S) -> T:
+        try:
+            asked = wire.write_request(request)
+        except Malformed as error:  # whoever asks wrote it so: the keeper is not at fault
+            raise words.Refused("malformed", str(error)) from None
         async with self._turn:
             try:
                 async with asyncio.timeout(within_s):
                     reader, writer = await self._connection()
-                    writer.write(wire.write_request(request))
+                    writer.write(asked)
                     await writer.drain()
                     line = await reader.readline()
                 if not line.endswith(b"\n"):

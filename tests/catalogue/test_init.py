@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -14,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from pbx_bridge.app_init import ANSWER_LIMIT, Answers, PbxKind, read_answers
+from pbx_bridge.app_init import ANSWER_LIMIT, Answers, PbxKind, read_answers, ready
+from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.cli import main
 from pbx_bridge.cli_init import QUESTIONS
 from pbx_bridge.config import load, read_secret
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.training.plans import Trainee
+from pbx_bridge.wire_portal import KeeperUnreachable
 
 GOOD = Answers(
     "pbx.example",
@@ -179,3 +182,19 @@ def test_the_pbx_that_is_installed_is_taken(tmp_path: Path) -> None:
     assert PbxKind.here(tmp_path) is PbxKind.FREESWITCH
     (tmp_path / "asterisk").mkdir()
     assert PbxKind.here(tmp_path) is PbxKind.ASTERISK
+
+
+async def test_a_keeper_that_ends_at_once_is_said_at_once(tmp_path: Path) -> None:
+    """And not after the minutes a busy keeper may take. The control: one that lives and does not answer is waited for."""
+    gone = await asyncio.create_subprocess_exec("false")
+    async with asyncio.timeout(20):
+        with pytest.raises(KeeperUnreachable, match="as soon as it was started"):
+            await ready(KeeperLink(tmp_path / "keeper.sock"), gone.pid)
+    await gone.wait()
+    living = await asyncio.create_subprocess_exec("sleep", "60")
+    try:
+        with pytest.raises(KeeperUnreachable, match="did not start within"):
+            await ready(KeeperLink(tmp_path / "keeper.sock"), living.pid, within_s=0.1)
+    finally:
+        living.kill()
+        await living.wait()

@@ -21,10 +21,11 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.recordings import Noted
 from pbx_bridge.cli_requests import commands
 from pbx_bridge.config import Config
+from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, TraineeId
 from pbx_bridge.telephony.number_lists import NumberLists
 from pbx_bridge.telephony.numbers import number_hash
-from pbx_bridge.wire_portal import Act, Deed, fingerprint
+from pbx_bridge.wire_portal import Act, Deed, Refused, fingerprint
 from pbx_bridge.wire_rights import grant_text
 from tests.archive.house import House, house, manifest, opened_by_age
 from tests.media.test_excerpt import CUSTOMER_HZ, legs, original, tone_db
@@ -143,12 +144,22 @@ async def test_a_restriction_has_its_end(site: Site) -> None:
         (("open", "restriction", "--trainee", "alice", "--until", "soon"), "2026-11-24"),
         (("answer", "zzzzzzzz", "--to", "copy"), "no such request"),
         (("close", "zzzzzzzz", "answered"), "no open request"),
+        (("close", "x", "answered"), "text of 8 to 8"),
+        (("extend", "x"), "text of 8 to 8"),
+        (("open", "erasure", "--recording", "zzz"), "26 characters"),
     ],
 )
 async def test_what_is_wrong_is_said(site: Site, words: tuple[str, ...], said: str) -> None:
     done = await site.request(*words)
-    assert done.exit_code != 0
+    assert isinstance(done.exception, OperatorError | Refused)
     assert said in str(done.exception)
+
+
+async def test_a_name_nobody_has_is_said(site: Site) -> None:
+    told = await site.request("open", "access", "--trainee", "alcie")
+    assert (told.exit_code, "is alcie the right name?" in told.output) == (0, True)
+    told = await site.request("open", "access", "--trainee", "alice")
+    assert (told.exit_code, "right name" in told.output) == (0, False)
 
 
 async def test_a_customers_copy_needs_their_key(site: Site) -> None:
