@@ -28,7 +28,7 @@ class Tap(Protocol):
         """
 
     async def pause(self) -> None:
-        """P7: until `resume`, the PBX itself leaves the voices out where it can; what it sends all the same nobody keeps."""
+        """Until `resume` the PBX itself leaves the voices out where it can; what it sends all the same nobody keeps (P7)."""
 
     async def resume(self) -> None:
         """The voices are wanted again; a PBX that does not deliver them then is told by `on_lost`, as at the start."""

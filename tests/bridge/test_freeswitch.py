@@ -15,8 +15,11 @@ from tests.stations.rig import until
 Patch: TypeAlias = pytest.MonkeyPatch
 
 
-async def test_a_call_with_a_hold_is_recorded_and_leaves_no_pipe(tmp_path: Path, monkeypatch: Patch) -> None:
-    async with on_freeswitch(tmp_path, monkeypatch) as site:
+@pytest.mark.parametrize("driver", ["asyncio", "python-esl"])
+async def test_a_call_with_a_hold_is_recorded_and_leaves_no_pipe(
+    tmp_path: Path, monkeypatch: Patch, driver: str
+) -> None:
+    async with on_freeswitch(tmp_path, monkeypatch, driver=driver) as site:
         call = await site.recording("06_hold_unhold")
         assert len(site.lying()) == 1
         await call.up_to("CHANNEL_HOLD")
