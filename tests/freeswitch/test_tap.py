@@ -117,6 +117,21 @@ async def test_a_hold_ends_a_span_and_the_next_counts_from_its_own_beginning(fol
     assert voices.lost == []
 
 
+async def test_a_hold_that_came_before_the_taps_first_step_is_known(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        taps.told(facts.Held(time.monotonic_ns(), LEG))
+        voices = await Voices(taps.tap()).start()
+        assert pbx.recorder.asked == []
+        taps.told(facts.Unheld(time.monotonic_ns(), LEG))
+        await voices.more()
+        await voices.tap.stop()
+        taps.told(facts.Held(time.monotonic_ns(), LEG))
+        taps.told(facts.ChannelGone(time.monotonic_ns(), LEG, 16))
+        again = await Voices(taps.tap()).start()
+        await again.more()
+        await again.tap.stop()
+
+
 async def test_a_long_hold_is_no_loss(folder: Path) -> None:
     async with EslDouble() as pbx, tapping(pbx, folder) as taps:
         voices = await Voices(taps.tap()).start()

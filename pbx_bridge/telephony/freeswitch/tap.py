@@ -74,6 +74,8 @@ class Taps:
     def __init__(self, link: EslLink, pipes: Pipes) -> None:
         self.link, self.pipes = link, pipes
         self._running: dict[ChannelId, Tap] = {}
+        self._on_hold = set[ChannelId]()
+        """A hold may be told between the order to tap and its first step."""
         self._left = list[Left]()
 
     def open(self) -> None:
@@ -87,8 +89,14 @@ class Taps:
         """Each fact, before whoever decides hears it: a hold ends a span, whatever follows from it."""
         match fact:
             case facts.Held() | facts.Unheld():
+                held = isinstance(fact, facts.Held)
+                (self._on_hold.add if held else self._on_hold.discard)(fact.channel)
                 if tap := self._running.get(fact.channel):
-                    tap.held(isinstance(fact, facts.Held))
+                    tap.held(held)
+            case facts.ChannelGone():
+                self._on_hold.discard(fact.channel)
+            case facts.LinkDown():
+                self._on_hold.clear()  # what is found again is never tapped
 
     async def end_left(self) -> None:
         """Each time the link comes up: recordings into pipes nobody reads are ended, so that the log stays quiet."""
@@ -109,8 +117,10 @@ class Taps:
 
     # ------------------------------------------------------------ for the taps
 
-    def began(self, leg: ChannelId, tap: Tap) -> None:
+    def began(self, leg: ChannelId, tap: Tap) -> bool:
+        """Whether the leg is on hold now."""
         self._running[leg] = tap
+        return leg in self._on_hold
 
     def over(self, leg: ChannelId, tap: Tap) -> None:
         if self._running.get(leg) is tap:
@@ -140,7 +150,7 @@ class Tap:
         if self._over:
             return
         self._leg, self._on_voice, self._on_lost = channel, on_voice, on_lost
-        self._taps.began(channel, self)
+        self._held = self._taps.began(channel, self)
         self._keeping = asyncio.create_task(self._keep(), name="tap")
         await self._settled.wait()
 
