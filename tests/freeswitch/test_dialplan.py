@@ -186,6 +186,20 @@ def test_a_moment_of_a_payment_is_one_the_table_knows() -> None:
         assert data.endswith(f",Moment={moment}")
 
 
+def test_what_is_told_is_told_also_of_a_channel_that_hangs_up_meanwhile() -> None:
+    """FreeSWITCH executes the rest only while a channel is ready; what stands inline it executes when it looks it up."""
+    told = [
+        step
+        for one in extensions()
+        for step in one.iter("action")
+        if step.get("application") == "set_global" or "Event-Subclass" in step.get("data", "")
+    ]
+    later = [step.get("data", "") for step in told if step.get("inline") != "true"]
+    assert [data.split(",")[1] for data in later] == [f"Event-Subclass={OWN}notice"], (
+        "who hung up heard nothing"
+    )
+
+
 def test_calls_lead_to_extensions_that_are_there() -> None:
     called = [data for name, data in actions() if name == "execute_extension"]
     called += [",".join(data.split(",")[3:-2]) for name, data in actions() if name == "bind_digit_action"]

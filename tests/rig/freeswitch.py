@@ -135,8 +135,11 @@ resume_code = "*72"
 config_dir = "{self._globals["conf_dir"]}"
 """
 
+    def notice_file(self, language: str) -> Path:
+        return self._folder("sounds_dir") / f"pbxb/notice-{language}.wav"
+
     def speak_notice(self, language: str, text: str, *, words_per_minute: int = 200) -> float:
-        file = self._folder("sounds_dir") / f"pbxb/notice-{language}.wav"
+        file = self.notice_file(language)
         file.parent.mkdir(parents=True, exist_ok=True)
         pcm = asterisk_sounds.spoken(language, text, words_per_minute)
         asterisk_sounds.write_wav(file, pcm)
@@ -228,7 +231,18 @@ config_dir = "{self._globals["conf_dir"]}"
         return found is not None and int(found.group(1)) > time.time()
 
     async def notes_left(self) -> bool:
-        return re.search(r"^pbxb_said\w*=\S", await self.api("global_getvar"), re.M) is not None
+        return re.search(r"^pbxb_said[\w-]*=\S", await self.api("global_getvar"), re.M) is not None
+
+    @contextlib.asynccontextmanager
+    async def log_at(self, level: str) -> AsyncIterator[list[str]]:
+        """What FreeSWITCH writes down meanwhile, at a finer level than the site's."""
+        lines: list[str] = []
+        await self.api(f"fsctl loglevel {level}")
+        try:
+            async with self.socket.log(level, lines.append):
+                yield lines
+        finally:
+            await self.api("fsctl loglevel notice")
 
     @contextlib.asynccontextmanager
     async def keys_received(self) -> AsyncIterator[list[str]]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 DEADLINE_S = 20.0
@@ -23,11 +24,27 @@ class EventSocket:
             writer.write(f"api {command}\n\n".encode())
             return (await _message(reader))[1]
 
-    @contextlib.asynccontextmanager
-    async def events(self, kind: str, heard: Callable[[str], None]) -> AsyncIterator[None]:
-        """While the block runs, `heard` gets each event of this kind in the plain format."""
+    async def execute(self, leg: str, application: str, arguments: str) -> None:
+        """A dialplan application on a leg that is up. Raises: as `api`."""
         async with self._connected() as (reader, writer):
-            writer.write(f"event plain {kind}\n\n".encode())
+            command = (
+                f"execute\nexecute-app-name: {application}\nexecute-app-arg: {arguments}\nevent-lock: true"
+            )
+            writer.write(f"sendmsg {leg}\ncall-command: {command}\n\n".encode())
+            await _message(reader)
+
+    def events(self, kind: str, heard: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
+        """While the block runs, `heard` gets each event of this kind in the plain format."""
+        return self._listening(f"event plain {kind}", heard)
+
+    def log(self, level: str, heard: Callable[[str], None]) -> AbstractAsyncContextManager[None]:
+        """While the block runs, `heard` gets each line of the log up to this level."""
+        return self._listening(f"log {level}", heard)
+
+    @contextlib.asynccontextmanager
+    async def _listening(self, command: str, heard: Callable[[str], None]) -> AsyncIterator[None]:
+        async with self._connected() as (reader, writer):
+            writer.write(f"{command}\n\n".encode())
             await _message(reader)
 
             async def listen() -> None:

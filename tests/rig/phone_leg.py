@@ -85,6 +85,11 @@ class Leg:
     def ring(self) -> None:
         self._respond(self._incoming(), 180, "Ringing")
 
+    def announce(self) -> None:
+        """As a network does before somebody answers: 183 with a description, and a voice."""
+        self._respond(self._incoming(), 183, "Session Progress", self._description())
+        self.rtp.start()
+
     def answer(self) -> None:
         self.progress = Progress.UP
         description = self._description()

@@ -60,10 +60,14 @@ class RtpLeg:
     remote: Remote | None = None
     heard: list[Packet] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
+    pressed: str = ""
+    """The keys that came from the other side (RFC 4733)."""
     _socket: socket.socket | None = None
     _task: asyncio.Task[None] | None = None
     _keys: deque[int] = field(default_factory=deque)
     _keys_sent: asyncio.Event = field(default_factory=asyncio.Event)
+    _key_at: bytes = b""
+    """The timestamp of the last one: each comes in several packets."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -93,6 +97,10 @@ class RtpLeg:
         self._keys.append(KEYS.index(digit))
         await self._keys_sent.wait()
 
+    @property
+    def _keys_payload(self) -> int:
+        return self.remote.payloads.get("telephone-event", KEYS_PAYLOAD) if self.remote else KEYS_PAYLOAD
+
     def heard_pcm(self) -> bytes:
         """What this leg heard as 8 kHz s16le, packet after packet (G.711 only)."""
         return audioop.ulaw2lin(b"".join(packet.payload for packet in self.heard), 2)
@@ -109,6 +117,13 @@ class RtpLeg:
             )
             if len(raw) > 12 and raw[1] & 0x7F == number:
                 self.heard.append(Packet(time.monotonic_ns(), raw[12:]))
+            elif len(raw) == 16 and raw[1] & 0x7F == self._keys_payload and raw[13] & 0x80:
+                self._key(raw)
+
+    def _key(self, raw: bytes) -> None:
+        if raw[4:8] != self._key_at:
+            self._key_at = raw[4:8]
+            self.pressed += KEYS[raw[12]] if raw[12] < len(KEYS) else "?"
 
     async def _send(self) -> None:
         gc.freeze()  # looking through all that is loaded takes 60 ms, in which nobody would speak
@@ -140,7 +155,7 @@ class RtpLeg:
 
     def _send_key(self, key: _Key, sequence: int, ssrc: int) -> None:
         assert self.remote is not None
-        number = self.remote.payloads.get("telephone-event", KEYS_PAYLOAD)
+        number = self._keys_payload
         ended = key.step >= KEY_PACKETS - 3
         duration = self.codec.ptime_ms * 8 * min(key.step + 1, KEY_PACKETS - 2)
         marker = 0x80 if key.step == 0 else 0
