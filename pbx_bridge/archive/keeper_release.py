@@ -28,6 +28,7 @@ from pbx_bridge.archive.release import (
     may_list,
     may_open,
     may_review,
+    states_session,
     visible_reason,
 )
 from pbx_bridge.archive.sentences import sentence
@@ -54,7 +55,7 @@ class ReleaseSide:
         """P18, P19: the one place where a file key is wrapped for somebody."""
         asker, recipient = self._people.visitor(request.token)
         session = request.session.strip()
-        if self._room.parts.session_needed and asker.role is not Role.TRAINEE and not session:
+        if not states_session(asker, session, needed=self._room.parts.session_needed):
             self._room.record(Access(asker.name, "open", request.recording, "refused", "no-session"))
             raise words.Refused(
                 "no-session", "say which training session this opening serves (P21): --session TEXT"

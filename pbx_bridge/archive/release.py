@@ -166,6 +166,12 @@ def may_open(asker: Asker, holding: Holding | None, now: int | None, keeping: Ke
     return Granted()
 
 
+def states_session(asker: Asker, session: str, *, needed: bool) -> bool:
+    """P21: whether an opening says which training session it serves; a trainee's own needs none. `needed` is False in
+    demonstration mode alone."""
+    return bool(session.strip()) or asker.role is Role.TRAINEE or not needed
+
+
 def may_list(asker: Asker, holding: Holding) -> bool:
     """P24: whether a recording the asker may know of stands in their list.
 

@@ -22,6 +22,7 @@ from pbx_bridge.archive.release import (
     may_list,
     may_open,
     may_review,
+    states_session,
 )
 from pbx_bridge.archive.rules import (
     DAY_S,
@@ -295,3 +296,13 @@ def test_a_grant_means_every_condition_holds(
     may = (own or assigned) and kept and sealed and first
     assert (answer == GRANTED) is may
     assert (answer == UNKNOWN) is not (own or assigned)
+
+
+@pytest.mark.parametrize("session", ["", " ", "\n\t"])
+def test_whoever_opens_anothers_recording_says_for_which_session(session: str) -> None:
+    """P21. A trainee's own needs none; demonstration mode asks nobody."""
+    for role in Role:
+        asker = Asker("somebody", role, confirmed=True)
+        assert states_session(asker, session, needed=True) is (role is Role.TRAINEE)
+        assert states_session(asker, session, needed=False)
+        assert states_session(asker, "24 November, with alice", needed=True)
