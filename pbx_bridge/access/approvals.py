@@ -163,15 +163,19 @@ def covers(approvals: Iterable[Approval], manifest: Manifest) -> bool:
     )
 
 
-def may_reassign(approvals: Iterable[Approval], before: Manifest, after: Manifest) -> bool:
-    """P18, P22: whether each trainer this recording gets is approved for its trainee, by whichever plan that was not ended.
+def may_reassign(approvals: Iterable[Approval], before: Manifest, after: Manifest, now: int) -> bool:
+    """P18, P22: whether each trainer this recording gets is approved for its trainee, by whichever plan that is in force:
+    not ended, and its last day not over (P13: it expires by itself).
 
     Who is assigned already may stay assigned, for no longer: an ended plan ends nobody's review of what it recorded.
     """
     known = [
         found
         for found in approvals
-        if found.kind is Kind.PLAN and found.trainee == after.trainee and found.ended == 0
+        if found.kind is Kind.PLAN
+        and found.trainee == after.trainee
+        and found.ended == 0
+        and _at(now) < _instant(found.last_day, 1) + _ZONES
     ]
     return all(
         any(_holds(stood, new) for stood in before.trainers)

@@ -143,7 +143,7 @@ class ReleaseSide:
         entry, before = self._room.entry(manifest.recording)
         if replace(before, trainers=manifest.trainers) != manifest:
             raise words.Refused("manifest", "reassigning changes the trainers and nothing else")
-        if not may_reassign(self._room.parts.approved, before, manifest):
+        if not may_reassign(self._room.parts.approved, before, manifest, self._room.parts.time.known.high):
             self._room.record(
                 Access(ADMINISTRATOR, "reassign", manifest.recording, "refused", "not-approved")
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -209,15 +209,15 @@ def test_nothing_else_is_covered(edited: Manifest) -> None:
 def test_another_trainer_needs_an_approved_plan_with_this_trainee() -> None:
     other = replace(RECORDED, trainers=(Assignment("berta", NOON - 1, NOON + DAY_S),))
     known: list[Approval] = [APPROVED]
-    assert may_reassign(known, BARE, RECORDED)
-    assert not may_reassign(known, RECORDED, other)
+    assert may_reassign(known, BARE, RECORDED, NOON)
+    assert not may_reassign(known, RECORDED, other, NOON)
     known.append(approval(replace(PLAN, trainer="berta", trainee=TraineeId("bea")), "carla", 6))
-    assert not may_reassign(known, RECORDED, other)
+    assert not may_reassign(known, RECORDED, other, NOON)
     known.append(approval(replace(PLAN, trainer="berta"), "carla", 6))
-    assert may_reassign(known, RECORDED, other)
+    assert may_reassign(known, RECORDED, other, NOON)
     far: Plan = replace(PLAN, trainer="zoe", first_day=date(2020, 1, 1), last_day=date(2020, 2, 1))
     late = replace(RECORDED, trainers=(Assignment("zoe", NOON - 1, NOON + DAY_S),))
-    assert not may_reassign([approval(far, "carla", 6)], RECORDED, late)
+    assert not may_reassign([approval(far, "carla", 6)], RECORDED, late, NOON)
 
 
 def test_an_approval_is_forgotten_with_the_last_recording_it_could_cover(tmp_path: Path) -> None:
@@ -269,23 +269,34 @@ def test_an_ended_plan_gives_nobody_a_recording_and_takes_nobodys() -> None:
     """P18, P22: whoever is assigned stays so, for no longer; whoever is new needs a plan that is in force."""
     ended = replace(APPROVED, ended=NOON + 60)
     (bruno,) = RECORDED.trainers
-    assert may_reassign([APPROVED], BARE, RECORDED)
-    assert not may_reassign([ended], BARE, RECORDED)
-    assert may_reassign([ended], RECORDED, RECORDED)
+    assert may_reassign([APPROVED], BARE, RECORDED, NOON)
+    assert not may_reassign([ended], BARE, RECORDED, NOON)
+    assert may_reassign([ended], RECORDED, RECORDED, NOON)
     shorter = Assignment("bruno", bruno.start + 1, bruno.end - 1)
-    assert may_reassign([ended], RECORDED, replace(RECORDED, trainers=(shorter,)))
-    assert may_reassign([], RECORDED, BARE), "taking one away needs nobody"
+    assert may_reassign([ended], RECORDED, replace(RECORDED, trainers=(shorter,)), NOON)
+    assert may_reassign([], RECORDED, BARE, NOON), "taking one away needs nobody"
     for longer in (
         Assignment("bruno", bruno.start, bruno.end + 1),
         Assignment("bruno", bruno.start - 1, bruno.end),
     ):
-        assert not may_reassign([ended], RECORDED, replace(RECORDED, trainers=(longer,)))
-        assert may_reassign([APPROVED], RECORDED, replace(RECORDED, trainers=(longer,)))
+        assert not may_reassign([ended], RECORDED, replace(RECORDED, trainers=(longer,)), NOON)
+        assert may_reassign([APPROVED], RECORDED, replace(RECORDED, trainers=(longer,)), NOON)
     berta = Assignment("berta", bruno.start, bruno.end)
     both = replace(RECORDED, trainers=(bruno, berta))
     hers = approval(replace(PLAN, id="berta-orders", trainer="berta"), "carla", 6)
-    assert may_reassign([ended, hers], RECORDED, both)
-    assert not may_reassign([ended, replace(hers, ended=NOON)], RECORDED, both)
+    assert may_reassign([ended, hers], RECORDED, both, NOON)
+    assert not may_reassign([ended, replace(hers, ended=NOON)], RECORDED, both, NOON)
+
+
+def test_a_plan_that_is_over_gives_nobody_a_recording_either() -> None:
+    """P13: it expires by itself, some hours of zones after its last day."""
+    after = datetime.combine(PLAN.last_day + timedelta(days=1), time(), UTC) + timedelta(hours=26)
+    expires = int(after.timestamp())
+    assert may_reassign([APPROVED], BARE, RECORDED, expires - 1)
+    assert not may_reassign([APPROVED], BARE, RECORDED, expires)
+    assert may_reassign([APPROVED], RECORDED, RECORDED, expires)
+    for_long = replace(RECORDED, trainers=(Assignment("bruno", NOON - 1, NOON + 400 * DAY_S),))
+    assert not may_reassign([APPROVED], RECORDED, for_long, NOON)
 
 
 def test_the_keeper_counts_six_months_itself() -> None:
