@@ -20,7 +20,8 @@ KEEPER_STOP_S = 10.0
 @contextmanager
 def keeper_running(path: Path) -> Iterator[int]:
     """The keeper's process (its id), alive while the block runs; it also ends by itself when this process dies."""
-    command = [sys.executable, "-m", "pbx_bridge", "--config", str(path), "keeper"]
+    # -P: never the code of whatever folder root happens to stand in
+    command = [sys.executable, "-P", "-m", "pbx_bridge", "--config", str(path), "keeper"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert child.stdin is not None
     try:

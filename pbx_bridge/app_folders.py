@@ -6,6 +6,7 @@ import fcntl
 import grp
 import os
 import pwd
+import stat
 from pathlib import Path
 
 from pbx_bridge import memory
@@ -83,7 +84,23 @@ def prepare_folders(config: Config) -> None:
         ) from error
 
 
+def readable_by_all(file: Path) -> None:
+    """Python loads parts of itself when they are first needed, long after root's rights are gone.
+
+    Raises: OperatorError naming the folder or file that others may not read.
+    """
+    for path in (*reversed(file.resolve().parents), file.resolve()):
+        needed = stat.S_IXOTH if path.is_dir() else stat.S_IROTH
+        if not path.stat().st_mode & needed:
+            raise OperatorError(
+                "the bridge's own users cannot read the Python that lies here",
+                where=str(path),
+                do="Make the environment from the system's: /usr/bin/python3 -m venv /opt/pbx-bridge",
+            )
+
+
 def _give(config: Config) -> None:
+    readable_by_all(Path(os.__file__))
     bridge = user_of(config.bridge.user)
     user_of(config.bridge.keeper_user)
     state = config.bridge.state_dir

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import re
 import stat
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from pbx_bridge.app_child import keeper_running
+from pbx_bridge.app_folders import readable_by_all
 from pbx_bridge.app_init import ANSWER_LIMIT, Answers, PbxKind, read_answers, ready
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.catalogue.catalogue import Catalogue
@@ -186,11 +190,11 @@ def test_the_pbx_that_is_installed_is_taken(tmp_path: Path) -> None:
 
 async def test_a_keeper_that_ends_at_once_is_said_at_once(tmp_path: Path) -> None:
     """And not after the minutes a busy keeper may take. The control: one that lives and does not answer is waited for."""
-    gone = await asyncio.create_subprocess_exec("false")
+    gone = subprocess.Popen("false")  # noqa: ASYNC220 - nobody asks yet how it ended, so that its id stays its own
     async with asyncio.timeout(20):
         with pytest.raises(KeeperUnreachable, match="as soon as it was started"):
             await ready(KeeperLink(tmp_path / "keeper.sock"), gone.pid)
-    await gone.wait()
+    gone.wait()
     living = await asyncio.create_subprocess_exec("sleep", "60")
     try:
         with pytest.raises(KeeperUnreachable, match="did not start within"):
@@ -198,3 +202,32 @@ async def test_a_keeper_that_ends_at_once_is_said_at_once(tmp_path: Path) -> Non
     finally:
         living.kill()
         await living.wait()
+
+
+def test_the_keeper_is_this_program_wherever_root_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of somebody else's, with a program of the same name in it, as `/tmp` may be."""
+    (tmp_path / "pbx_bridge").mkdir()
+    (tmp_path / "pbx_bridge/__init__.py").touch()
+    (tmp_path / "pbx_bridge/__main__.py").write_text("print('theirs')\n")
+    monkeypatch.chdir(tmp_path)
+    with keeper_running(tmp_path / "none.toml") as keeper:
+        os.waitid(os.P_PID, keeper, os.WEXITED | os.WNOWAIT)
+    said = capfd.readouterr()
+    assert "none.toml" in said.err, "the control: this program did run"
+    assert "theirs" not in said.out
+
+
+@pytest.mark.parametrize("hidden", ["", "lib", "lib/os.py"])
+def test_a_python_the_bridges_users_cannot_read_is_said_before_anything_runs(hidden: str) -> None:
+    """As pyenv's below /root; modules that are loaded later would be missing then."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        file = Path(folder, "lib/os.py")
+        file.parent.mkdir(mode=0o755)
+        file.touch(0o644)
+        readable_by_all(file)
+        Path(folder, hidden).chmod(0o600)
+        with pytest.raises(OperatorError, match=re.escape(str(Path(folder, hidden)))):
+            readable_by_all(file)
