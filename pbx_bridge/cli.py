@@ -1,7 +1,7 @@
 """`pbx-bridge`: one command for the server's administrator and for a trainer's own machine.
 
-TRAINER_COMMANDS work with the base install; everything else needs the server's packages and says so
-when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
+TRAINER_COMMANDS work with the base install, and so does the help that lists them; everything else needs the server's
+packages and says so when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words and words[0] in TRAINER_COMMANDS:
-            from pbx_bridge.trainer.cli import main as trainer
-
-            return trainer(words)
+            return _person(words)
         return _server(words)
     except OperatorError as error:
         print(f"pbx-bridge: {error}", file=sys.stderr)
@@ -48,15 +46,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _person(words: list[str]) -> int:
+    from pbx_bridge.trainer.cli import main as person
+
+    return person(words)
+
+
 def _server(words: list[str]) -> int:
     try:
         from pbx_bridge.cli_server import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "pbx_bridge":
             raise
+        if words in ([], ["--help"], ["-h"]):
+            return _person(["--help"])
         raise OperatorError(
             f"this command needs the server's packages ({error.name} is missing)",
-            do="Run: pip install 'pbx-bridge[server]'. A trainer's machine has join, list, fetch, play and review",
+            do="Run: pip install 'pbx-bridge[server]'. What a person's own machine has: pbx-bridge --help",
         ) from error
     return run(words)
 

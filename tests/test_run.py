@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pbx_bridge.cli import TRAINER_COMMANDS
 from tests.rig.install import Installed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,3 +69,12 @@ def test_a_trainers_machine_has_only_the_base_install(trainer_machine: Installed
             check=False,
         )
         assert f"No module named '{library}'" in found.stderr
+
+
+def test_a_trainers_machine_helps_with_its_own_commands(trainer_machine: Installed) -> None:
+    for words in ([], ["--help"]):
+        said = subprocess.run(
+            [trainer_machine.python, "-P", "-m", "pbx_bridge", *words],
+            capture_output=True, text=True, cwd="/", check=True,
+        ).stdout  # fmt: skip
+        assert set(re.findall(r"^    (\S+)", said, re.MULTILINE)) == TRAINER_COMMANDS
