@@ -1,7 +1,8 @@
 """`pbx-bridge`: one command for the server's administrator and for a trainer's own machine.
 
 TRAINER_COMMANDS work with the base install, and so does the help that lists them; everything else needs the server's
-packages and says so when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in the setup.
+packages and says so when they are missing. Exit codes: 0 done, 1 done but something is wrong, 2 bad input or a mistake in
+the setup.
 """
 
 from __future__ import annotations
