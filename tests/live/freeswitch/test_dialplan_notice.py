@@ -160,6 +160,8 @@ async def outbound(
             ringing.announce()
         if drawn:
             await line.bridge.ask_outbound_notice(customers)
+        if early:
+            await stage.talk(0.5)
         ringing.answer()
         if meanwhile is not None:
             await meanwhile(stage)
