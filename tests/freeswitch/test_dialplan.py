@@ -9,10 +9,12 @@ from xml.etree import ElementTree
 import pytest
 
 from pbx_bridge.app_freeswitch_files import event_socket
+from pbx_bridge.config_pbx import Freeswitch
 from pbx_bridge.telephony.asterisk.notice_server import NOTICE_LIMIT_S
 from pbx_bridge.telephony.freeswitch.translate import OWN, SUBCLASSES
 
 HOME = Path(__file__).resolve().parents[2] / "dialplan/freeswitch"
+SITE = Path(__file__).resolve().parents[1] / "rig/freeswitch_site"
 CALL = re.compile(r"(\w+) XML:\$\{conf_dir\}/pbxb/pbxb\.xml pbxb\Z")
 """How one of its extensions runs another, and how the site runs any."""
 ENDING = {"hangup", "transfer", "bridge", "park", "redirect", "respond", "deflect", "att_xfer", "intercept"}
@@ -263,3 +265,27 @@ def test_the_event_socket_is_on_the_loopback_and_its_password_is_to_be_changed(t
     assert "everybody knows" in says
     file.write_text(text.replace('value="CHANGE-ME"', 'value="one of the site"'))
     assert event_socket(tmp_path)[0]
+
+
+README = (HOME / "README.md").read_text()
+
+
+def test_every_call_the_readme_shows_leads_somewhere() -> None:
+    shown = re.findall(r"(\w+)\s+XML:\$\{conf_dir\}/pbxb/pbxb\.xml pbxb", README)
+    assert {"pbxb_entry", "pbxb_dial", "pbxb_never", "pbxb_person"} <= set(shown)
+    for name in shown:
+        assert named(name), name
+
+
+def test_the_modules_the_readme_names_are_those_the_tests_load() -> None:
+    block = README.split("## Modules")[1].split("\n\n")[1]
+    site = (SITE / "autoload_configs/modules.conf.xml").read_text()
+    named_there = set(re.findall(r"mod_\w+", block))
+    assert len(named_there) > 4
+    assert named_there <= set(re.findall(r'<load module="(mod_\w+)"', site))
+
+
+def test_the_codes_the_readme_names_are_the_configurations() -> None:
+    section = Freeswitch(esl_secret_file=HOME)
+    table = README.split("## Keys during a call")[1].split("\n\n")[1].replace("\\", "")
+    assert re.findall(r"[*#]\d|(?<=\| )\d", table) == [section.notice_key, *section.codes.values()]
