@@ -26,6 +26,8 @@ HASH = "0123abcd"
 SOUNDS = "/usr/share/freeswitch/sounds"
 DEVICES = ("user/1001@127.0.0.1",)
 """Alice's phone in the recorded calls."""
+MEMBER = "1001@127.0.0.1"
+"""Her name in the recorded queue."""
 _HEADER = re.compile(rb"(?:\A|\n)(Event-Name|Unique-ID): (\S+)")
 
 
@@ -38,6 +40,8 @@ class Called:
     _events: Iterator[bytes] = field(init=False)
     legs: list[ChannelId] = field(default_factory=list)
     """In the order of their births."""
+    hears: bool = True
+    """The first leg's party hears the notice to its end."""
 
     def __post_init__(self) -> None:
         kept = [one for one in recorded(self.name) if _kind(one) not in (b"RECORD_START", b"MEDIA_BUG_START")]
@@ -47,9 +51,7 @@ class Called:
     async def up_to(self, kind: str, leg: ChannelId | None = None) -> None:
         """All that came up to this event, itself too; the first leg's party hears the notice on the way."""
         for one in self._events:
-            await self.site.double.play([one])
-            if _kind(one) == b"CHANNEL_CREATE" and _of(one) == self.legs[0]:
-                await self.says("notice", self.legs[0], Notice=HASH)
+            await self._told(one)
             if _kind(one) == kind.encode() and leg in (None, _of(one)):
                 return
         raise AssertionError(f"{self.name} has no further {kind}")
@@ -59,7 +61,12 @@ class Called:
         for one in self._events:
             if _kind(one) == b"CHANNEL_HANGUP":
                 self.site.double.recorder.hung_up(_of(one))
-            await self.site.double.play([one])
+            await self._told(one)
+
+    async def _told(self, one: bytes) -> None:
+        await self.site.double.play([one])
+        if self.hears and _kind(one) == b"CHANNEL_CREATE" and _of(one) == self.legs[0]:
+            await self.says("notice", self.legs[0], Notice=HASH)
 
     async def says(self, word: str, leg: ChannelId, **more: str) -> None:
         """The dialplan reports this of a leg."""
@@ -123,7 +130,9 @@ async def on_freeswitch(
             before = len(double.told("api global_setvar pbxb_alive="))
             await site.serve_with(pbx, lambda: len(double.told("api global_setvar pbxb_alive=")) > before)
 
-        async with whole(folder, monkeypatch, section=section, serve=serve, devices=DEVICES) as site:
+        async with whole(
+            folder, monkeypatch, section=section, serve=serve, devices=DEVICES, member=MEMBER
+        ) as site:
             yield OnFreeswitch(site, double, section.pipe_dir, serve)
 
 

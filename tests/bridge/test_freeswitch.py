@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.bridge.on_freeswitch import HASH, SOUNDS, on_freeswitch
+from tests.rig.esl_double import event
 from tests.stations.rig import until
 
 Patch: TypeAlias = pytest.MonkeyPatch
@@ -135,7 +136,57 @@ async def test_an_objection_pressed_while_the_bridge_was_down_is_done_when_it_is
         await until(lambda: site.whole.answers()[-1] == ("discarded", "objection"))
 
 
+async def test_calls_nobody_answered_have_their_lines_and_nothing_is_recorded(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    async with on_freeswitch(tmp_path, monkeypatch) as site:
+        for number, name in enumerate(("03_no_answer", "04_busy", "05_abandon_ringing"), 1):
+            await site.calls(name).ends()
+            assert await site.whole.answered(number) == number * [("not-recorded", "no-answer")]
+        assert site.double.recorder.asked == []
+
+
+async def test_a_blind_transfer_ends_it_and_its_pipe(tmp_path: Path, monkeypatch: Patch) -> None:
+    async with on_freeswitch(tmp_path, monkeypatch) as site:
+        call = await site.recording("07_blind_transfer")
+        await call.ends()
+        assert await site.whole.answered() == [("recorded", "transferred")]
+        await until(lambda: site.lying() == [])
+
+
+async def test_a_queues_call_is_its_agents(tmp_path: Path, monkeypatch: Patch) -> None:
+    async with on_freeswitch(tmp_path, monkeypatch) as site:
+        call = await site.recording("10_callcenter")
+        await call.ends()
+        assert ("recorded", "hung-up") in await site.whole.answered(2)
+
+
+async def test_who_was_not_told_is_not_recorded(tmp_path: Path, monkeypatch: Patch) -> None:
+    """Positive control: every other story here tells the caller."""
+    async with on_freeswitch(tmp_path, monkeypatch) as site:
+        call = site.calls("01_answered_caller_hangup")
+        call.hears = False
+        await call.ends()
+        assert await site.whole.answered() == [("not-recorded", "no-notice")]
+        assert site.double.recorder.asked == []
+
+
+async def test_a_recorder_of_the_sites_own_is_left_alone(tmp_path: Path, monkeypatch: Patch) -> None:
+    async with on_freeswitch(tmp_path, monkeypatch) as site:
+        call = await site.recording()
+        await site.double.say(event("RECORD_START", Unique_ID=call.legs[1], Record_File_Path="/tmp/site.wav"))
+        assert await site.whole.answered() == [("recorded", "foreign-recorder")]
+        assert site.asked_to_record() == ["start", "stop"]
+
+
 # ---------------------------------------------------------------- FreeSWITCH fails
+
+
+async def test_an_event_that_cannot_be_read_ends_what_it_touches(tmp_path: Path, monkeypatch: Patch) -> None:
+    async with on_freeswitch(tmp_path, monkeypatch) as site:
+        await site.recording()
+        await site.double.say(event("CHANNEL_HOLD"))
+        assert await site.whole.answered() == [("recorded", "unreadable")]
 
 
 async def test_voices_that_bypass_freeswitch_are_not_recorded_and_the_log_says_why(

@@ -406,6 +406,7 @@ async def whole(
     section: Freeswitch | None = None,
     serve: Callable[[Whole], Awaitable[None]] = Whole.serve,
     devices: tuple[str, ...] = ("PJSIP/201",),
+    member: str = "Alice",
     **recording: Any,
 ) -> AsyncIterator[Whole]:
     """The bridge serves, alice's station is linked and her plan approved (or what `known` does instead)."""
@@ -424,7 +425,7 @@ async def whole(
         with catalogue.change() as change:
             change.add_application(ours.applications[0])
             change.add_trainer(CAPACITY)
-            change.add_trainee(Trainee(ALICE, devices, "Alice", LOGIN))
+            change.add_trainee(Trainee(ALICE, devices, member, LOGIN))
             change.add_plan(ours)
         await (known(home) if known else approved(home, *sound(catalogue.enrolled()).plans))
         site = Whole(home, config, catalogue)
