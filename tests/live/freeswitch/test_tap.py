@@ -22,9 +22,10 @@ from pbx_bridge.calls.facts import Fact
 from pbx_bridge.config_pbx import Freeswitch as Section
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.link import FreeswitchLink
-from pbx_bridge.telephony.freeswitch.pipes import Pipes
+from pbx_bridge.telephony.freeswitch.pipes import Left, Pipes
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
-from pbx_bridge.telephony.freeswitch.tap import Taps
+from pbx_bridge.telephony.freeswitch.stereo import RATE
+from pbx_bridge.telephony.freeswitch.tap import LIMIT_S, WANTED, Taps
 from tests.freeswitch.voices import Voices, hertz, pcm
 from tests.rig.freeswitch import Freeswitch
 from tests.rig.phone import Leg
@@ -258,6 +259,26 @@ async def test_a_pbx_that_stands_still_is_told_within_two_seconds(line: Line) ->
         finally:
             os.kill(line.pbx.pid, signal.SIGCONT)
         await voices.tap.stop()
+        talking.hang_up()
+
+
+async def test_a_reader_that_stalls_costs_the_call_nothing(line: Line) -> None:
+    """A pipe holds two seconds; FreeSWITCH's own thread waits then, the call does not."""
+    async with Stage(line.pbx) as stage:
+        channel, talking, calling = await line.connected(stage)
+        pipe = line.taps.pipes.make(channel)
+        how = ",".join(f"{name}={value}" for name, value in WANTED.items())
+        await line.link.esl.bgapi("uuid_record", f"{channel} start {pipe.path} {LIMIT_S} {{{how}}}")
+        await stage.talk(5.0)
+        for leg in (talking, calling):
+            lately = [one for one in leg.rtp.heard if one.at_ns > time.monotonic_ns() - SECOND]
+            assert len(lately) > 40, "fifty a second"
+        came = bytearray()
+        pipe.read(came.extend, lambda: None)
+        await line.taps.end(Left(channel, pipe.path))
+        await stage.talk(0.2)
+        pipe.close()
+        assert len(came) > 4.5 * 4 * RATE, "all that was said meanwhile"
         talking.hang_up()
 
 
