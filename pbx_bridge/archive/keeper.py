@@ -80,6 +80,7 @@ class Keeper:
             wire.List: release.listing,
             wire.Open: release.open,
             wire.Review: release.review,
+            wire.Viewed: release.viewed,
             wire.HandOver: release.hand_over,
             wire.TraineesOwn: release.trainees_own,
             wire.Reassign: release.reassign,

@@ -198,6 +198,12 @@ class KeeperLink:
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None:
         await self._ask(wire.Review(token, recording, session), wire.Done)
 
+    async def viewed(
+        self, token: bytes, recording: RecordingId, parts: str, *, damaged: bool = False
+    ) -> None:
+        """P19: which parts went to the asker."""
+        await self._ask(wire.Viewed(token, recording, parts, damaged), wire.Done)
+
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str:
         """The trainer who visits and wants a slot of this plan."""
         return (await self._ask(wire.Book(token, plan, cancel), wire.Booker)).trainer

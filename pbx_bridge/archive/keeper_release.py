@@ -111,6 +111,22 @@ class ReleaseSide:
         if entry.handed_over_at is None:
             self._store.replace(recording, replace(entry, handed_over_at=now))
 
+    def viewed(self, request: wire.Viewed) -> wire.Done:
+        """P19: what went to somebody who was given its key before; only they add to what is told of them."""
+        asker, _ = self._people.visitor(request.token)
+        answer = may_open(
+            asker,
+            self._room.holding(request.recording),
+            self._room.parts.time.now(),
+            self._room.parts.keeping,
+        )
+        if isinstance(answer, Granted) and request.damaged:
+            damage = Access(asker.name, "view", request.recording, "refused", "damaged")
+            self._room.record(replace(damage, subject=request.parts))
+            return wire.Done()
+        self._room.answered(asker.name, "view", request.recording, answer, subject=request.parts)
+        return wire.Done()
+
     def review(self, request: wire.Review) -> wire.Done:
         """P15: a trainer says that it was discussed in a training session with the trainee. Twice is once."""
         asker, _ = self._people.visitor(request.token)

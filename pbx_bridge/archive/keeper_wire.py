@@ -289,6 +289,22 @@ class Review:
     session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
 
 
+MAX_PARTS_CHARS: Final = 500
+"""Some sixty spans that do not touch, of one minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """P19: which parts of a recording's ciphertext went to the asker since it was last told."""
+
+    token: Annotated[bytes, TOKEN]
+    recording: Annotated[RecordingId, RECORDING]
+    parts: Annotated[str, Text(MAX_PARTS_CHARS, 0, "[0-9,/. -]*")]
+    """As `0-17,120-131/352`: of 352 parts of 64 KiB; "" when only damage is told."""
+    damaged: bool
+    """The asker's browser found a part that is not as it was sealed, and stopped."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invite:
     name: Annotated[str, NAME]
@@ -497,6 +513,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "list": List,
     "open": Open,
     "review": Review,
+    "viewed": Viewed,
     "backlog": Backlog,
     "desk": Desk,
     "book": Book,

@@ -76,6 +76,10 @@ class Keeper(Protocol):
 
     async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]: ...
 
+    async def viewed(
+        self, token: bytes, recording: RecordingId, parts: str, *, damaged: bool = False
+    ) -> None: ...
+
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 
     async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
@@ -257,16 +261,19 @@ class Api:
     async def _open(self, request: Request) -> Response:
         token = _token(request)
         asked = await read_as(request, words.OpenAsked)
-        recording = _named(request)
-        opened = await self._keeper.open(token, recording, asked.session)
+        return _ok(await self.opened(token, token, _named(request), asked.session))
+
+    async def opened(self, token: bytes, holder: bytes, recording: RecordingId, session: str) -> words.Opened:
+        """Asks the keeper as `token`, and gives `holder` leave to read the payload. Raises: words.Refused."""
+        opened = await self._keeper.open(token, recording, session)
         manifest = decode(opened.signed.text)
-        grant = self.payloads.grant(token, manifest, opened.payload_at)
+        grant = self.payloads.grant(holder, manifest, opened.payload_at)
         if grant is None:
             log.error(
                 "portal: sealed file missing, or not of the length that was signed", recording=recording
             )
             raise words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
-        return _ok(words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed))
+        return words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed)
 
 
 def _named(request: Request) -> RecordingId:

@@ -90,7 +90,7 @@ class Payloads:
         size = self._shelf.payload_bytes(grant.recording, grant.payload_at)
         if size is None:
             raise words.Refused("unknown", sentence(Refused(Refusal.UNKNOWN)))
-        first, last, partial = _range(asked, size)
+        first, last, partial = byte_range(asked, size)
         headers = {
             "Accept-Ranges": "bytes",
             "ETag": f'"{grant.payload}"',
@@ -115,7 +115,7 @@ class Payloads:
             at += len(part)
 
 
-def _range(header: str | None, size: int) -> tuple[int, int, bool]:
+def byte_range(header: str | None, size: int) -> tuple[int, int, bool]:
     """First and last byte asked for (RFC 9110, 14): one range `bytes=a-` or `bytes=a-b`; others are refused."""
     if header is None:
         return 0, size - 1, False

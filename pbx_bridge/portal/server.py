@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Api, Book, Keeper, PortalSettings, Proposed, make_api, no_slots
+from pbx_bridge.portal.api import Book, Keeper, PortalSettings, Proposed, make_api, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
-from pbx_bridge.portal.web.site import Site, routes
+from pbx_bridge.portal.web.site import Site, serve
 
 MAX_CONNECTIONS: Final = 128
 """Each may stream one payload; more get 503 at once."""
@@ -74,11 +74,6 @@ class _Server(uvicorn.Server):
         self.up.set()
 
 
-def _app(api: Api, keeper: Keeper, site: Site | None) -> Starlette:
-    """The API, and the pages where the site has them."""
-    return Starlette(routes=[*api.routes, *(routes(site, keeper, api) if site is not None else ())])
-
-
 class Portal:
     """Serves from `start` to `close`."""
 
@@ -96,8 +91,10 @@ class Portal:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
+            api = make_api(settings, keeper, shelf, proposed, payments, book, behind)
+            self._pages = serve(site, keeper, api) if site is not None else None
             self._config = uvicorn.Config(
-                _app(make_api(settings, keeper, shelf, proposed, payments, book, behind), keeper, site),
+                Starlette(routes=[*api.routes, *(self._pages.routes if self._pages else ())]),
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -140,6 +137,8 @@ class Portal:
         if self._task is not None:
             self._server.should_exit = True
             await self._task
+        if self._pages is not None:
+            await self._pages.close()
 
 
 def make_portal(

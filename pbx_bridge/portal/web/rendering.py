@@ -48,6 +48,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 """No Strict-Transport-Security: it would hold for every port of this host, the PBX's own pages too."""
+WORKER: Final = "/static/worker.js"
+"""May stand between the player's pages and the network, and no others."""
 KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -132,6 +134,8 @@ def menu(roles: Iterable[Role]) -> list[tuple[str, str]]:
 def asset_answer(asset: Asset, known: str, accepts_gzip: bool) -> Response:
     """The same for everybody; a browser asks each time whether it changed. Nothing private is ever compressed."""
     headers = HEADERS | {"Cache-Control": "no-cache", "ETag": asset.tag, "Vary": "Accept-Encoding"}
+    if asset.url == WORKER:
+        headers["Service-Worker-Allowed"] = "/recordings/"
     if known == asset.tag:
         return Response(None, 304, headers)
     if accepts_gzip:

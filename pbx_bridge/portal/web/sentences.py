@@ -145,6 +145,7 @@ NEEDS: Final = {
 }
 ACTS: Final = {
     "open": N_("opened"),
+    "view": N_("watched"),
     "export": N_("took a copy"),
     "hand-over": N_("handed over"),
     "review": N_("marked as reviewed"),

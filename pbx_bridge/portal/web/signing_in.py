@@ -126,7 +126,7 @@ class SigningIn:
         wanted = await asked.read(words.BeginAsked)
         if wanted.code is None or wanted.act is not None:
             raise Refused("malformed", "")
-        return _json(
+        return json_answer(
             await self._keeper.begin(wanted.recipient, wanted.client_nonce, self._certificate, wanted.code)
         )
 
@@ -147,7 +147,7 @@ class SigningIn:
             )
         self._sessions.end_all(account.name)
         self._attempts.succeeded(account.name)
-        return self._enter(asked, account, proven, _json(Joined(proven.name, proven.confirmed)))
+        return self._enter(asked, account, proven, json_answer(Joined(proven.name, proven.confirmed)))
 
     # -- signing in ---------------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class SigningIn:
         wanted = await asked.read(words.BeginAsked)
         if wanted.code is not None:
             raise Refused("malformed", "")
-        return _json(
+        return json_answer(
             await self._keeper.begin(
                 wanted.recipient, wanted.client_nonce, self._certificate, None, wanted.act
             )
@@ -226,7 +226,7 @@ class SigningIn:
         if proven.name != asked.mine.name or proven.purpose is Purpose.JOIN:
             raise Refused("stranger", "")
         self._sessions.proven(asked.mine, proven)
-        return _json(Entered(proven.expires_at))
+        return json_answer(Entered(proven.expires_at))
 
     # -- one's own sessions -------------------------------------------------------------------------------------
 
@@ -253,5 +253,5 @@ def kind_of(agent: str) -> str:
     return f"{browser}, {system}"
 
 
-def _json(answer: object) -> Response:
+def json_answer(answer: object) -> Response:
     return Response(words.write_body(answer), 200, HEADERS, media_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from pbx_bridge.portal.api import Api, Keeper
 from pbx_bridge.portal.web.accounts import Accounts
 from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.player import PlayerPages
 from pbx_bridge.portal.web.rendering import HEADERS, Asset, Pages, asset_answer, assets
 from pbx_bridge.portal.web.sessions import Sessions
 from pbx_bridge.portal.web.signing_in import SigningIn
@@ -30,19 +32,30 @@ class Site:
     """For readers whose browser asks for neither of the two."""
 
 
-def routes(site: Site, keeper: Keeper, api: Api) -> list[Route]:
-    """Every route of the pages. Raises: OSError when the accounts' folder cannot be used."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Every route of the pages, and what is to be done at their end."""
+
+    routes: list[Route]
+    close: Callable[[], Awaitable[None]]
+
+
+def serve(site: Site, keeper: Keeper, api: Api) -> Served:
+    """Raises: OSError when the accounts' folder cannot be used."""
     found = assets()
     pages, accounts = Pages(found), Accounts(site.accounts)
     sessions = Sessions(time.monotonic, accounts.stands)
     door = Door(pages, sessions, site.language, time.monotonic, _clock)
     signing = SigningIn(door, keeper, api.certificate, accounts, sessions, time.monotonic, _clock)
-    return [
+    player = PlayerPages(door, keeper, api)
+    routes = [
         door.route("/", _first),
         *signing.routes(),
+        *player.routes(),
         *TraineePages(door, keeper, api.rights).routes(),
         *(_static(asset) for asset in found.values()),
     ]
+    return Served(routes, player.close)
 
 
 def _clock() -> int:

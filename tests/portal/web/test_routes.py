@@ -49,6 +49,8 @@ GETS: dict[str, dict[str, str]] = {
     "/recordings": PRIVATE | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), HERE),
     "/recordings/{recording}/hand-over": OF_ALICE,
     "/recordings/{recording}/erase": OF_ALICE,
+    "/recordings/{recording}/watch": OF_ALICE | {"bruno": HERE},
+    "/recordings/{recording}/payload/{grant}": dict.fromkeys(WHO, "404") | SIGNED_IN,
     "/plan": OF_TRAINEES,
     "/notice": OF_TRAINEES,
     "/calls": OF_TRAINEES,
@@ -58,6 +60,10 @@ POSTS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/erase": PRIVATE
     | {"unconfirmed": "404", "alice": "to /recordings"}
     | dict.fromkeys(("bea", "bruno", "carla", "dan", "eve"), "404"),
+    "/recordings/{recording}/open": PRIVATE
+    | {"unconfirmed": "400"}
+    | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
+    "/recordings/{recording}/left": dict.fromkeys(WHO, "404") | SIGNED_IN,
     "/account/end": dict.fromkeys(WHO, "to /account") | SIGNED_IN,
     "/join": dict.fromkeys(WHO, "400"),
     "/join/begin": dict.fromkeys(WHO, "400"),
@@ -110,10 +116,14 @@ async def test_every_page_for_everybody(home: House) -> None:
     people = await everybody(home)
     for path, wanted in GETS.items():
         for who, expected in wanted.items():
-            answer = await asyncio.to_thread(people[who].get, path.format(recording=recording))
+            answer = await asyncio.to_thread(
+                people[who].get, path.format(recording=recording, grant="00" * 16)
+            )
             assert outcome(answer) == expected, (path, who)
             if expected != HERE or who in ("bea", "carla", "dan", "eve"):
-                assert recording not in answer.text.replace(path.format(recording=recording), ""), (path, who)
+                assert recording not in answer.text.replace(
+                    path.format(recording=recording, grant="00" * 16), ""
+                ), (path, who)
 
 
 async def test_every_deed_for_everybody(home: House) -> None:

@@ -94,7 +94,16 @@ def test_no_page_names_an_address_outside_or_a_style_or_script_of_its_own() -> N
             path.name
         )
         assert re.findall(r"<script(?![^>]*src=)", text) == [], path.name
-    for name in ("key.js", "site.js", "join.js", "prove.js", "site.css"):
+    for name in (
+        "key.js",
+        "site.js",
+        "join.js",
+        "prove.js",
+        "player.js",
+        "sealed.js",
+        "worker.js",
+        "site.css",
+    ):
         text = (HERE / "static" / name).read_text()
         assert not re.search(r"https?://|innerHTML|eval\(|document\.write|@import", text), name
 

@@ -1,0 +1,130 @@
+"""Watching: the opened recording's header to the page, its ciphertext by ranges, and the record of what went out.
+
+Nothing here opens anything: the header is wrapped for the key in the viewer's browser, and there it is decrypted. What went
+out is told to the keeper by what this server gave (P19), whatever the page says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.portal.api import Api, Keeper
+from pbx_bridge.portal.limits import RateLimit
+from pbx_bridge.portal.payload import MAX_GRANTS, byte_range
+from pbx_bridge.portal.web.asked import Asked, Door, Needs
+from pbx_bridge.portal.web.rendering import HEADERS
+from pbx_bridge.portal.web.sessions import Session
+from pbx_bridge.portal.web.signing_in import json_answer
+from pbx_bridge.portal.web.trainee import named
+from pbx_bridge.portal.web.views import EVERY_S, Parts
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
+
+log = structlog.get_logger()
+
+SEEKS: Final = {"burst": 400, "per_s": 40}
+"""A viewer who drags along the time line asks some ten times a second."""
+
+
+@dataclass(slots=True)
+class Viewing:
+    session: Session
+    recording: RecordingId
+    size: int
+    parts: Parts
+    timer: asyncio.TimerHandle | None = None
+    telling: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class PlayerPages:
+    def __init__(self, door: Door, keeper: Keeper, api: Api) -> None:
+        self._door, self._keeper, self._api = door, keeper, api
+        self._viewings: OrderedDict[str, Viewing] = OrderedDict()
+
+    def routes(self) -> list[Route]:
+        route, ranges = self._door.route, RateLimit(**SEEKS)
+        return [
+            route("/recordings/{recording}/watch", self._page),
+            route("/recordings/{recording}/open", self._open, "POST"),
+            route("/recordings/{recording}/payload/{grant}", self._payload, "GET", Needs.SESSION, ranges),
+            route("/recordings/{recording}/left", self._left, "POST", Needs.SESSION),
+        ]
+
+    async def _page(self, asked: Asked) -> Response:
+        recording = named(asked)
+        for item in await self._keeper.recordings(asked.visit):
+            if item.recording == recording:
+                return asked.page(
+                    "watch.html", item=item, states_session=Role.TRAINEE not in asked.mine.roles
+                )
+        raise Refused("unknown", "")
+
+    async def _open(self, asked: Asked) -> Response:
+        """P18, P19, P21: the keeper's answer, recorded before it; the header opens in this person's browser alone."""
+        recording, wanted = named(asked), await asked.read(words.OpenAsked)
+        opened = await self._api.opened(asked.visit, asked.mine.grant_key, recording, wanted.session)
+        parts = Parts(opened.payload_bytes)
+        self._viewings[opened.grant.hex()] = Viewing(asked.mine, recording, opened.payload_bytes, parts)
+        while len(self._viewings) > MAX_GRANTS:
+            self._viewings.popitem(last=False)
+        return json_answer(opened)
+
+    async def _payload(self, asked: Asked) -> Response:
+        grant, wanted = asked.request.path_params["grant"], asked.request.headers.get("range")
+        viewing = self._viewing(asked, grant)
+        answer = self._api.payloads.serve(grant, asked.mine.grant_key, wanted)
+        first, last, _ = byte_range(wanted, viewing.size)
+        viewing.parts.add(first, last)
+        if viewing.timer is None:
+            viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)
+        answer.headers.update(HEADERS)
+        return answer
+
+    async def _left(self, asked: Asked) -> Response:
+        """The viewer leaves, or their browser found a damaged part: the keeper is told what is still untold."""
+        viewing = self._viewing(asked, await asked.field("grant", 32))
+        await self._tell(viewing, damaged=await asked.field("damaged", 5) == "true")
+        return json_answer(words.Done())
+
+    def _viewing(self, asked: Asked, grant: str) -> Viewing:
+        """What this very session opened; anything else is as unknown as a guess."""
+        viewing = self._viewings.get(grant)
+        if viewing is None or viewing.session is not asked.mine or viewing.recording != named(asked):
+            raise Refused("unknown", "")
+        return viewing
+
+    async def close(self) -> None:
+        """Tells what is untold, at the portal's end."""
+        for viewing in list(self._viewings.values()):
+            await self._tell(viewing)
+
+    def _due(self, viewing: Viewing) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell(viewing))
+        viewing.telling.add(task)  # the loop alone would forget it
+        task.add_done_callback(viewing.telling.discard)
+
+    async def _tell(self, viewing: Viewing, *, damaged: bool = False) -> None:
+        """P19: a view that cannot be recorded ends: its grant gives nothing more."""
+        if viewing.timer is not None:
+            viewing.timer.cancel()
+            viewing.timer = None
+        parts = viewing.parts.take()
+        if not parts and not damaged:
+            return
+        visit = viewing.session.visit
+        try:
+            if visit is None:
+                raise Refused("visit-ended", "no visit")
+            await self._keeper.viewed(visit, viewing.recording, parts, damaged=damaged)
+        except (Refused, KeeperUnreachable) as error:
+            log.error("a view could not be recorded: it ends", recording=viewing.recording, why=str(error))
+            for grant in [name for name, one in self._viewings.items() if one is viewing]:
+                del self._viewings[grant]

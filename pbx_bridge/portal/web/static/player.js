@@ -1,0 +1,159 @@
+// The player: opens a recording with the viewer's key, in this page; what is decrypted exists only in its memory.
+import { Decrypter } from "./age.js";
+import { ask, keyOf, unhex } from "./key.js";
+import { Damaged, Sealed } from "./sealed.js";
+import { complain, renewed } from "./site.js";
+
+const AT_MOST = 1 << 20; // of one answer: none stays open while the viewer pauses, so no worker is ended under it
+const { name, csrf } = document.body.dataset;
+const stage = document.getElementById("stage");
+const video = document.getElementById("video");
+const mark = document.getElementById("mark");
+const form = document.getElementById("open");
+const base = `/recordings/${stage.dataset.recording}`;
+let sealed = null;
+let grant = "";
+let broken = false;
+
+function tell(damaged) {
+  if (grant) navigator.sendBeacon(`${base}/left`, new URLSearchParams({ csrf, grant, damaged })); // outlives the page
+}
+
+function breakOff(error) {
+  if (broken) return;
+  broken = true;
+  const damaged = error instanceof Damaged;
+  video.pause();
+  complain(damaged ? stage.dataset.damaged : `${stage.dataset.lost} ${error.message}`);
+  tell(damaged);
+}
+
+// -- bytes for the worker -------------------------------------------------------------------------------------------
+
+function serve(event) {
+  const [port] = event.ports;
+  let at = event.data.first;
+  const last = Math.min(event.data.last ?? Infinity, at + AT_MOST - 1, (sealed?.size ?? 0) - 1);
+  if (!sealed || broken || at > last) return port.postMessage({});
+  port.onmessage = async ({ data }) => {
+    if (data === "stop") return port.close();
+    if (at > last) return port.postMessage({ end: true });
+    try {
+      const bytes = await sealed.read(at, last);
+      at += bytes.length;
+      port.postMessage({ bytes }, [bytes.buffer]);
+    } catch (error) {
+      breakOff(error);
+      port.postMessage({});
+    }
+  };
+  port.postMessage({ first: at, last, size: sealed.size });
+}
+
+async function workerReady() {
+  await navigator.serviceWorker.register("/static/worker.js", { scope: "/recordings/" });
+  if (navigator.serviceWorker.controller) return;
+  await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
+}
+
+// -- opening --------------------------------------------------------------------------------------------------------
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    await renewed();
+    const key = await keyOf(name);
+    if (!key) throw new Error(document.body.dataset.noKey);
+    const opened = await ask(`${base}/open`, { session: form.elements.session?.value ?? "" }, csrf);
+    grant = opened.grant;
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(key);
+    const fileKey = await decrypter.decryptHeader(unhex(opened.header));
+    const [ready] = await Promise.all([
+      new Sealed(`${base}/payload/${grant}`, fileKey, opened.payload_bytes).open(),
+      workerReady(),
+    ]);
+    sealed = ready;
+    form.hidden = true;
+    stage.hidden = false;
+    video.src = `${base}/video`;
+    setInterval(() => renewed().catch(breakOff), 4 * 60 * 1000);
+    await video.play().catch(() => {}); // a browser that wants another click shows its own button
+  } catch (error) {
+    if (error instanceof Damaged) breakOff(error);
+    else complain(error.message);
+    button.disabled = false;
+  }
+});
+
+video.addEventListener("error", () => { if (!broken) breakOff(new Error(video.error?.message ?? "")); });
+addEventListener("pagehide", () => tell(false));
+
+// -- controls -------------------------------------------------------------------------------------------------------
+
+const voices = {};
+function connectVoices() {
+  if (voices.context) return;
+  const context = new AudioContext();
+  const split = context.createChannelSplitter(2);
+  const merge = context.createChannelMerger(2);
+  context.createMediaElementSource(video).connect(split);
+  for (const [side, channel] of [["agent", 0], ["customer", 1]]) {
+    const gain = context.createGain();
+    split.connect(gain, channel).connect(merge, 0, channel);
+    voices[side] = gain;
+  }
+  merge.connect(context.destination);
+  voices.context = context;
+  setVoices();
+}
+function setVoices() {
+  for (const side of ["agent", "customer"]) {
+    if (voices[side]) voices[side].gain.value = document.getElementById(side).checked ? 1 : 0;
+  }
+}
+video.addEventListener("play", () => { connectVoices(); voices.context.resume(); });
+for (const side of ["agent", "customer"]) document.getElementById(side).addEventListener("change", setVoices);
+
+const speed = document.getElementById("speed");
+speed.addEventListener("change", () => { video.playbackRate = Number(speed.value); }); // the pitch is kept by default
+
+const frame = document.getElementById("frame");
+const full = () => (document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen());
+document.getElementById("full").addEventListener("click", full);
+
+const keys = {
+  " ": () => (video.paused ? video.play() : video.pause()),
+  k: () => (video.paused ? video.play() : video.pause()),
+  ArrowLeft: () => { video.currentTime -= 5; },
+  ArrowRight: () => { video.currentTime += 5; },
+  j: () => { video.currentTime -= 10; },
+  l: () => { video.currentTime += 10; },
+  f: full,
+  "1": () => document.getElementById("agent").click(),
+  "2": () => document.getElementById("customer").click(),
+};
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input:not([type=checkbox]), select, button, a, textarea, video");
+  if (stage.hidden || typing || event.ctrlKey || event.altKey || event.metaKey || !keys[event.key]) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+
+// -- the viewer's name over the picture, never long in one place ----------------------------------------------------
+
+let turn = 0;
+function stamp() {
+  mark.textContent = `${name} · ${new Date().toLocaleString(document.documentElement.lang)}`;
+  turn = (turn + 1 + Math.floor(Math.random() * 7)) % 9;
+  mark.style.left = `${6 + (turn % 3) * 28}%`;
+  mark.style.top = `${8 + Math.floor(turn / 3) * 32}%`;
+}
+stamp();
+setInterval(stamp, 5000);
+navigator.serviceWorker?.addEventListener("message", serve);
+navigator.serviceWorker?.startMessages();
+if (!navigator.serviceWorker || !globalThis.AudioContext) complain(stage.dataset.unsupported);
+else form.querySelector("fieldset").disabled = false;
