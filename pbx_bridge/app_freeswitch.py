@@ -116,7 +116,7 @@ class FreeswitchPbx:
             if spoken.language == self._language:
                 notice = spoken
         try:
-            await self._link.esl.setvar(customer, "pbxb_sound", self._path_of(notice.sound))
+            await self._link.esl.setvar(customer, "pbxb_sound", sound_path(self._sounds_dir, notice.sound))
             await self._link.esl.setvar(customer, "pbxb_notice", notice.text_hash)
             await self._link.esl.setvar(customer, "pbxb_drawn", self._heartbeat.token)
         except NOT_DONE as error:
@@ -148,11 +148,17 @@ class FreeswitchPbx:
         said = {"pbxb_key": section.notice_key, "pbxb_language": self._language}
         said |= {f"pbxb_{name}": code for name, code in section.codes.items()}
         for notice in self._notices:
-            said[f"pbxb_sound_{notice.language}"] = self._path_of(notice.sound)
+            said[f"pbxb_sound_{notice.language}"] = sound_path(self._sounds_dir, notice.sound)
             said[f"pbxb_notice_{notice.language}"] = notice.text_hash
         return said
 
-    def _path_of(self, sound: str) -> str:
-        """The whole path, its ending too: a relative one would depend on the channel's own language."""
-        path = PurePosixPath(self._sounds_dir or "/") / sound
-        return str(path if path.suffix else path.with_name(path.name + SOUND))
+
+def sound_path(sounds_dir: str, sound: str) -> str:
+    """The whole path as FreeSWITCH plays it, its ending too: a relative one would depend on the channel's own language.
+
+    "" when FreeSWITCH has not said yet where its sounds are: then no notice is played, and nothing recorded.
+    """
+    if not sounds_dir and not sound.startswith("/"):
+        return ""
+    path = PurePosixPath(sounds_dir) / sound
+    return str(path if path.suffix else path.with_name(path.name + SOUND))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import pytest
 from structlog.testing import capture_logs
 
+from pbx_bridge.app_freeswitch import sound_path
 from tests.bridge.on_freeswitch import HASH, SOUNDS, on_freeswitch
 from tests.rig.esl_double import event
 from tests.stations.rig import until
@@ -177,6 +178,20 @@ async def test_a_recorder_of_the_sites_own_is_left_alone(tmp_path: Path, monkeyp
         await site.double.say(event("RECORD_START", Unique_ID=call.legs[1], Record_File_Path="/tmp/site.wav"))
         assert await site.whole.answered() == [("recorded", "foreign-recorder")]
         assert site.asked_to_record() == ["start", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "sound", "path"),
+    [
+        (SOUNDS, "pbxb/notice-fr", f"{SOUNDS}/pbxb/notice-fr.wav"),
+        (SOUNDS, "pbxb/notice-fr.flac", f"{SOUNDS}/pbxb/notice-fr.flac"),
+        (SOUNDS, "/srv/notice", "/srv/notice.wav"),
+        ("", "/srv/notice.wav", "/srv/notice.wav"),
+        ("", "pbxb/notice-fr", ""),
+    ],
+)
+def test_a_sound_is_told_by_its_whole_path(folder: str, sound: str, path: str) -> None:
+    assert sound_path(folder, sound) == path
 
 
 # ---------------------------------------------------------------- FreeSWITCH fails
