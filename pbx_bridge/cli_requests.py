@@ -28,7 +28,7 @@ from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.rights.rules import erases, state_of
-from pbx_bridge.telephony.numbers import hashes
+from pbx_bridge.telephony.numbers import hashes, number_hash
 from pbx_bridge.wire_json import write_fields
 from pbx_bridge.wire_portal import fingerprint
 from pbx_bridge.wire_rights import Closing, Party, Right, RightsRequest
@@ -62,7 +62,10 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
                 "who asks?", where="request open", do="Give --trainee, or --number and --day, or --recording"
             )
         if number:
-            given += _customers(site, number, _day(day, "--day"))
+            on, written = _day(day, "--day"), _written(number)
+            if right is Right.OBJECTION:
+                _opt_out(site, written)
+            given += _customers(site, written, on)
         party = Party.TRAINEE if trainee else Party.CUSTOMER
         if party is Party.CUSTOMER and right is Right.ACCESS and not key:
             raise OperatorError(
@@ -147,9 +150,24 @@ def _copy(site: Config, ask: Ask, request: str, recording: RecordingId, to: Path
     return path
 
 
-def _customers(site: Config, number: str, day: date) -> list[RecordingId]:
+def _written(number: str) -> str:
+    return str(typer.prompt("Number", hide_input=True)) if number == "-" else number
+
+
+def _opt_out(site: Config, written: str) -> None:
+    """P16: who objects afterwards is left alone in later calls, as if they had pressed the key. Raises: OperatorError."""
+    lists = number_lists_of(site)
+    try:
+        lists.opt_out(number_hash(lists.key, written), site.recording.opt_out_months)
+    except ValueError as error:
+        raise OperatorError(
+            f"this is no telephone number: {error}", where="--number", do="Write digits"
+        ) from None
+    lists.keep()
+
+
+def _customers(site: Config, written: str, day: date) -> list[RecordingId]:
     """The recordings of this day's calls with a number, by its keyed hashes. Raises: OperatorError when there are none."""
-    written = typer.prompt("Number", hide_input=True) if number == "-" else number
     recordings = catalogue_of(site).recordings
     readings = hashes(number_lists_of(site).key, written)
     found = [noted.recording for reading in readings for noted in recordings.of_customer(reading, day)]
@@ -190,9 +208,12 @@ def _say(request: RightsRequest, gone: Sequence[RecordingId]) -> None:
     if request.right is Right.ACCESS and request.party is Party.CUSTOMER and not request.granted_by:
         print(f"the key's fingerprint: {fingerprint(request.recipient)}")
         print(f"next: an approver compares it with the customer: pbx-bridge grant {request.id}")
-    if request.right is Right.OBJECTION:
-        wanted = "pbx-bridge number optout" if request.party is Party.CUSTOMER else "pbx-bridge plan end"
-        print(f"next, so that nothing new is recorded: {wanted}")
+    if request.right is Right.OBJECTION and request.party is Party.TRAINEE:
+        print("next, so that nothing new is recorded: pbx-bridge plan end")
+    elif request.right is Right.OBJECTION:
+        print(
+            "so that nothing new is recorded: found by --number, their number is opted out; else pbx-bridge number optout"
+        )
 
 
 def _recording(text: str) -> RecordingId:

@@ -52,7 +52,11 @@ class Site:
             return asyncio.run(asked())
 
         bridge = SimpleNamespace(state_dir=self.home.folder, user="root")
-        site = cast(Config, SimpleNamespace(bridge=bridge, catalogue=self.home.folder / "catalogue.db"))
+        recording = SimpleNamespace(opt_out_months=12)
+        site = cast(
+            Config,
+            SimpleNamespace(bridge=bridge, recording=recording, catalogue=self.home.folder / "catalogue.db"),
+        )
         group = commands(lambda: site, ask)
         return await asyncio.to_thread(lambda: CliRunner().invoke(group, list(words)))
 
@@ -188,3 +192,19 @@ async def test_a_customer_is_found_by_number_and_day_and_the_number_lies_nowhere
     files = [path for path in site.home.folder.rglob("*") if path.is_file()]
     assert not [path for path in files if b"12345678" in path.read_bytes()]
     assert [path for path in files if hashed.encode() in path.read_bytes()]
+
+
+async def test_who_objects_by_letter_is_left_alone_in_later_calls(site: Site) -> None:
+    """P16: also where nothing of theirs is kept. The control: an erasure opts nobody out."""
+    words = ("--number", "0612345678", "--day", _day_in(days=0))
+
+    def opted_out() -> frozenset[str]:
+        return NumberLists(site.home.folder / "numbers").lists().opted_out
+
+    assert "no recording" in str((await site.request("open", "erasure", *words)).exception)
+    assert not opted_out()
+    assert "no recording" in str((await site.request("open", "objection", *words)).exception)
+    key = NumberLists(site.home.folder / "numbers").key
+    assert opted_out() == {number_hash(key, "+33 6 12 34 56 78")}
+    wrong = await site.request("open", "objection", "--number", "nobody", "--day", _day_in(days=0))
+    assert "no telephone number" in str(wrong.exception)
