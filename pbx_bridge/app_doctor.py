@@ -140,16 +140,19 @@ async def _requests(config: Config) -> Finding:
 async def _keeper(config: Config) -> Finding:
     link = KeeperLink(keeper_socket(config))
     try:
-        status, beat = await link.status(), await link.pulse()
+        status, beat, fault = await link.status(), await link.pulse(), await link.audit_fault()
     except (KeeperUnreachable, Exception) as error:
         return Finding("keeper", False, f"{error}. Is the bridge running? Start it: pbx-bridge serve")
     finally:
         await link.close()
-    return Finding("keeper", *keeper_says(status, beat.doubt))
+    return Finding("keeper", *keeper_says(status, beat.doubt, fault))
 
 
-def keeper_says(status: KeeperStatus, doubt: str) -> tuple[bool, str]:
-    """P20: whether retention goes on, and the keeper's own identity changes as it should."""
+def keeper_says(status: KeeperStatus, doubt: str, audit_fault: str = "") -> tuple[bool, str]:
+    """P19, P20: whether accesses can be recorded, retention goes on, and the keeper's own identity changes as it should."""
+    if audit_fault:
+        says = f"the audit log cannot be written ({audit_fault}): nothing is recorded or released (P19)"
+        return False, f"{says}. See docs/operations.md, The audit log"
     if doubt:
         says = (
             f"the clock is in doubt ({doubt}): pbx-bridge clock show. Nothing is recorded, opened or purged"

@@ -453,3 +453,5 @@ def test_the_doctor_says_when_it_is_late(desk: Desk) -> None:
     assert (status.identity_days, status.recipient) == (0, str(desk.identity.recipient))
     assert keeper_says(status, "") == (True, f"0 recordings, {status.audit_records} audit records")
     assert keeper_says(status, "step")[0] is False
+    unwritable = keeper_says(status, "", "No space left on device")
+    assert (unwritable[0], "No space left on device" in unwritable[1]) == (False, True)
