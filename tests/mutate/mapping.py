@@ -135,7 +135,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/freeswitch/test_translate.py", "tests/freeswitch/test_stories.py"),
     ),
     (r"pbx_bridge/telephony/freeswitch/(tap|pipes)\.py", ("tests/freeswitch/test_tap.py",)),
-    (r"pbx_bridge/telephony/freeswitch/link\.py", ("tests/bridge/test_freeswitch.py",)),
+    (r"pbx_bridge/telephony/freeswitch/link\.py", ("tests/freeswitch/test_link.py",)),
     (r"pbx_bridge/telephony/freeswitch/\w+\.py", ("tests/freeswitch/test_esl_link.py",)),
     (r"pbx_bridge/telephony/.*", ("tests/asterisk/test_numbers.py", "tests/asterisk/test_features.py")),
     (r"pbx_bridge/trainer/approving\.py", ("tests/trainer/test_approving.py",)),

@@ -107,6 +107,8 @@ class FreeswitchLink:
             case esl_link.LinkLost():
                 self._rtp.forget()
                 self._up.clear()
+                if self._returning is not None:
+                    self._returning.cancel()
                 self._give(facts.LinkDown(said.at_ns, said.why))
             case _:
                 assert_never(said)
