@@ -208,14 +208,13 @@ async def test_voices_that_bypass_freeswitch_are_not_recorded_and_the_log_says_w
     tmp_path: Path, monkeypatch: Patch
 ) -> None:
     async with on_freeswitch(tmp_path, monkeypatch) as site:
-        site.double.recorder.refuses = True
         site.double.answers["json"] = '{"status":"success","response":{}}\n'
         call = site.calls("01_answered_caller_hangup")
         with capture_logs() as logs:
             await call.up_to("CHANNEL_BRIDGE")
             await until(lambda: any(one.get("why") == "tap-bypassed" for one in logs))
         await call.ends()
-        assert await site.whole.answered() == [("discarded", "audio-missing")]
+        assert await site.whole.answered() == [("not-recorded", "audio-missing")]
         assert site.whole.sealed() == []
 
 

@@ -225,11 +225,29 @@ STATS = '{{"command":"mediaStats","data":{{"uuid":"x"}},"status":"success","resp
 
 
 async def test_voices_that_bypass_the_pbx_are_told_by_their_own_word(folder: Path) -> None:
+    """A recording of them would begin all the same, with silence: it is not asked for."""
     async with EslDouble() as pbx, tapping(pbx, folder) as taps:
-        pbx.recorder.refuses = True
         pbx.answers["json"] = STATS.format(audio="{}")
         voices = await Voices(taps.tap()).start()
         assert voices.lost == ["tap-bypassed"]
+        assert pbx.recorder.asked == []
+        assert voices.chunks == []
+        await voices.tap.stop()
+
+
+@pytest.mark.parametrize("name", ["bypass_media", "bypass_media_after_bridge"])
+@pytest.mark.parametrize("whose", [LEG, "its-partner"])
+async def test_voices_that_are_about_to_bypass_the_pbx_are_not_waited_for(
+    folder: Path, whose: str, name: str
+) -> None:
+    """The media still flow when the two were joined, after a notice."""
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.answers["json"] = STATS.format(audio='{"audio":{"in_packet_count":12}}')
+        pbx.answers[f"uuid_getvar {LEG} signal_bond"] = "its-partner"
+        pbx.answers[f"uuid_getvar {whose} {name}"] = "true"
+        voices = await Voices(taps.tap()).start()
+        assert voices.lost == ["tap-bypassed"]
+        assert pbx.recorder.asked == []
         await voices.tap.stop()
 
 

@@ -19,6 +19,7 @@ import structlog
 
 from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact, VoiceChunk
+from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused
 from pbx_bridge.telephony.freeswitch.esl_link import EslLink, one_word
@@ -54,6 +55,10 @@ WANTED = {
 }
 """Given with the command: what the site set on the leg for recordings of its own holds for those only.
 Source: FreeSWITCH 1.11 src/switch_ivr_async.c, switch_ivr_record_session_event."""
+BYPASSES = ("bypass_media", "bypass_media_after_bridge")
+"""Variables by which a dialplan sends the voices past FreeSWITCH."""
+BOND = "signal_bond"
+"""The leg this one talks with."""
 NOT_DONE = (CommandRefused, OSError, TimeoutError, ValueError)
 
 
@@ -200,6 +205,12 @@ class Tap:
             await self._mask(self._paused)
 
     async def _begin_span(self) -> None:
+        self._expect(TapLoss.NEVER_CAME, FIRST_AUDIO_DEADLINE_S)
+        # asked to record it all the same, FreeSWITCH would write a first silence (measured)
+        if await self._bypassed():
+            self._lose(TapLoss.BYPASSED)
+        if self._over:
+            return
         try:
             self._span = pipe = self._taps.pipes.make(self._leg)
         except (OSError, ValueError) as error:
@@ -208,7 +219,6 @@ class Tap:
             return
         self._masked, self._stereo = False, Stereo()
         pipe.read(lambda data: self._came(pipe, data), lambda: self._ended(pipe))
-        self._expect(TapLoss.NEVER_CAME, FIRST_AUDIO_DEADLINE_S)
         how = ",".join(f"{name}={value}" for name, value in WANTED.items())
         try:
             leg = one_word(self._leg)
@@ -216,14 +226,20 @@ class Tap:
         except NOT_DONE as error:
             if not self._over:
                 log.warning("a leg cannot be tapped", why=str(error) or type(error).__name__)
-            self._lose(await self._why_refused())
+            self._lose(TapLoss.REFUSED)
 
-    async def _why_refused(self) -> TapLoss:
-        with contextlib.suppress(*NOT_DONE):
-            stats = await media_stats(self._taps.link, self._leg)
-            if stats is None:
-                return TapLoss.BYPASSED
-        return TapLoss.REFUSED
+    async def _bypassed(self) -> bool:
+        """There are no media here, or the dialplan wants them away on either leg: that comes true some time after the
+        two were joined, where a notice was played before (measured)."""
+        link = self._taps.link
+        with contextlib.suppress(*NOT_DONE, PeerError):
+            if await media_stats(link, self._leg) is None:
+                return True
+            partner = ChannelId(await link.getvar(self._leg, BOND))
+            legs = filter(None, (self._leg, partner))
+            said = await asyncio.gather(*(link.getvar(leg, name) for leg in legs for name in BYPASSES))
+            return any(word.lower() == "true" for word in said)
+        return False
 
     async def _mask(self, masked: bool) -> None:
         assert self._span is not None
