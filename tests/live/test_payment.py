@@ -13,7 +13,7 @@ from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.calls.rules import PAYMENT_TAIL_NS
 from tests.live.house import ALICE, MASK, PAUSE_TITLE, PAYMENT_PAUSE_S, House
 from tests.live.lanes import scene
-from tests.live.watched import EDGE_S, LOUD_DB, TRACE_DB, judge, loudest_db, talk_of
+from tests.live.watched import EDGE_S, LOUD_DB, TRACE_DB, heard_at, judge, loudest_db, talk_of
 from tests.rig import sdp
 from tests.rig.phone import Leg
 from tests.rig.rtp_voices import tone
@@ -31,12 +31,12 @@ Announced = Callable[[Stage, Leg], contextlib.AbstractAsyncContextManager[None]]
 
 
 async def key(stage: Stage, leg: Leg, code: str, *, by_info: bool) -> int:
-    """Presses a feature code as fingers do; CLOCK_MONOTONIC (ns) in the middle of its last key."""
+    """Presses a feature code as fingers do; CLOCK_MONOTONIC (ns) when the PBX acts on its last key."""
     for digit in code:
         await stage.talk(0.25)  # by INFO the PBX plays the keys out one after the other, 100 ms each
         down_ns = time.monotonic_ns()
         await (leg.press_by_info if by_info else leg.press)(digit)
-    return down_ns + KEY_NS // 2
+    return down_ns + (stage.pbx.info_key_ns if by_info else KEY_NS // 2)
 
 
 def paused(stage: Stage, begin_ns: int, end_ns: int) -> None:
@@ -203,7 +203,8 @@ async def judge_card(house: House, truth: Truth) -> None:
     film = await house.film(line)
     if truth.pauses:
         judge(film, talk_of(truth))
-    assert loudest_db(film, CARD_HERTZ) < TRACE_DB
+    pauses = [tuple(round(talk_of(truth).at_s(end_ns), 2) for end_ns in pause) for pause in truth.pauses]
+    assert heard_at(film, CARD_HERTZ, TRACE_DB) == [], f"paused {pauses}"
     assert max(picture.green_px for picture in film.pictures) == 0
     assert found_in_logs(house) == []
 

@@ -88,6 +88,16 @@ def loudest_db(film: Film, hertz: int) -> float:
     return max(_amplitude_db(part, hertz) for leg in film.voices for _, part in _windows(leg))
 
 
+def heard_at(film: Film, hertz: int, level_db: float) -> list[str]:
+    """Side and second of each tenth in which this tone is louder."""
+    return [
+        f"{side} {at_s:.1f} s"
+        for side, leg in zip(("left", "right"), film.voices, strict=True)
+        for at_s, part in _windows(leg)
+        if _amplitude_db(part, hertz) > level_db
+    ]
+
+
 def judge(film: Film, talk: Talk) -> None:
     """Raises: AssertionError with the whole table when anything in the file is not as it was."""
     checks = [*_lengths(film, talk), *_pictures(film, talk), *_voices(film, talk)]

@@ -56,6 +56,7 @@ class Asterisk:
 
     name = "Asterisk"
     phone_password = ""
+    info_key_ns = 120_000_000  # it plays each key out, 100 ms
 
     def __init__(
         self, *, extra_dialplan: str = "", where: Path = MEMORY, told: Callable[[str], None] = lambda _: None

@@ -51,6 +51,7 @@ class Freeswitch:
     """`async with Freeswitch.from_environment() as pbx:`"""
 
     name = "FreeSWITCH"
+    info_key_ns = 10_000_000
 
     def __init__(self, host: str, port: int, password: str, driver: str = "asyncio") -> None:
         """`driver`: the bridge's, as in its configuration."""
@@ -102,6 +103,14 @@ class Freeswitch:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def files(self) -> set[Path]:
+        """Every file in the folders FreeSWITCH writes to."""
+        folders = {
+            self._folder(f"{name}_dir")
+            for name in ("log", "db", "run", "storage", "temp", "cache", "recordings")
+        }
+        return {file for folder in folders if folder.is_dir() for file in folder.rglob("*") if file.is_file()}
 
     @property
     def sip_port(self) -> int:
@@ -217,7 +226,19 @@ config_dir = "{self._globals["conf_dir"]}"
         return at_ns
 
     async def record(self, phone: str) -> None:
-        await self._done(f"uuid_record {await self._leg_of(phone)} start {self._folder('temp_dir')}/site.wav")
+        leg = await self._leg_of(phone)
+        await self._done(f"uuid_record {leg} start {self._folder('temp_dir')}/site-{leg}.wav")
+
+    async def listen_to(self, phone: str, by: str) -> None:
+        """A supervisor's phone is called and hears this phone's call."""
+        await self._done(f"bgapi originate {self.endpoint(by)} &eavesdrop({await self._leg_of(phone)})")
+
+    async def to_conference(self, phone: str) -> int:
+        """Moves both parties of this phone's call into the site's conference; when, by CLOCK_MONOTONIC."""
+        leg = await self._leg_of(phone)
+        at_ns = time.monotonic_ns()
+        await self._done(f"uuid_transfer {leg} -both conference:pbxb@default inline")
+        return at_ns
 
     async def _done(self, command: str) -> None:
         said = await self.api(command)

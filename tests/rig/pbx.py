@@ -18,6 +18,8 @@ class RigPbx(Protocol):
     """For a person."""
     phone_password: str
     """What its phones answer with when they are asked; "" where nobody asks."""
+    info_key_ns: int
+    """How long after it a key that comes by SIP INFO is acted upon."""
 
     @property
     def sip_port(self) -> int: ...

@@ -25,7 +25,8 @@ TOLD = (
 OF_ASTERISK_ALONE = {
     "test_a_blind_transfer_by_feature_code": "Dial's own option; here the phone's or the dialplan's",
     "test_an_attended_transfer_by_feature_code": "the same",
-    "test_direct_media": "FreeSWITCH's bypass_media cannot be undone: test_refused.py",
+    "test_direct_media": "FreeSWITCH's bypass_media cannot be undone: test_voices.py",
+    "test_parking": "a transfer like any other, by the time anybody is parked: test_transfers.py",
 }
 """Scenes that are not played here, and why."""
 

@@ -1,0 +1,55 @@
+"""Who comes and goes on FreeSWITCH otherwise than on Asterisk: parking, conferences, supervisors (P8, P9, P17)."""
+
+from __future__ import annotations
+
+from pbx_bridge.calls.reasons import Outcome, Reason
+from tests.live.freeswitch.test_voices import freeswitch
+from tests.live.house import ALICE, House
+from tests.live.lanes import scene
+from tests.live.watched import judge, talk_of
+from tests.rig import scenarios
+
+
+@scene(lasts_s=7)
+async def test_parking_is_a_transfer_to_the_slot(house: House) -> None:
+    """The agent's leg is gone before the caller is parked; whoever takes them off has a call of their own."""
+    async with house.stage() as stage:
+        truth = await scenarios.parking(stage)
+    hers = (ALICE, Outcome.RECORDED, Reason.TRANSFERRED)
+    line, _ = await house.ledger(hers, house.bea(Outcome.RECORDED, Reason.HUNG_UP))
+    judge(await house.film(line), talk_of(truth))
+
+
+@scene(lasts_s=8)
+async def test_a_supervisor_who_listens_ends_the_recording(house: House) -> None:
+    """P17: what a media bug does with the voices nobody knows."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        supervisor = await stage.colleague("203")
+        await stage.talk()
+        await freeswitch(house).listen_to("201", by="203")
+        listening = await (await supervisor.next_call()).until_answered()
+        stage.over(listening.answered_ns)
+        await stage.talk(1.0)
+        calling.hang_up()
+        await talking.until_ended()
+    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.FOREIGN_RECORDER))
+    judge(await house.film(line), talk_of(stage.truth))
+
+
+@scene(lasts_s=9)
+async def test_a_third_party_in_a_conference_ends_the_recording(house: House) -> None:
+    """P9: the two move into a conference and talk on; a colleague, who heard no notice, joins them."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        colleague = await stage.colleague("203")
+        await stage.talk()
+        await freeswitch(house).to_conference("201")
+        await stage.talk()
+        joining = await colleague.call("3000").until_answered()
+        stage.over(joining.answered_ns)
+        await stage.talk(1.0)
+        calling.hang_up()
+        talking.hang_up()
+    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.THIRD_PARTY))
+    judge(await house.film(line), talk_of(stage.truth))
