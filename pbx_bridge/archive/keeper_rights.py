@@ -21,7 +21,7 @@ from pbx_bridge.archive import rights_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
 from pbx_bridge.archive.keeper_wire import Done
-from pbx_bridge.archive.release import Refusal, Refused
+from pbx_bridge.archive.release import Refusal
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
@@ -192,9 +192,12 @@ class RightsSide:
         asker, _ = self._people.visitor(asked.token)
         now = self._room.parts.time.known.high
         answer = may_erase(asker, self._room.holding(asked.recording), now)
-        if isinstance(answer, Refused) and answer.refusal is Refusal.KEPT_FOR_REQUEST:
-            self._wanted_gone(asked.recording, now)
-        self._room.answered(asker.name, "erase", asked.recording, answer)
+        try:
+            self._room.answered(asker.name, "erase", asked.recording, answer)
+        except words.Refused as refused:
+            if refused.word == Refusal.KEPT_FOR_REQUEST.value:
+                self._wanted_gone(asked.recording, now)
+            raise
         self._destroy(asked.recording, Reason.ERASED)
         return Done()
 

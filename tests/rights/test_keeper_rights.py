@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.audit import AuditUnwritable
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
@@ -341,10 +342,22 @@ def test_an_objection_in_the_call_waits_for_no_request(site: Site) -> None:
     assert not site.desk.store.has_key(recording)
 
 
-def test_what_an_open_request_keeps_a_trainee_erases_when_it_ends(site: Site) -> None:
+def _unwritable(*_: object) -> None:
+    raise AuditUnwritable("no space left")
+
+
+def test_what_an_open_request_keeps_a_trainee_erases_when_it_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recording = site.desk.record().recording
     request = site.opened(Right.ACCESS, recording)
     site.desk.ask(wire.Open(site.alice, recording, ""), words.Released)
+    with monkeypatch.context() as patched:
+        patched.setattr(site.desk.log, "append", _unwritable)
+        assert site.desk.refused(rights_wire.EraseOwn(site.alice, recording)).word == "audit-unwritable"
+    site.desk.ask(
+        wire.Open(site.alice, recording, ""), words.Released
+    )  # nothing is done that is not recorded
     refused = site.desk.refused(rights_wire.EraseOwn(site.alice, recording))
     assert (refused.word, refused.until) == ("kept-for-request", request.due_at)
     assert site.desk.refused(wire.Open(site.alice, recording, "")).word == "expired"
