@@ -32,10 +32,12 @@ async def line(pbx: Freeswitch) -> AsyncIterator[Line]:
         yield one
 
 
-async def talking(line: Line, stage: Stage, *, drawn: bool = False) -> tuple[Leg, Leg]:
+async def talking(
+    line: Line, stage: Stage, extension: str = "101", *, drawn: bool = False
+) -> tuple[Leg, Leg]:
     """The agent's leg and the customer's, a moment after the answer."""
     agent, customer = await stage.agent(on_ring=OnRing.RING), await stage.customer()
-    calling = customer.call("101", number=NUMBER)
+    calling = customer.call(extension, number=NUMBER)
     answering = await agent.next_call(20)
     if drawn:
         await line.bridge.offer_private(await line.leg(1))
@@ -109,6 +111,24 @@ async def test_the_trainees_keys_are_the_trainees(line: Line) -> None:
         assert (await told(line, facts.AgentObjected, answering, PRIVATE)).channel == agents
         answering.hang_up()
         await calling.until_ended()
+
+
+async def test_in_a_queue_each_has_their_keys_too(line: Line) -> None:
+    """mod_callcenter: the customer's channel came through the queue, the trainee's was made by it."""
+    async with Stage(line.pbx) as stage:
+        answering, calling = await talking(line, stage, "200", drawn=True)
+        assert (await told(line, facts.CallerObjected, calling, OBJECTION)).channel == await line.leg()
+        assert (await told(line, facts.AgentObjected, answering, PRIVATE)).channel == await line.leg(1)
+        calling.hang_up()
+        await answering.until_ended()
+
+
+async def test_keys_by_sip_info_are_keys(line: Line) -> None:
+    async with Stage(line.pbx) as stage:
+        _, calling = await talking(line, stage)
+        await calling.press_by_info(OBJECTION)
+        assert (await line.until(facts.CallerObjected)).channel == await line.leg()
+        calling.hang_up()
 
 
 async def test_nobody_presses_the_others_key(line: Line) -> None:
