@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import closing
 from datetime import datetime
 
 from pbx_bridge import memory
@@ -44,9 +45,8 @@ async def examine(config: Config) -> list[Finding]:
 def _catalogue(config: Config) -> Finding:
     """P13: what a hand wrote past the commands is not used, and said here."""
     try:
-        catalogue = catalogue_of(config, dry_run=True)
-        enrolled, wrong = catalogue.read()
-        catalogue.close()
+        with closing(catalogue_of(config, dry_run=True)) as catalogue:
+            enrolled, wrong = catalogue.read()
     except OperatorError as error:
         return Finding("catalogue", False, str(error))
     if wrong:
@@ -111,29 +111,24 @@ def _counted(config: Config) -> Finding:
 
 async def _approvals(config: Config) -> Finding:
     """P22: what waits for a second person."""
-    link = KeeperLink(keeper_socket(config))
     try:
-        people, approved = await link.everyone(), await link.approvals()
-        catalogue = catalogue_of(config, dry_run=True)
-        enrolled = sound(catalogue.enrolled())
-        catalogue.close()
+        async with KeeperLink(keeper_socket(config)) as link:
+            people, approved = await link.everyone(), await link.approvals()
+        with closing(catalogue_of(config, dry_run=True)) as catalogue:
+            enrolled = sound(catalogue.enrolled())
     except (KeeperUnreachable, Refused, OperatorError) as error:
         return Finding("approvals", False, str(error))
-    finally:
-        await link.close()
     plans = of_use(enrolled.plans, datetime.now().astimezone().date())
     return Finding("approvals", *approvals_say(people, approved, plans, enrolled.trainers))
 
 
 async def _requests(config: Config) -> Finding:
     """P23: whether a person waits longer than the law allows."""
-    link = KeeperLink(keeper_socket(config))
     try:
-        requests = await link.all_requests()
+        async with KeeperLink(keeper_socket(config)) as link:
+            requests = await link.all_requests()
     except (KeeperUnreachable, Refused) as error:
         return Finding("requests", False, str(error))
-    finally:
-        await link.close()
     return Finding("requests", *requests_say(requests, int(time.time())))
 
 

@@ -141,11 +141,8 @@ def check_roles(config: Config, names: Iterable[str], role: Role) -> None:
     """
 
     async def everyone() -> tuple[KnownPerson, ...]:
-        link = KeeperLink(keeper_socket(config))
-        try:
+        async with KeeperLink(keeper_socket(config)) as link:
             return await link.everyone()
-        finally:
-            await link.close()
 
     try:
         people = asyncio.run(everyone())

@@ -44,6 +44,12 @@ class KeeperLink:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._keeper: X25519Recipient | None = None
 
+    async def __aenter__(self) -> KeeperLink:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def wait_ready(self, within_s: float) -> None:
         """Returns once the keeper answers. Raises: KeeperUnreachable after `within_s`."""
         try:

@@ -18,7 +18,7 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Trainee, Trainer
 from pbx_bridge.wire_portal import Role
-from tests.archive.house import House, Machine, house, plan_behind
+from tests.archive.house import House, Machine, config_beside, house, plan_behind
 
 
 @dataclass
@@ -39,16 +39,7 @@ class Site:
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with house(tmp_path) as home:
-        (tmp_path / "keeper-run").mkdir()
-        (tmp_path / "keeper-run" / "keeper").symlink_to(home.socket.parent)
-        for name in ("ami", "ari"):
-            (tmp_path / name).write_text("a secret of its own")
-            (tmp_path / name).chmod(0o600)
-        config = tmp_path / "config.toml"
-        config.write_text(
-            f'[bridge]\nstate_dir = "{tmp_path}"\nrun_dir = "{tmp_path}/keeper-run"\ndemonstration = true\n'
-            f'[asterisk]\nami_secret_file = "{tmp_path}/ami"\nari_secret_file = "{tmp_path}/ari"\n'
-        )
+        config = config_beside(home)
         catalogue = Catalogue.open(tmp_path / "catalogue")
         with catalogue.change() as change:
             change.add_trainee(Trainee(TraineeId("alice"), (), "", "alice"))

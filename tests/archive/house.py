@@ -231,6 +231,22 @@ async def house(
         built.end_keeper()
 
 
+def config_beside(home: House) -> Path:
+    """The configuration of a bridge whose keeper this house's is."""
+    folder = home.folder
+    (folder / "keeper-run").mkdir()
+    (folder / "keeper-run" / "keeper").symlink_to(home.socket.parent)
+    for name in ("ami", "ari"):
+        (folder / name).write_text("a secret of its own")
+        (folder / name).chmod(0o600)
+    config = folder / "config.toml"
+    config.write_text(
+        f'[bridge]\nstate_dir = "{folder}"\nrun_dir = "{folder}/keeper-run"\ndemonstration = true\n'
+        f'[asterisk]\nami_secret_file = "{folder}/ami"\nari_secret_file = "{folder}/ari"\n'
+    )
+    return config
+
+
 class Machine:
     """A person's own machine: the command line and nothing else."""
 

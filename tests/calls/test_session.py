@@ -269,6 +269,19 @@ def test_a_lost_pbx_link_ends_and_what_is_found_afterwards_is_never_armed() -> N
     story << []
 
 
+def test_a_link_that_comes_back_without_a_word_of_its_loss_ends_what_there_was() -> None:
+    """P10: what happened between is not known."""
+    story = recording() >> fa.LinkUp(4 * SECOND_NS, ())
+    story << ends(4 * SECOND_NS, Reason.LINK_LOST)
+
+
+def test_what_cannot_be_read_and_belongs_to_nobody_known_stops_every_call() -> None:
+    """P10: it may concern any of them."""
+    for channel in (None, ChannelId("never seen before")):
+        story = recording() >> fa.Unreadable(4 * SECOND_NS, channel, "Newstate")
+        story << ends(4 * SECOND_NS, Reason.UNREADABLE)
+
+
 def test_a_call_found_at_the_start_gets_its_line() -> None:
     story = Story() >> fa.LinkUp(0, (fa.ChannelBorn(0, AGENT, "PJSIP/201", False, "internal"),))
     story >> fa.ChannelGone(SECOND_NS, AGENT, 16)

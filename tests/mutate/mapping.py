@@ -9,21 +9,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tests.mutate.rules import RuleFunction
+from tests.mutate.rules import ROOT, RuleFunction
 
 KEEPER: Final = (
     "tests/archive/test_keeper.py",
     "tests/archive/test_keeper_approvals.py",
     "tests/access/test_pairs.py",
 )
-CALLS: Final = (
-    "tests/calls/test_session.py",
-    "tests/calls/test_frozen.py",
-    "tests/calls/test_payment.py",
-    "tests/calls/test_lists.py",
-    "tests/calls/test_room.py",
-    "tests/calls/test_promises.py",
-)
+CALLS: Final = ("tests/calls",)
 PORTAL: Final = (
     "tests/trainer/test_portal.py",
     "tests/trainer/test_fetch.py",
@@ -39,6 +32,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_approvals\.py", ("tests/access/test_approvals.py", "tests/trainer/test_approving.py")),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.months", ("tests/trainer/test_approving.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
+    (r"pbx_bridge/app_doctor\.py", ("tests/bridge/test_doctor.py", "tests/bridge/test_whole.py")),
     (r"pbx_bridge/app_standing\.py", ("tests/training/test_standing.py", "tests/training/test_decision.py")),
     (
         r"pbx_bridge/app_retention\.py",
@@ -113,7 +107,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     (
         r"pbx_bridge/rights/(figures|facts|record)\.py",
-        ("tests/rights/test_figures.py", "tests/rights/test_report.py"),
+        ("tests/rights/test_facts.py", "tests/rights/test_figures.py", "tests/rights/test_report.py"),
     ),
     (
         r"pbx_bridge/rights/(decide|rules)\.py",
@@ -148,11 +142,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         r"pbx_bridge/training/\w+\.py",
         (
-            "tests/training/test_rules.py",
-            "tests/training/test_plans.py",
-            "tests/training/test_decision.py",
-            "tests/training/test_notices.py",
-            "tests/training/test_standing.py",
+            "tests/training",
             "tests/catalogue/test_catalogue.py",
         ),
     ),
@@ -195,7 +185,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/stations/test_server.py", "tests/stations/test_conversation.py"),
     ),
 )
-"""A pattern of `file::Class.function`, and the files of tests. The first that matches counts."""
+"""A pattern of `file::Class.function`, and the files of tests, or folders of them. The first that matches counts."""
 EQUIVALENT: Final[dict[str, dict[str, str]]] = {}
 """`file::function` -> what is changed -> why this change changes nothing a rule is about."""
 
@@ -204,5 +194,11 @@ def chosen_tests(function: RuleFunction) -> list[str]:
     """The files that are asked, in their order; none when nobody thought of this function yet."""
     for pattern, tests in TESTS:
         if re.fullmatch(rf"(?:{pattern})(?:::.*)?", function.key):
-            return list(tests)
+            return [file for name in tests for file in _files(name)]
     return []
+
+
+def _files(name: str) -> list[str]:
+    if name.endswith(".py"):
+        return [name]
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / name).rglob("test_*.py"))
