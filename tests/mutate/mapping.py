@@ -81,6 +81,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/catalogue/\w+\.py",
         ("tests/catalogue/test_catalogue.py", "tests/catalogue/test_commands.py"),
     ),
+    (r"pbx_bridge/cli_requests\.py", ("tests/rights/test_request_command.py",)),
     (r"pbx_bridge/cli_change\.py", ("tests/access/test_person_command.py",)),
     (
         r"pbx_bridge/cli_person\.py",
