@@ -25,7 +25,8 @@ from pbx_bridge.telephony.freeswitch.esl_python import client_module, connect_py
 from pbx_bridge.telephony.freeswitch.link import FreeswitchLink
 from pbx_bridge.telephony.freeswitch.pipes import Pipes
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
-from pbx_bridge.telephony.freeswitch.tap import Tap, Taps
+from pbx_bridge.telephony.freeswitch.tap import Tap
+from pbx_bridge.telephony.freeswitch.taps import Taps
 from pbx_bridge.telephony.heartbeat import Heartbeat
 from pbx_bridge.telephony.watchdog import Watchdog
 

@@ -16,7 +16,8 @@ import pytest
 from pbx_bridge.calls import facts
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.pipes import Pipes
-from pbx_bridge.telephony.freeswitch.tap import WANTED, Taps
+from pbx_bridge.telephony.freeswitch.recording import WANTED
+from pbx_bridge.telephony.freeswitch.taps import Taps
 from tests.freeswitch.hearing import Hearing, linked
 from tests.freeswitch.voices import LEG, Voices, hertz, pcm
 from tests.rig.esl_double import EslDouble

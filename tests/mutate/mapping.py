@@ -130,7 +130,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/telephony/freeswitch/translate\w*\.py",
         ("tests/freeswitch/test_translate.py", "tests/freeswitch/test_stories.py"),
     ),
-    (r"pbx_bridge/telephony/freeswitch/(tap|pipes)\.py", ("tests/freeswitch/test_tap.py",)),
+    (r"pbx_bridge/telephony/freeswitch/(taps?|pipes|recording)\.py", ("tests/freeswitch/test_tap.py",)),
     (r"pbx_bridge/telephony/freeswitch/link\.py", ("tests/freeswitch/test_link.py",)),
     (r"pbx_bridge/telephony/freeswitch/\w+\.py", ("tests/freeswitch",)),
     (r"pbx_bridge/telephony/.*", ("tests/asterisk/test_numbers.py", "tests/asterisk/test_features.py")),

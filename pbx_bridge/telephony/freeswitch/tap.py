@@ -10,20 +10,17 @@ and two legs; when to tap, and what to keep, it does not know.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 import structlog
 
-from pbx_bridge.calls import facts
-from pbx_bridge.calls.facts import Fact, VoiceChunk
-from pbx_bridge.errors import PeerError
+from pbx_bridge.calls.facts import VoiceChunk
 from pbx_bridge.ids import ChannelId
-from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused
-from pbx_bridge.telephony.freeswitch.esl_link import EslLink, one_word
-from pbx_bridge.telephony.freeswitch.media_stats import media_stats
+from pbx_bridge.telephony.freeswitch import recording
+from pbx_bridge.telephony.freeswitch.esl_link import EslLink
 from pbx_bridge.telephony.freeswitch.pipes import Left, Pipe, Pipes
 from pbx_bridge.telephony.freeswitch.stereo import RATE, Stereo
 
@@ -35,31 +32,6 @@ GAP_DEADLINE_S = 1.0
 """A recording brings silence too, every 20 ms: one second without is a dead one."""
 HANG_UP_GRACE_S = 0.5
 """A recording also ends when the agent hangs up, some milliseconds before the event says so: that is no loss."""
-LIMIT_S = 3900
-"""P10: FreeSWITCH ends it by itself, should nobody else; above the ceiling of a recording."""
-WANTED = {
-    "RECORD_STEREO": "true",
-    "RECORD_STEREO_SWAP": "false",
-    "RECORD_READ_ONLY": "false",
-    "RECORD_WRITE_ONLY": "false",
-    "RECORD_APPEND": "false",
-    "RECORD_ANSWER_REQ": "false",
-    "RECORD_BRIDGE_REQ": "false",
-    "RECORD_CHECK_BRIDGE": "false",
-    "RECORD_TOGGLE_ON_REPEAT": "false",
-    "RECORD_HANGUP_ON_ERROR": "false",  # the call goes on, whatever becomes of its recording
-    "RECORD_USE_THREAD": "true",  # a reader that stalls stalls a thread of its own, never the call
-    "RECORD_PRE_BUFFER_FRAMES": "1",  # else the first half second comes late
-    "enable_file_write_buffering": "false",  # else 64 KiB at once: two seconds
-    "record_sample_rate": str(RATE),
-}
-"""Given with the command: what the site set on the leg for recordings of its own holds for those only.
-Source: FreeSWITCH 1.11 src/switch_ivr_async.c, switch_ivr_record_session_event."""
-BYPASSES = ("bypass_media", "bypass_media_after_bridge")
-"""Variables by which a dialplan sends the voices past FreeSWITCH."""
-BOND = "signal_bond"
-"""The leg this one talks with."""
-NOT_DONE = (CommandRefused, OSError, TimeoutError, ValueError)
 
 
 class TapLoss(Enum):
@@ -73,69 +45,28 @@ class TapLoss(Enum):
     STOPPED = "audio-stopped"
 
 
-class Taps:
-    """All taps of one FreeSWITCH."""
+class Shared(Protocol):
+    """What the taps of one FreeSWITCH share (taps.py)."""
 
-    def __init__(self, link: EslLink, pipes: Pipes) -> None:
-        self.link, self.pipes = link, pipes
-        self._running: dict[ChannelId, Tap] = {}
-        self._on_hold = set[ChannelId]()
-        """A hold may be told between the order to tap and its first step."""
-        self._left = list[Left]()
+    @property
+    def link(self) -> EslLink: ...
 
-    def open(self) -> None:
-        """Before anything is tapped. Raises: OSError."""
-        self._left = self.pipes.clear()
-
-    def tap(self) -> Tap:
-        return Tap(self)
-
-    def told(self, fact: Fact) -> None:
-        """Each fact, before whoever decides hears it: a hold ends a span, whatever follows from it."""
-        match fact:
-            case facts.Held() | facts.Unheld():
-                held = isinstance(fact, facts.Held)
-                (self._on_hold.add if held else self._on_hold.discard)(fact.channel)
-                if tap := self._running.get(fact.channel):
-                    tap.held(held)
-            case facts.ChannelGone():
-                self._on_hold.discard(fact.channel)
-            case facts.LinkDown():
-                self._on_hold.clear()  # what is found again is never tapped
-
-    async def end_left(self) -> None:
-        """Each time the link comes up: recordings into pipes nobody reads are ended, so that the log stays quiet."""
-        left, self._left = self._left, []
-        for one in left:
-            await self.end(one)
-
-    async def end(self, recording: Left) -> None:
-        """Ends it, now or when the link is back; of a leg that is gone there is nothing to end."""
-        with contextlib.suppress(CommandRefused, ValueError):
-            try:
-                await self.link.bgapi("uuid_record", f"{one_word(recording.leg)} stop {recording.path}")
-            except (OSError, TimeoutError):
-                self._left.append(recording)
-
-    async def close(self) -> None:
-        await asyncio.gather(*(tap.stop() for tap in list(self._running.values())))
-
-    # ------------------------------------------------------------ for the taps
+    @property
+    def pipes(self) -> Pipes: ...
 
     def began(self, leg: ChannelId, tap: Tap) -> bool:
         """Whether the leg is on hold now."""
-        self._running[leg] = tap
-        return leg in self._on_hold
 
-    def over(self, leg: ChannelId, tap: Tap) -> None:
-        if self._running.get(leg) is tap:
-            del self._running[leg]
+    def over(self, leg: ChannelId, tap: Tap) -> None: ...
+
+    async def end(self, left: Left) -> None:
+        """Ends a recording, now or when the link is back. Never raises."""
 
 
 class Tap:
     """One agent's leg. `start` once, `stop` once; `on_lost` at most once, and never after `stop`."""
 
-    def __init__(self, taps: Taps) -> None:
+    def __init__(self, taps: Shared) -> None:
         self._taps, self._leg = taps, ChannelId("")
         self._on_voice: Callable[[VoiceChunk], None] = lambda _: None
         self._on_lost: Callable[[str], None] = lambda _: None
@@ -207,7 +138,7 @@ class Tap:
     async def _begin_span(self) -> None:
         self._expect(TapLoss.NEVER_CAME, FIRST_AUDIO_DEADLINE_S)
         # asked to record it all the same, FreeSWITCH would write a first silence (measured)
-        if await self._bypassed():
+        if await recording.bypassed(self._taps.link, self._leg):
             self._lose(TapLoss.BYPASSED)
         if self._over:
             return
@@ -219,38 +150,23 @@ class Tap:
             return
         self._masked, self._stereo = False, Stereo()
         pipe.read(lambda data: self._came(pipe, data), lambda: self._ended(pipe))
-        how = ",".join(f"{name}={value}" for name, value in WANTED.items())
         try:
-            leg = one_word(self._leg)
-            await self._taps.link.bgapi("uuid_record", f"{leg} start {pipe.path} {LIMIT_S} {{{how}}}")
-        except NOT_DONE as error:
+            await recording.start(self._taps.link, self._leg, pipe.path)
+        except recording.NOT_DONE as error:
             if not self._over:
                 log.warning("a leg cannot be tapped", why=str(error) or type(error).__name__)
             self._lose(TapLoss.REFUSED)
 
-    async def _bypassed(self) -> bool:
-        """There are no media here, or the dialplan wants them away on either leg: that comes true some time after the
-        two were joined, where a notice was played before (measured)."""
-        link = self._taps.link
-        with contextlib.suppress(*NOT_DONE, PeerError):
-            if await media_stats(link, self._leg) is None:
-                return True
-            partner = ChannelId(await link.getvar(self._leg, BOND))
-            legs = filter(None, (self._leg, partner))
-            said = await asyncio.gather(*(link.getvar(leg, name) for leg in legs for name in BYPASSES))
-            return any(word.lower() == "true" for word in said)
-        return False
-
     async def _mask(self, masked: bool) -> None:
         assert self._span is not None
         self._masked = masked
-        word = "mask" if masked else "unmask"
         try:
-            await self._taps.link.api("uuid_record", f"{one_word(self._leg)} {word} {self._span.path}")
-        except NOT_DONE as error:
-            # masked or not, whoever keeps samples keeps none of a pause; unmasked it must be
-            log.warning(f"a recording could not be {word}ed", why=str(error) or type(error).__name__)
-            if not masked:
+            await recording.mask(self._taps.link, self._leg, self._span.path, masked=masked)
+        except recording.NOT_DONE as error:
+            log.warning("a recording's mask stays as it is", why=str(error) or type(error).__name__)
+            if (
+                not masked
+            ):  # whoever keeps samples keeps none of a pause anyhow; silence for a voice would be a lie
                 self._lose(TapLoss.REFUSED)
 
     async def _end_span(self) -> None:

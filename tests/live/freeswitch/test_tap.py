@@ -21,11 +21,12 @@ from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.config_pbx import Freeswitch as Section
 from pbx_bridge.ids import ChannelId
+from pbx_bridge.telephony.freeswitch import recording
 from pbx_bridge.telephony.freeswitch.link import FreeswitchLink
 from pbx_bridge.telephony.freeswitch.pipes import Left, Pipes
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
 from pbx_bridge.telephony.freeswitch.stereo import RATE
-from pbx_bridge.telephony.freeswitch.tap import LIMIT_S, WANTED, Taps
+from pbx_bridge.telephony.freeswitch.taps import Taps
 from tests.freeswitch.voices import Voices, hertz, pcm
 from tests.rig.freeswitch import Freeswitch
 from tests.rig.phone import Leg
@@ -267,8 +268,7 @@ async def test_a_reader_that_stalls_costs_the_call_nothing(line: Line) -> None:
     async with Stage(line.pbx) as stage:
         channel, talking, calling = await line.connected(stage)
         pipe = line.taps.pipes.make(channel)
-        how = ",".join(f"{name}={value}" for name, value in WANTED.items())
-        await line.link.esl.bgapi("uuid_record", f"{channel} start {pipe.path} {LIMIT_S} {{{how}}}")
+        await recording.start(line.link.esl, channel, pipe.path)
         await stage.talk(5.0)
         for leg in (talking, calling):
             lately = [one for one in leg.rtp.heard if one.at_ns > time.monotonic_ns() - SECOND]
@@ -287,7 +287,7 @@ async def test_a_reader_that_dies_costs_the_call_nothing_and_is_cleared_by_the_n
         channel, talking, calling = await line.connected(stage)
         pipe = line.taps.pipes.make(channel)
         pipe.read(lambda _: None, lambda: None)
-        await line.link.esl.bgapi("uuid_record", f"{channel} start {pipe.path}")
+        await recording.start(line.link.esl, channel, pipe.path)
         assert await line.recordings(channel) == 1
         assert pipe._open is not None
         asyncio.get_running_loop().remove_reader(pipe._open)
