@@ -37,7 +37,7 @@ async def examine(config: Config) -> list[Finding]:
     """Every finding, good ones too."""
     findings = [Finding("configuration", True, "every key is understood"), _catalogue(config), told(config)]
     findings += [_space(config), _swap(), *await examine_pbx(config.pbx)]
-    findings += [await _keeper(config), await _approvals(config), _counted(config)]
+    findings += [await examine_keeper(config), await _approvals(config), _counted(config)]
     findings.append(await _requests(config))
     return findings
 
@@ -132,7 +132,8 @@ async def _requests(config: Config) -> Finding:
     return Finding("requests", *requests_say(requests, int(time.time())))
 
 
-async def _keeper(config: Config) -> Finding:
+async def examine_keeper(config: Config) -> Finding:
+    """P19, P20: whether it answers an administrator, and what it says."""
     link = KeeperLink(keeper_socket(config))
     try:
         status, beat, fault = await link.status(), await link.pulse(), await link.audit_fault()

@@ -541,6 +541,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "revoke": Revoke,
     "reassign": Reassign,
     "accesses-of": AccessesOf,
+    "writable": Writable,
     "backlog": Backlog,
     "purge": Purge,
     "pulse": Pulse,

@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from pbx_bridge.app_doctor import examine_keeper
+from pbx_bridge.app_finding import Finding
 from pbx_bridge.archive.keeper_link import KeeperLink
+from pbx_bridge.config import load
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
 
@@ -120,3 +123,17 @@ async def test_the_recorder_is_no_administrator_but_by_the_group(
     assert asked(config, RECORDER, ADMINISTRATORS.gr_gid) == "()"
     assert "may not ask the keeper for that" in asked(config, RECORDER, RECORDER.pw_gid)
     assert "may not speak to the keeper" in asked(config, STRANGER, STRANGER.pw_gid)
+
+
+async def test_an_administrator_sees_by_the_doctor_how_it_is(
+    config: Path, running: subprocess.Popen[bytes]
+) -> None:
+    """By every word the doctor asks with, and none of the recorder's; an audit log that is away is said."""
+    link, site = KeeperLink(config.parent / "run/keeper/keeper.sock"), load(config)
+    await link.wait_ready(END_S)
+    await link.invite("carla", Role.APPROVER)
+    await link.close()
+    assert await examine_keeper(site) == Finding("keeper", True, "0 recordings, 1 audit records")
+    (config.parent / "state/keeper/audit").rename(config.parent / "away")
+    found = await examine_keeper(site)
+    assert (found.good, "the audit log cannot be written" in found.says) == (False, True)
