@@ -25,6 +25,8 @@ __all__ = ["Access", "AuditLog", "AuditUnwritable", "Head", "open_log"]
 
 SEED: Final = "audit.key"
 """In the keeper's folder: the Ed25519 secret every record is signed with."""
+LATER: Final = "keeper.key"
+"""In the keeper's folder: what it makes after the log's key at its first start. So there was a log where this lies."""
 SEED_BYTES: Final = 32
 LOCK_WITHIN_S: Final = 5.0
 """A keeper ends within milliseconds of its bridge."""
@@ -227,6 +229,8 @@ def open_log(keeper: Path) -> AuditLog:
         return AuditLog(folder, seed)
     if places.segments(folder):
         raise OperatorError("the audit log's key is gone", where=str(key), do="Restore it from its backup")
+    if (keeper / LATER).exists():
+        raise OperatorError("this keeper's audit log and its key are gone", where=str(folder), do=places.MEND)
     seed = new_seed()
     write_whole(
         folder / places.HEAD, _head_note(seed)

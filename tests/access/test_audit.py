@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge.access import audit
-from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable, open_log
+from pbx_bridge.access.audit import LATER, Access, AuditLog, AuditUnwritable, open_log
 from pbx_bridge.access.audit_chain import MAX_LINE_BYTES
 from pbx_bridge.access.audit_check import check
 from pbx_bridge.access.audit_folder import month
@@ -121,6 +122,17 @@ def test_a_log_or_a_key_that_is_gone_is_missed(tmp_path: Path, gone: str) -> Non
     written(tmp_path)
     (tmp_path / gone).unlink()
     with pytest.raises(OperatorError):
+        open_log(tmp_path)
+
+
+def test_no_log_is_begun_where_a_keeper_has_lived(tmp_path: Path) -> None:
+    """Log and key are gone together, and what the keeper holds is there: nothing of before would be missed else."""
+    written(tmp_path)
+    (tmp_path / LATER).touch()
+    written(tmp_path)
+    shutil.rmtree(tmp_path / "audit")
+    (tmp_path / "audit.key").unlink()
+    with pytest.raises(OperatorError, match="audit log and its key are gone"):
         open_log(tmp_path)
 
 
