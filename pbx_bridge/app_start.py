@@ -32,7 +32,7 @@ from pbx_bridge.archive.witness import Witness
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.telephony.pbx import Pbx
-from pbx_bridge.wire_portal import KeeperUnreachable
+from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ async def _serve(config: Config, pbx: Pbx, keeper: int | None) -> None:
             _end_with(keeper_socket(config))
         recorder = recorder_key(config.bridge.state_dir / "recorder", secrets.token_bytes(32))
         await link.introduce(recorder.public)
-    except KeeperUnreachable as error:
+    except (KeeperUnreachable, Refused) as error:
         raise OperatorError(str(error), do="Look above for what the keeper said") from error
     archive = Archive(
         config.bridge.state_dir / "sealed",
