@@ -23,6 +23,7 @@ from pbx_bridge.app_places import (
     tls_of,
 )
 from pbx_bridge.app_recordings import Archive
+from pbx_bridge.app_training import week_of
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.calls.facts import Fact
@@ -37,6 +38,7 @@ from pbx_bridge.portal.api import PortalSettings
 from pbx_bridge.portal.payment import Payments
 from pbx_bridge.portal.rights import Behind, Told
 from pbx_bridge.portal.server import make_portal
+from pbx_bridge.portal.training import Week
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.stations.events import NoticeAcknowledged, StationEvent
 from pbx_bridge.stations.server import StationServer
@@ -108,7 +110,7 @@ class Parts:
                 self._proposed,
                 Payments(payment_tokens(config), on_payment),
                 partial(book, self.catalogue),
-                Behind(self._known, self._erased, self._told),
+                Behind(self._known, self._erased, self._told, self._week),
                 Site(config.bridge.state_dir / "accounts", config.bridge.language),
             )
             await portal.start()
@@ -126,6 +128,11 @@ class Parts:
         """What is kept of this trainee (P23)."""
         state = self._config.bridge.state_dir
         return own_of(visitor, self.catalogue.enrolled, Ledger(state / "ledger"), state / "acknowledgements")
+
+    def _week(self, trainer: str) -> Week:
+        """What this trainer may know of their own trainees' week (P15, P24)."""
+        ledger, today = Ledger(self._config.bridge.state_dir / "ledger"), datetime.now().astimezone().date()
+        return week_of(trainer, sound(self.catalogue.enrolled()), ledger, today)
 
     def _told(self, trainee: str, language: str) -> Told | None:
         """P14: what this trainee is told today, and which text their workstation asks to acknowledge."""

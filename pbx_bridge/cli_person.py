@@ -23,7 +23,7 @@ from pbx_bridge.wire_portal import Role, said
 from pbx_bridge.wire_proof import InviteCode
 
 T = TypeVar("T")
-HAVE_PAGES: Final = frozenset({Role.TRAINEE})
+HAVE_PAGES: Final = frozenset({Role.TRAINEE, Role.TRAINER})
 """Roles whose work can be done in a browser; the others' key would lie where it serves nothing."""
 
 
@@ -44,7 +44,10 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
             list[Role], typer.Option(help="What they do here; approver and auditor go together.")
         ],
         browser: Annotated[
-            bool, typer.Option("--browser", help="A link for their browser instead of a command: trainees.")
+            bool,
+            typer.Option(
+                "--browser", help="A link for their browser instead of a command: trainees, trainers."
+            ),
         ] = False,
     ) -> None:
         """Print a one-time code (15 minutes). Example: pbx-bridge person invite carla --role approver --role auditor"""

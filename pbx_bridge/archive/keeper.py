@@ -67,6 +67,7 @@ class Keeper:
             wire.Invite: people.invite,
             wire.Everyone: people.everyone,
             wire.Book: people.book,
+            wire.Training: people.training,
             wire.Desk: lambda request: approvals.desk(people.person(request.token)),
             wire.Approvals: approvals.approvals,
             wire.PlansApproved: approvals.plans,

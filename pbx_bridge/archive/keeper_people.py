@@ -122,14 +122,18 @@ class PeopleSide:
 
     def book(self, request: wire.Book) -> wire.Booker:
         """P11, P22: the trainer who visits, for the bridge to book a slot of their own plan. Raises: words.Refused."""
-        person = self.person(request.token)
-        act = "cancel-slot" if request.cancel else "book-slot"
+        return self._trainer(request.token, "cancel-slot" if request.cancel else "book-slot", request.plan)
+
+    def training(self, request: wire.Training) -> wire.Booker:
+        """P22: the trainer who visits, for the bridge to show their own week. Raises: words.Refused."""
+        return self._trainer(request.token, "training")
+
+    def _trainer(self, token: bytes, act: str, plan: str = "") -> wire.Booker:
+        person = self.person(token)
         if Role.TRAINER not in person.roles or not person.confirmed:
-            self._room.record(
-                Access(person.name, act, outcome="refused", reason="role", subject=request.plan)
-            )
-            raise words.Refused("role", "only a trainer whose key is confirmed books slots (P22)")
-        self._room.record(Access(person.name, act, subject=request.plan))
+            self._room.record(Access(person.name, act, outcome="refused", reason="role", subject=plan))
+            raise words.Refused("role", "only a trainer whose key is confirmed does this (P22)")
+        self._room.record(Access(person.name, act, subject=plan))
         return wire.Booker(person.name)
 
     def everyone(self, request: wire.Everyone) -> wire.People:

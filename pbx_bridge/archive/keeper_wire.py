@@ -334,6 +334,13 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """A trainer looks at their week: who is it?"""
+
+    token: Annotated[bytes, TOKEN]
+
+
+@dataclass(frozen=True, slots=True)
 class Booker:
     trainer: Annotated[str, NAME]
 
@@ -517,6 +524,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "backlog": Backlog,
     "desk": Desk,
     "book": Book,
+    "training": Training,
     "approvals": Approvals,
     "plans-approved": PlansApproved,
     "end-plan": EndPlan,

@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights_words
-from pbx_bridge.archive.keeper_wire import AccessesFound
+from pbx_bridge.archive.keeper_wire import AccessesFound, Waiting
 from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
@@ -82,6 +82,10 @@ class Keeper(Protocol):
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 
+    async def training(self, token: bytes) -> str: ...
+
+    async def backlog(self) -> tuple[Waiting, ...]: ...
+
     async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
 
     async def export_own(
@@ -127,7 +131,7 @@ class Api:
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
         self._keeper, self._now_s, self._proposed, self._payments = keeper, monotonic_s, proposed, payments
-        self._book = book
+        self.book = book
         self.payloads = Payloads(shelf, monotonic_s)
         self.rights = RightsDesk(keeper, shelf, behind)
         self._ca_pem, self.certificate = ca_pem, certificate
@@ -227,7 +231,7 @@ class Api:
         token = _token(request)
         asked = await read_as(request, words.SlotAsked)
         trainer = await self._keeper.book(token, asked.plan, cancel=asked.cancel)
-        await asyncio.to_thread(self._book, trainer, asked)
+        await asyncio.to_thread(self.book, trainer, asked)
         return _ok(words.Done())
 
     async def _payload(self, request: Request) -> Response:

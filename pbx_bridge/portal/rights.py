@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from pbx_bridge.archive.keeper_wire import AccessesFound
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.payload import READ_BYTES, Shelf
+from pbx_bridge.portal.training import Trained, nobody
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_rights import MAX_OWN_ACCESSES, Exported, Own, Visitor
 
@@ -45,6 +46,9 @@ class Behind:
     told: Callable[[str, str], Told | None] = lambda trainee, language: None
     """The notice of this trainee that is in force (P14), in this language."""
 
+    trained: Trained = nobody
+    """The week of a trainer, whom the keeper has proven."""
+
 
 NOTHING_BEHIND: Final = Behind()
 
@@ -64,6 +68,7 @@ class Keeper(Protocol):
 class RightsDesk:
     def __init__(self, keeper: Keeper, shelf: Shelf, behind: Behind) -> None:
         self._keeper, self._shelf, self._behind = keeper, shelf, behind
+        self.trained = behind.trained
         self._places = asyncio.Semaphore(MAX_COPIES)
 
     async def export(self, token: bytes, recording: RecordingId) -> Response:

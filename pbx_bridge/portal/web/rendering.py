@@ -121,6 +121,9 @@ def _environment(language: str, assets: dict[str, Asset]) -> Environment:
     made.filters["iso"] = lambda unix: datetime.fromtimestamp(unix).astimezone().isoformat()
     made.filters["stamp"] = lambda text: when(int(datetime.fromisoformat(text).timestamp()), language)
     made.filters["minutes"] = minutes
+    made.filters["moment"] = lambda at: when(int(at.timestamp()), language)
+    made.filters["clock"] = lambda at: at.astimezone().strftime("%H:%M")
+    made.filters["field"] = lambda at: at.astimezone().strftime("%Y-%m-%dT%H:%M")
     made.globals["menu"] = menu
     made.globals["ROLES"] = ROLES
     return made

@@ -149,6 +149,9 @@ ACTS: Final = {
     "export": N_("took a copy"),
     "hand-over": N_("handed over"),
     "review": N_("marked as reviewed"),
+    "training": N_("looked at their week"),
+    "book-slot": N_("booked a slot"),
+    "cancel-slot": N_("cancelled a slot"),
     "erase": N_("erased"),
     "list": N_("looked at the list"),
     "own": N_("looked at what is kept of them"),
@@ -182,7 +185,7 @@ MENUS: Final = {
         ("/calls", N_("My calls")),
         ("/accesses", N_("Who opened what")),
     ),
-    Role.TRAINER: (),
+    Role.TRAINER: (("/trainees", N_("My trainees")),),
 }
 """Which pages a role works with. What stands on them the keeper decides, whoever types their address."""
 

@@ -206,7 +206,9 @@ class SigningIn:
     # -- the key ------------------------------------------------------------------------------------------------
 
     async def _key_page(self, asked: Asked) -> Response:
-        """Its script proves the key and goes on."""
+        """Its script proves the key and goes on; with `again` though a visit is open: was the key confirmed since?"""
+        if asked.request.query_params.get("again") == "yes":
+            asked.mine.visit = None
         return asked.page("key.html", ahead=local(asked.request.query_params.get("next", "/")))
 
     async def _begin(self, asked: Asked) -> Response:

@@ -19,6 +19,7 @@ from pbx_bridge.portal.web.rendering import HEADERS, Asset, Pages, asset_answer,
 from pbx_bridge.portal.web.sessions import Sessions
 from pbx_bridge.portal.web.signing_in import SigningIn
 from pbx_bridge.portal.web.trainee import TraineePages
+from pbx_bridge.portal.web.trainer import TrainerPages
 from pbx_bridge.wire_portal import Role
 
 
@@ -52,6 +53,7 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
         door.route("/", _first),
         *signing.routes(),
         *player.routes(),
+        *TrainerPages(door, keeper, api.rights.trained, api.book).routes(),
         *TraineePages(door, keeper, api.rights).routes(),
         *(_static(asset) for asset in found.values()),
     ]
@@ -64,7 +66,8 @@ def _clock() -> int:
 
 async def _first(asked: Asked) -> Response:
     """To where this person's work is."""
-    ahead = "/recordings" if Role.TRAINEE in asked.mine.roles else "/account"
+    found = {Role.TRAINEE: "/recordings", Role.TRAINER: "/trainees"}
+    ahead = next((path for role, path in found.items() if role in asked.mine.roles), "/account")
     return RedirectResponse(ahead, 303, HEADERS)
 
 

@@ -78,6 +78,10 @@ async def test_a_trainees_whole_way(site: Pages, axe: str) -> None:
         assert "not confirmed" in (await alice.reads())
 
         await site.home.confirm("alice")
+        await alice.go("/account")
+        await alice.press("main .card a")
+        await alice.until("document.querySelector('main .note')")
+        assert "Confirmed by an approver" in (await alice.reads())
         for path in ("/plan", "/notice", "/calls", "/accesses", "/account", "/recordings"):
             await alice.go(path)
             assert await violations(alice, axe) == [], path

@@ -45,7 +45,12 @@ GETS: dict[str, dict[str, str]] = {
     "/account": dict.fromkeys(WHO, HERE) | SIGNED_IN,
     "/": dict.fromkeys(WHO, "to /account")
     | {"nobody": FIRST, "signed-in": KEY}
-    | dict.fromkeys(("unconfirmed", "alice", "bea"), "to /recordings"),
+    | dict.fromkeys(("unconfirmed", "alice", "bea"), "to /recordings")
+    | dict.fromkeys(("bruno", "carla"), "to /trainees"),
+    "/trainees": PRIVATE
+    | dict.fromkeys(("alice", "bea", "dan", "eve"), "403")
+    | dict.fromkeys(("bruno", "carla"), HERE),
+    "/recordings/{recording}/review": OF_ALICE | {"alice": "404", "bruno": HERE},
     "/recordings": PRIVATE | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), HERE),
     "/recordings/{recording}/hand-over": OF_ALICE,
     "/recordings/{recording}/erase": OF_ALICE,
@@ -64,6 +69,12 @@ POSTS: dict[str, dict[str, str]] = {
     | {"unconfirmed": "400"}
     | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
     "/recordings/{recording}/left": dict.fromkeys(WHO, "404") | SIGNED_IN,
+    "/recordings/{recording}/review": PRIVATE
+    | dict.fromkeys(("unconfirmed", "alice", "bea", "carla", "dan", "eve"), "404")
+    | {"bruno": "403"},
+    "/slots": PRIVATE
+    | {"unconfirmed": "400"}
+    | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
     "/account/end": dict.fromkeys(WHO, "to /account") | SIGNED_IN,
     "/join": dict.fromkeys(WHO, "400"),
     "/join/begin": dict.fromkeys(WHO, "400"),
