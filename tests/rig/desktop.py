@@ -1,6 +1,7 @@
 """A desktop as a trainee has one: Xvfb, openbox and, when wanted, picom, all under an ordinary user made for it.
 
-Every wait has a deadline; everything started here is ended here, by its process id. Needs root, to become that user.
+Every wait has a deadline; everything started here is ended here, by its process id. Needs root, to become that user;
+in a container, where nobody is root, it all runs as whoever starts it.
 """
 
 from __future__ import annotations
@@ -72,13 +73,17 @@ class Desktop:
         compositor: bool = False,
         window_manager: bool = True,
         desktops: int = 2,
-        user: str = USER,
+        user: str | None = USER,
         where: Path | None = None,
     ) -> None:
-        """`where`: below which its folder is made, /tmp else."""
-        if os.geteuid() != 0:
+        """`user`: None for whoever runs this. `where`: below which its folder is made, /tmp else."""
+        if user is not None and os.geteuid() != 0:
             raise RigError("the desktop rig becomes an ordinary user: run this with sudo")
-        self.user = ordinary_user(user)
+        self.user = pwd.getpwuid(os.geteuid()) if user is None else ordinary_user(user)
+        self._as_user: dict[str, Any] = {}
+        """For Popen: root's alone to say."""
+        if user is not None:
+            self._as_user = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         self.size = size
         self._processes: list[subprocess.Popen[bytes]] = []
         self._folder = Path(tempfile.mkdtemp(prefix="pbx-bridge-desktop-", dir=where))
@@ -145,11 +150,9 @@ class Desktop:
             stdin=stdin,
             stdout=self.log if stdout is None else stdout,
             stderr=self.log if stderr is None else stderr,
-            user=self.user.pw_uid,
-            group=self.user.pw_gid,
-            extra_groups=[],
             start_new_session=True,
             umask=0o077,
+            **self._as_user,
         )
         self._processes.append(process)
         return process
@@ -192,11 +195,9 @@ class Desktop:
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            user=self.user.pw_uid,
-            group=self.user.pw_gid,
-            extra_groups=[],
             start_new_session=True,
             pass_fds=[writer],
+            **self._as_user,
         )
         os.close(writer)
         self._processes.append(process)

@@ -36,7 +36,7 @@ class Workstation:
         *,
         compositor: bool = False,
         size: tuple[int, int] = (1280, 800),
-        user: str = USER,
+        user: str | None = USER,
         where: Path | None = None,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:

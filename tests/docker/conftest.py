@@ -1,0 +1,41 @@
+"""One engine and one project for all tests of docker/, brought up once; what it took stands in the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docker.engine import Engine
+from tests.docker.project import IMAGES, Project
+
+FIGURES: dict[str, str] = {}
+
+
+@pytest.fixture(scope="session")
+def project() -> Iterator[Project]:
+    """Built, up, and the call made; `exit_code` says how it ended. Everything is taken down afterwards."""
+    with Engine() as engine:
+        project = Project(engine)
+        project.down()  # a run that was killed may have left something
+        project.build()
+        try:
+            yield project
+        finally:
+            project.down()
+            project.tidy()
+            FIGURES.update({what: f"{took_s} s" for what, took_s in project.took_s.items()})
+            for image in IMAGES:
+                size = int(engine.inspect(image)[0]["Size"])
+                FIGURES[image] = f"{size / 1e6:.0f} MB"
+
+
+@pytest.fixture(scope="session")
+def exit_code(project: Project) -> int:
+    """Of the first call."""
+    return project.up()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, figure in FIGURES.items():
+        terminalreporter.write_line(f"docker: {what}: {figure}")
