@@ -62,9 +62,10 @@ async def pages(folder: Path, behind: Behind | None = None) -> AsyncIterator[Pag
 class Person:
     """Somebody at their own browser, driven in threads beside the site that serves it."""
 
-    def __init__(self, site: Pages, name: str) -> None:
+    def __init__(self, site: Pages, name: str, browser: Any = None) -> None:
+        """`browser`: another kind than Chromium, with the same methods."""
         self.site, self.name = site, name
-        self.browser = site.browser(name)
+        self.browser = browser or site.browser(name)
         self.totp = ""
 
     def code(self) -> str:

@@ -48,7 +48,7 @@ export async function newKey() {
 
 export async function keep(name, key) {
   await inKeys("readwrite", (keys) => keys.put(key, name));
-  await navigator.storage?.persist?.(); // a browser short of room must not throw the key away
+  navigator.storage?.persist?.(); // a browser short of room must not throw the key away; Firefox asks its user, so nobody waits
 }
 
 export async function works() {

@@ -1,0 +1,110 @@
+"""A real Firefox joins, plays and seeks, and is stopped by damage: what it does otherwise than Chromium shows here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from pbx_bridge.wire_portal import Role
+from tests.portal.web.person import Pages, Person, pages
+from tests.portal.web.test_player import SEEK, clip, opens, plays, views
+
+__all__ = ["clip"]
+PUPPETEER = "puppeteer-core@25.16.0"
+INSTALL_WITHIN_S = 300
+
+
+class Firefox:
+    """One page. As a context it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        shutil.copy(Path(__file__).with_name("firefox.mjs"), folder)
+        command = [
+            "npm",
+            "install",
+            "--no-fund",
+            "--no-audit",
+            "--ignore-scripts",
+            "--prefix",
+            str(folder),
+            PUPPETEER,
+        ]
+        subprocess.run(command, capture_output=True, timeout=INSTALL_WITHIN_S, check=True)
+        self._process = subprocess.Popen(
+            ["node", folder / "firefox.mjs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def open(self, url: str) -> None:
+        self._do("go", url)
+
+    def goes_to(self, url: str) -> None:
+        self._do("go", url)
+
+    def evaluate(self, script: str) -> Any:
+        return self._do("eval", script)
+
+    def wait(self, condition: str) -> None:
+        self._do("wait", condition)
+
+    def _do(self, *words: str) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(words) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        assert "error" not in answer, answer
+        return answer["value"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write('["end"]\n')
+        self._process.stdin.close()
+        self._process.wait(30)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Pages]:
+    async with pages(tmp_path) as found:
+        yield found
+
+
+async def test_firefox_joins_plays_seeks_and_stops_at_damage(
+    site: Pages, clip: bytes, tmp_path: Path
+) -> None:
+    recording = (await site.home.record(clip)).recording
+    hurt = (await site.home.record(clip)).recording
+    path = site.home.archive / f"{hurt}.age"
+    sealed = bytearray(path.read_bytes())
+    sealed[len(sealed) * 3 // 4] ^= 1
+    path.write_bytes(bytes(sealed))
+    folder = tmp_path / "firefox"
+    folder.mkdir()
+    alice = Person(site, "alice", Firefox(folder))
+    with alice.browser:
+        await alice.join(await site.invited("alice", Role.TRAINEE))
+        await site.home.confirm("alice")
+        await opens(alice, recording)
+        await plays(alice)
+        for second in (30, 5, 38, 20):
+            assert await alice.script(SEEK % second) == [second, 640, None]
+        await opens(alice, hurt)
+        await plays(alice)
+        await alice.script("document.getElementById('video').currentTime = 30; 0")
+        await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
+        await views(site, lambda found: any(line.reason == "damaged" for line in found))
