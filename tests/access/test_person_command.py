@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pbx_bridge.age import X25519Identity
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.cli_change import check_roles
 from pbx_bridge.cli_server import run
 from pbx_bridge.config import load as load_config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
+from pbx_bridge.portal.web.accounts import Accounts
 from pbx_bridge.training.plans import Trainee, Trainer
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import House, Machine, config_beside, house, plan_behind
@@ -110,3 +113,30 @@ async def test_people_are_invited_listed_and_revoked(site: Site, capsys: pytest.
     assert "age1" not in json.dumps(dora)
     assert "only approver" in await site.refused("revoke", "dora")
     assert "nobody called" in await site.refused("revoke", "nobody")
+
+
+async def test_an_invitation_for_a_browser_is_a_link_that_no_log_sees(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code is the fragment: browsers send it to nobody; and there is none for who would find no page."""
+    assert await site.say("invite", "alice", "--role", "trainee", "--browser") == 0
+    link = re.search(r"https://\S+/join#([0-9a-f]{32})$", capsys.readouterr().out.strip())
+    assert link is not None
+    recipient = str(X25519Identity.generate().recipient())
+    assert (await site.home.link.begin(recipient, bytes(32), bytes(32), bytes.fromhex(link[1]))).sealed
+    assert "there are pages for" in await site.refused("invite", "carla", "--role", "approver", "--browser")
+
+
+async def test_accounts_are_listed_and_removed(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    accounts = Accounts(load_config(site.config).bridge.state_dir / "accounts")
+    accounts.make("alice", "copper ladder fossil umbrella ninety", "A" * 32, 0, 1_790_000_000)
+
+    async def account(*words: str) -> int:
+        return await asyncio.to_thread(run, ["--config", str(site.config), "account", *words])
+
+    assert await account("list", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [{"name": "alice", "made_at": 1_790_000_000}]
+    assert await account("remove", "alice") == 0
+    assert list(accounts) == []
+    with pytest.raises(OperatorError, match="no account"):
+        await account("remove", "alice")

@@ -65,7 +65,28 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (r"pbx_bridge/archive/keeper_process\.py", ("tests/archive/test_keeper_server.py",)),
-    (r"pbx_bridge/archive/keeper_people\.py::PeopleSide\.book", ("tests/trainer/test_booking.py",)),
+    (
+        r"pbx_bridge/archive/keeper_people\.py::PeopleSide\.(book|training|_trainer)",
+        ("tests/trainer/test_booking.py", "tests/portal/web/test_routes.py"),
+    ),
+    (
+        r"pbx_bridge/archive/keeper_release\.py::ReleaseSide\.(hand_over_proven|viewed)",
+        ("tests/portal/web/test_signing_in.py", "tests/portal/web/test_player.py"),
+    ),
+    (r"pbx_bridge/app_training\.py", ("tests/portal/web/test_trainer.py",)),
+    (r"pbx_bridge/portal/web/views\.py", ("tests/portal/web/test_views.py",)),
+    (
+        r"pbx_bridge/portal/web/player\.py",
+        ("tests/portal/web/test_player.py", "tests/portal/web/test_routes.py"),
+    ),
+    (
+        r"pbx_bridge/portal/web/trainer\.py",
+        ("tests/portal/web/test_routes.py", "tests/portal/web/test_trainer.py"),
+    ),
+    (
+        r"pbx_bridge/portal/web/\w+\.py",
+        ("tests/portal/web/test_signing_in.py", "tests/portal/web/test_routes.py"),
+    ),
     (
         r"pbx_bridge/archive/keeper_rights\.py",
         ("tests/rights/test_keeper_rights.py", "tests/rights/test_exports.py"),
