@@ -215,10 +215,12 @@ async def test_the_auditors_machine_copies_continues_and_verifies(tmp_path: Path
             assert "record" in done.err
         home.end_keeper()
 
-        # begun anew, with another key
+        # begun anew, with another key, where no keeper has lived: in its own place it would not start
         await home.link.close()
         shutil.rmtree(keeper / "audit")
-        (keeper / "audit.key").unlink()
+        open_log(tmp_path / "anew").close()
+        (tmp_path / "anew/audit").rename(keeper / "audit")
+        (tmp_path / "anew/audit.key").replace(keeper / "audit.key")
         await home.start_keeper()
         done = await asyncio.to_thread(machine.run, "audit-log", "--to", str(copy))
         assert done.code == 1
