@@ -27,12 +27,18 @@ with_secret() { # NAME FILE: pbx-bridge's file for the PBX, with that secret in 
 
 find /etc/pbx -mindepth 1 -delete
 cp -R /site/. /etc/pbx/
+mkdir -p /etc/pbx/pbxb /etc/pbx/sounds /etc/pbx/moh
 case $pbx in
   asterisk)
-    mkdir -p /etc/pbx/pbxb /etc/pbx/sounds /etc/pbx/moh
     cp "$share"/dialplan/asterisk/extensions_pbxb.conf "$share"/dialplan/asterisk/features_pbxb.conf /etc/pbx/pbxb/
     with_secret ami manager_pbxb.conf >/etc/pbx/pbxb/manager_pbxb.conf
     with_secret ari ari_pbxb.conf >/etc/pbx/pbxb/ari_pbxb.conf
+    ;;
+  freeswitch)
+    cp "$share/dialplan/freeswitch/pbxb.xml" /etc/pbx/pbxb/
+    with_secret esl event_socket.conf.xml >/etc/pbx/autoload_configs/event_socket.conf.xml
+    secret esl >/etc/pbx/esl.password # for fs_cli
+    ln -s . /etc/pbx/sounds/pbxb
     ;;
   *) echo "init: there is no PBX '$pbx' here" >&2 && exit 2 ;;
 esac

@@ -13,21 +13,26 @@ FIGURES: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session")
-def project() -> Iterator[Project]:
-    """Built, up, and the call made; `exit_code` says how it ended. Everything is taken down afterwards."""
+def engine() -> Iterator[Engine]:
     with Engine() as engine:
-        project = Project(engine)
-        project.down()  # a run that was killed may have left something
-        project.build()
-        try:
-            yield project
-        finally:
-            project.down()
-            project.tidy()
-            FIGURES.update({what: f"{took_s} s" for what, took_s in project.took_s.items()})
-            for image in IMAGES:
-                size = int(engine.inspect(image)[0]["Size"])
-                FIGURES[image] = f"{size / 1e6:.0f} MB"
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def project(engine: Engine) -> Iterator[Project]:
+    """Built; `exit_code` brings it up and says how the call ended. Everything is taken down afterwards."""
+    project = Project(engine)
+    project.down()  # a run that was killed may have left something
+    project.build()
+    try:
+        yield project
+    finally:
+        project.down()
+        project.tidy()
+        FIGURES.update({what: f"{took_s} s" for what, took_s in project.took_s.items()})
+        for image in IMAGES:
+            size = int(engine.inspect(image)[0]["Size"])
+            FIGURES[image] = f"{size / 1e6:.0f} MB"
 
 
 @pytest.fixture(scope="session")

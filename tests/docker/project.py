@@ -25,14 +25,16 @@ IMAGES = ("pbx-bridge-server", "pbx-bridge-asterisk", "pbx-bridge-people")
 class Project:
     """Everything by the commands of docs/operations.md; files of volumes and processes are read as the host's root."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._settings = {"BASE": base_image(engine), "MEMLOCK": memlock()}
+    def __init__(self, engine: Engine, name: str = NAME, *overrides: Path, **settings: str) -> None:
+        """`overrides`: further Compose files; `settings`: what they are told by the environment."""
+        self.engine, self._name = engine, name
+        self._files = [word for file in (FILE, *overrides) for word in ("-f", str(file))]
+        self._settings = {"BASE": base_image(engine), "MEMLOCK": memlock(), **settings}
         self.took_s: dict[str, float] = {}
 
     def compose(self, *words: str, within_s: float = 120.0) -> str:
         """Raises: EngineError when it does not exit with 0."""
-        whole = ("compose", "--progress", "plain", "-p", NAME, "-f", str(FILE), *words)
+        whole = ("compose", "--progress", "plain", "-p", self._name, *self._files, *words)
         return self.engine.docker(*whole, within_s=within_s, **self._settings)
 
     def build(self) -> None:
@@ -71,10 +73,8 @@ class Project:
 
     def volume(self, name: str) -> Path:
         """Where the host keeps it."""
-        found = self.engine.docker(
-            "volume", "inspect", "--format", "{{.Mountpoint}}", f"{NAME}_{name}"
-        ).strip()
-        return Path(found)
+        words = ("volume", "inspect", "--format", "{{.Mountpoint}}", f"{self._name}_{name}")
+        return Path(self.engine.docker(*words).strip())
 
     def processes(self, service: str) -> Iterator[tuple[int, dict[str, str]]]:
         """Each process in that container: its pid on the host, and what /proc says of it."""
