@@ -19,7 +19,7 @@ from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId, RecordingId, TraineeId
-from pbx_bridge.ledger import Ledger, Line
+from pbx_bridge.ledger import Ledger, Line, shown
 
 log = structlog.get_logger()
 
@@ -64,7 +64,6 @@ class Lines:
             )
         )
         self.settled.set()
-        log.info("call", outcome=order.outcome.value, reason=order.reason.value, recording=order.recording)
 
     def destroyed(self, call: str, trainee: TraineeId, reason: Reason) -> None:
         """A recording of an earlier run is gone."""
@@ -81,11 +80,15 @@ class Lines:
         asyncio.get_running_loop().call_later(RETRY_S, self._look_for_room)
 
     def _pay(self) -> None:
-        """P24: writes what the ledger is owed, in order, now or when its disk has room again."""
+        """P24: writes what the ledger is owed, in order, now or when its disk has room again. The log, which more people
+        read, says of it what the trainer may know."""
         try:
             while self._owed:
-                self._noted(self._owed[0]())
+                line = self._owed[0]()
+                self._noted(line)
                 self._owed.popleft()
+                told = shown(line)
+                log.info("call", outcome=told.outcome, reason=told.reason, recording=told.recording)
         except OperatorError as error:
             self.no_room(str(error))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from pbx_bridge.app_doubts import Doubts
 from pbx_bridge.app_lines import Lines
@@ -67,6 +69,16 @@ async def test_an_answer_is_written_once_under_a_keyed_name(book: Book) -> None:
     assert book.written() == [(book.call(), "hung-up")], "found again after a cut: it has its answer"
     book.lines.write(answer(Reason.LINK_LOST, SECOND))
     assert (book.call(SECOND), "link-lost") in book.written(), "a control: another call has none yet"
+
+
+async def test_the_log_says_no_more_of_a_call_than_the_trainer_may_know(book: Book) -> None:
+    """P24: what comes from a person stands in the ledger, for the trainee, and in no journal."""
+    with capture_logs() as logged:
+        book.lines.write(replace(answer(Reason.OBJECTION), recording=RECORDING, outcome=Outcome.DISCARDED))
+        book.lines.write(answer(Reason.NO_NOTICE, SECOND))
+    assert [reason for _, reason in book.written()] == ["objection", "no-notice"]
+    said = {"event": "call", "log_level": "info", "outcome": "not-recorded", "reason": "", "recording": ""}
+    assert logged == [said, said]
 
 
 async def test_a_full_disk_owes_the_lines_in_order_and_nothing_begins_until_it_paid(book: Book) -> None:
