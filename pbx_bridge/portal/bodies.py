@@ -16,6 +16,7 @@ BODY_WITHIN_S: Final = 10.0
 """16 KiB over the slowest line there is."""
 STATUS: Final = {
     "unknown": 404,
+    "not-found": 404,
     "payment-token": 401,
     "no-call": 409,
     "on-its-way": 409,

@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Book, Keeper, PortalSettings, Proposed, make_api, no_slots
+from pbx_bridge.portal.api import Api, Book, Keeper, PortalSettings, Proposed, make_api, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
-from pbx_bridge.portal.web.site import Site, serve
+from pbx_bridge.portal.web.site import Served, Site, serve
 
 MAX_CONNECTIONS: Final = 128
 """Each may stream one payload; more get 503 at once."""
@@ -74,6 +74,13 @@ class _Server(uvicorn.Server):
         self.up.set()
 
 
+def _app(api: Api, pages: Served | None) -> Starlette:
+    """The API, and the pages where the site has them."""
+    if pages is None:
+        return Starlette(routes=api.routes)
+    return Starlette(routes=[*api.routes, *pages.routes], exception_handlers={404: pages.missing})
+
+
 class Portal:
     """Serves from `start` to `close`."""
 
@@ -94,7 +101,7 @@ class Portal:
             api = make_api(settings, keeper, shelf, proposed, payments, book, behind)
             self._pages = serve(site, keeper, api) if site is not None else None
             self._config = uvicorn.Config(
-                Starlette(routes=[*api.routes, *(self._pages.routes if self._pages else ())]),
+                _app(api, self._pages),
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),

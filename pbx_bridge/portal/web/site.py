@@ -38,6 +38,8 @@ class Served:
     """Every route of the pages, and what is to be done at their end."""
 
     routes: list[Route]
+    missing: Callable[[Request, Exception], Awaitable[Response]]
+    """Answers an address that is none."""
     close: Callable[[], Awaitable[None]]
 
 
@@ -57,7 +59,7 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
         *TraineePages(door, keeper, api.rights).routes(),
         *(_static(asset) for asset in found.values()),
     ]
-    return Served(routes, player.close)
+    return Served(routes, door.missing, player.close)
 
 
 def _clock() -> int:

@@ -99,7 +99,17 @@ async def test_the_session_cookie_is_as_closed_as_browsers_know(town: Town) -> N
 
 async def test_every_answer_bears_the_headers(town: Town) -> None:
     alice = await town.joined("alice", Role.TRAINEE)
-    for path in ("/sign-in", "/join", "/account", "/recordings", "/key", "/", "/recordings/x/erase", "/plan"):
+    for path in (
+        "/sign-in",
+        "/join",
+        "/account",
+        "/recordings",
+        "/key",
+        "/",
+        "/recordings/x/erase",
+        "/plan",
+        "/nowhere",
+    ):
         headers = (await beside(lambda path=path: alice.get(path))).headers  # type: ignore[misc]
         assert headers["cache-control"] == "no-store", path
         policy = headers["content-security-policy"]
@@ -108,6 +118,9 @@ async def test_every_answer_bears_the_headers(town: Town) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert "frame-ancestors 'none'" in policy
         assert "camera=()" in headers["permissions-policy"]
+    nowhere = await beside(lambda: alice.get("/nowhere"))
+    assert (nowhere.status, "There is no such page" in nowhere.text) == (404, True)
+    assert (await beside(lambda: alice.get("/v1/nowhere"))).body == b"Not Found"
     style = await beside(lambda: alice.get("/static/site.css"))
     assert (style.status, style.headers["cache-control"]) == (200, "no-cache")
     tag = {"If-None-Match": style.headers["etag"]}
