@@ -137,7 +137,7 @@ async def examine_keeper(config: Config) -> Finding:
     link = KeeperLink(keeper_socket(config))
     try:
         status, beat, fault = await link.status(), await link.pulse(), await link.audit_fault()
-    except (KeeperUnreachable, Exception) as error:
+    except (KeeperUnreachable, Refused) as error:
         return Finding("keeper", False, f"{error}. Is the bridge running? Start it: pbx-bridge serve")
     finally:
         await link.close()
