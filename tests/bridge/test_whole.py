@@ -13,6 +13,7 @@ from pbx_bridge.app import random_roll
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import parse_recording_id
 from pbx_bridge.training.plans import plan_digest
+from pbx_bridge.wire import notice_hash
 from tests.bridge.whole import Whole, accept, becomes, whole
 from tests.stations.rig import until
 
@@ -59,6 +60,24 @@ async def test_a_changed_plan_is_told_and_holds_at_once(tmp_path: Path, monkeypa
             assert await site.tried() == "not-approved"
         assert [entry["decision"] for entry in logs if entry["event"] == "decided"] == ["not-approved"]
         assert len(site.catalogue.enrolled().plans) == 1
+
+
+async def test_the_page_shows_the_notice_the_workstation_asks_to_acknowledge(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """P14: in the reader's language, one hash for all; nothing for whom there is none."""
+    async with whole(tmp_path, monkeypatch, acknowledged=False) as site:
+        await until(lambda: site.offered is not None)
+        assert site.offered is not None
+        french, english = (site.bridge._parts._told("alice", language) for language in ("fr", "en"))
+        assert french is not None
+        assert english is not None
+        assert french.notice == english.notice == notice_hash(site.offered)
+        assert {"fr": french, "en": english}[site.config.bridge.language].text == site.offered.text
+        assert "enregistr" in french.text
+        assert "record" in english.text
+        assert "enregistr" not in english.text
+        assert site.bridge._parts._told("nobody", "fr") is None
 
 
 async def test_a_plan_that_is_ended_ends_its_approval_too(tmp_path: Path, monkeypatch: Patch) -> None:

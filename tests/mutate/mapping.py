@@ -41,6 +41,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_own\.py", ("tests/rights/test_own.py", "tests/rights/test_exports.py")),
     (r"pbx_bridge/app_booking\.py", ("tests/trainer/test_booking.py",)),
     (r"pbx_bridge/app_notes\.py", ("tests/catalogue/test_recordings.py", *CALLS)),
+    (
+        r"pbx_bridge/archive/keeper_renewal\.py|pbx_bridge/archive/keystore\.py::KeyStore\.replace_keys",
+        ("tests/archive/test_renewal.py",),
+    ),
     (r"pbx_bridge/archive/(clock|timekeeper)\.py", ("tests/archive/test_clock.py",)),
     (
         r"pbx_bridge/archive/(retention|book|keystore)\.py",
