@@ -16,6 +16,7 @@ import pytest
 from pbx_bridge import durable
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import AuditUnwritable
+from pbx_bridge.access.audit import open_log
 from pbx_bridge.access.books import kept_key, key_of
 from pbx_bridge.age import AgeError, X25519Identity, open_bytes, seal_bytes
 from pbx_bridge.app_doctor import LATE_DAYS, keeper_says
@@ -141,6 +142,7 @@ def test_a_keeper_of_an_earlier_build_changes_at_once_and_its_books_stay_closed(
     """Its file does not say when it was made, its stamp not for whom; it closed its books under its identity."""
     folder, first = tmp_path / "keeper", X25519Identity.generate()
     folder.mkdir()
+    open_log(folder).close()
     (folder / "keeper.key").write_text(f"{first}\n")
     (folder / "keeper.key").chmod(0o600)
     desk = Desk(folder)
