@@ -15,8 +15,7 @@ import pytest
 
 from pbx_bridge import durable
 from pbx_bridge import wire_portal as words
-from pbx_bridge.access.audit import AuditUnwritable
-from pbx_bridge.access.audit import open_log
+from pbx_bridge.access.audit import AuditUnwritable, open_log
 from pbx_bridge.access.books import kept_key, key_of
 from pbx_bridge.age import AgeError, X25519Identity, open_bytes, seal_bytes
 from pbx_bridge.app_doctor import LATE_DAYS, keeper_says
