@@ -101,6 +101,12 @@ class Person:
     async def press(self, selector: str) -> None:
         await self.script(f"document.querySelector({json.dumps(selector)}).click()")
 
+    async def sends(self, selector: str) -> None:
+        """Presses, and waits until another page is there, be it of the same address."""
+        await self.script("window.old = true")
+        await self.press(selector)
+        await self.until("!window.old && document.readyState === 'complete'")
+
     async def reads(self) -> str:
         """What stands on the page."""
         return str(await self.script("document.querySelector('main').innerText"))

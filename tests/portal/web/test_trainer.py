@@ -107,13 +107,12 @@ async def test_a_trainers_whole_way(tmp_path: Path, axe: str) -> None:
                 assert shown in text, shown
 
             await bruno.fill(**{"start-1": start.strftime("%Y-%m-%dT%H:%M"), "minutes-1": "45"})
-            await bruno.press("form.slot button")
+            await bruno.sends("form.slot button")
             await bruno.at("/trainees")
-            await bruno.press("form.inline button")
-            await bruno.until("document.readyState === 'complete'")
+            await bruno.sends("form.inline button")
             await bruno.at("/trainees")
             await bruno.fill(**{"start-1": start.strftime("%Y-%m-%dT%H:%M"), "minutes-1": "110"})
-            await bruno.press("form.slot button")
+            await bruno.sends("form.slot button")
             await bruno.at("/slots")
             assert "cannot be booked" in await bruno.reads()
             at = int(start.timestamp())
@@ -125,7 +124,7 @@ async def test_a_trainers_whole_way(tmp_path: Path, axe: str) -> None:
             await bruno.go(f"/recordings/{recording}/review")
             assert await violations(bruno, axe) == []
             await bruno.fill(session="coaching of 30 November")
-            await bruno.press("main form button")
+            await bruno.sends("main form button")
             await bruno.at("/trainees")
             assert not any(one.recordings for one in await site.home.link.backlog())
         lines = (await site.home.link.accesses("alice")).accesses
