@@ -500,6 +500,7 @@ def test_reassigning_changes_the_trainers_and_nothing_else(desk: Desk) -> None:
     assert desk.refused(wire.Reassign(RECORDER.sign(other))).word == "not-approved"
     desk.approved.add(approval(plan_behind("alice", "carla", NOON), "dora", desk.now))
     desk.keeper.handle(wire.Reassign(RECORDER.sign(other)))
+    assert desk.audited()[-1][:3] == ("(administrator)", "reassign", "done")
     bruno, carla = (desk.join(n, Role.TRAINER, i).token for n, i in (("bruno", BRUNO), ("carla", CARLA)))
     assert desk.refused(wire.Open(bruno, finished.recording, "review")).word == "unknown"
     desk.ask(wire.Open(carla, finished.recording, "review"), words.Released)

@@ -262,6 +262,19 @@ def test_a_full_disk_delays_no_destruction_and_the_record_follows(
     assert desk.audited()[-2] == ("(bridge)", "destroy", "done", "objection")
 
 
+def test_a_purge_writes_what_is_owed_of_earlier_destructions(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = desk.record().recording
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.book, "note_destroyed", _full)
+        desk.keeper.handle(wire.Destroy(recording, "objection"))
+    assert recording not in desk.book.destroyed
+    desk.keeper.handle(PURGE)
+    assert recording in desk.book.destroyed
+    assert desk.audited()[-1] == ("(bridge)", "destroy", "done", "objection")
+
+
 def test_no_recording_begins_that_the_book_cannot_note(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(desk.book, "note_recorded", _full)

@@ -42,6 +42,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_booking\.py", ("tests/trainer/test_booking.py",)),
     (r"pbx_bridge/app_notes\.py", ("tests/catalogue/test_recordings.py", *CALLS)),
     (
+        r"pbx_bridge/archive/keeper_release\.py::ReleaseSide\.hand_over_proven",
+        ("tests/portal/web/test_signing_in.py",),
+    ),
+    (
         r"pbx_bridge/archive/keeper_renewal\.py|pbx_bridge/archive/keystore\.py::KeyStore\.replace_keys",
         ("tests/archive/test_renewal.py",),
     ),
@@ -97,7 +101,12 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     (
         r"pbx_bridge/archive/(release|rules)\.py",
-        ("tests/archive/test_release.py", "tests/archive/test_retention.py", *KEEPER),
+        (
+            "tests/archive/test_release.py",
+            "tests/archive/test_renewal.py",
+            "tests/archive/test_retention.py",
+            *KEEPER,
+        ),
     ),
     (r"pbx_bridge/archive/keeper_\w+\.py", (*KEEPER, "tests/archive/test_retention.py")),
     (r"pbx_bridge/calls/switchboard\.py", (*CALLS, "tests/asterisk/test_translate.py")),
