@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pbx_bridge.calls.reasons import Outcome, Reason
+from pbx_bridge.calls.rules import APART_LIMIT_NS
 from tests.live.freeswitch.test_voices import freeswitch
 from tests.live.house import ALICE, House
 from tests.live.lanes import scene
 from tests.live.watched import judge, talk_of
 from tests.rig import scenarios
+
+STAYS_S = APART_LIMIT_NS / 1e9 + 0.5
+"""A third party who leaves before that interrupts the recording only."""
 
 
 @scene(lasts_s=7)
@@ -39,7 +43,7 @@ async def test_a_supervisor_who_listens_ends_the_recording(house: House) -> None
 
 @scene(lasts_s=9)
 async def test_a_third_party_in_a_conference_ends_the_recording(house: House) -> None:
-    """P9: the two move into a conference and talk on; a colleague, who heard no notice, joins them."""
+    """P9: the two move into a conference and talk on; a colleague, who heard no notice, joins them and stays."""
     async with house.stage() as stage:
         talking, calling = await stage.connect(await stage.agent(), await stage.customer())
         colleague = await stage.colleague("203")
@@ -48,7 +52,7 @@ async def test_a_third_party_in_a_conference_ends_the_recording(house: House) ->
         await stage.talk()
         joining = await colleague.call("3000").until_answered()
         stage.over(joining.answered_ns)
-        await stage.talk(1.0)
+        await stage.talk(STAYS_S)
         calling.hang_up()
         talking.hang_up()
     (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.THIRD_PARTY))
