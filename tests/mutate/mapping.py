@@ -108,7 +108,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             *KEEPER,
         ),
     ),
-    (r"pbx_bridge/archive/keeper_\w+\.py", (*KEEPER, "tests/archive/test_retention.py")),
+    (r"pbx_bridge/archive/keeper_\w+\.py", ("tests/archive", "tests/access/test_pairs.py")),
     (r"pbx_bridge/calls/switchboard\.py", (*CALLS, "tests/asterisk/test_translate.py")),
     (r"pbx_bridge/calls/\w+\.py", CALLS),
     (
