@@ -84,7 +84,9 @@ def parse(body: str) -> Remote | None:
     if not host or not media:
         return None
     payloads = {
-        name.lower(): int(number) for number, name in re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)", body, re.M)
+        name.lower(): int(number)
+        for number, name, rate in re.findall(r"^a=rtpmap:(\d+) ([^/\s]+)/?(\d*)", body, re.M)
+        if name.lower() != "telephone-event" or rate in ("", "8000")  # beside Opus it is there at 48000 too
     }
     way = re.search(r"^a=(sendrecv|sendonly|recvonly|inactive)", body, re.M)
     direction = Direction(way.group(1)) if way else Direction.BOTH
