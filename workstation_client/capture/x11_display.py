@@ -104,10 +104,8 @@ class Display:
 
     def _check_own_process(self) -> None:
         """P3: XRes must tell *our* process right, else it is not believed about others (forwarding, containers)."""
-        own = (
-            self.new_id()
-        )  # the server tells a connection by the bits of an id, whether or not something has it
-        if self.process_of(own) != os.getpid():
+        # The server tells a connection by the bits of an id, whether or not something has it.
+        if self.process_of(self.new_id()) != os.getpid():
             raise CaptureUnavailable(
                 "the X server does not know this process (forwarded display, or another container)"
             )
