@@ -117,10 +117,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     (r"pbx_bridge/cli_requests\.py", ("tests/rights/test_request_command.py",)),
     (r"pbx_bridge/cli_change\.py", ("tests/access/test_person_command.py",)),
-    (
-        r"pbx_bridge/cli_person\.py",
-        ("tests/archive/test_keeper_approvals.py", "tests/trainer/test_approving.py"),
-    ),
+    (r"pbx_bridge/cli_person\.py", ("tests/access/test_person_command.py",)),
     (r"pbx_bridge/config\w*\.py", ("tests/test_config.py",)),
     (r"pbx_bridge/ledger\.py", ("tests/test_ledger.py",)),
     (
