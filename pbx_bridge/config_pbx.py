@@ -6,6 +6,7 @@ without knowing which PBX it is.
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Literal, Self
@@ -19,6 +20,8 @@ CALL_CODE = r"^[*#][0-9*#]{1,4}$"
 """Keys people press during a call begin with * or #: digits alone are pressed for other reasons (a card's number)."""
 ACCOUNT = r"^[a-z_][a-z0-9_-]{0,31}$"
 """As useradd(8) takes it."""
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
+"""What FreeSWITCH's commands take as it stands, whatever reads it on the way."""
 
 
 class Pbx(Section):
@@ -96,8 +99,15 @@ class Freeswitch(Pbx):
 
     @field_validator("pipe_dir")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        """FreeSWITCH is given the path, and has a working folder of its own."""
+    def _one_word(cls, path: Path) -> Path:
+        """P17: FreeSWITCH is given the path as one word of a command, and has a working folder of its own.
+
+        What stood before a blank would be a file, with both voices in clear.
+        """
         if not path.is_absolute():
             raise ValueError("write the whole path, from /")
+        if not PLAIN_PATH.fullmatch(str(path)):
+            raise ValueError(
+                "FreeSWITCH cannot be told this path: use letters without accents, digits and . _ -"
+            )
         return path

@@ -94,6 +94,8 @@ def test_the_pbx_may_be_freeswitch(tmp_path: Path) -> None:
         (FREESWITCH + 'esl = "192.0.2.1:8021"\n', "loopback"),
         (FREESWITCH + 'driver = "greenswitch"\n', "freeswitch.driver"),
         (FREESWITCH + 'pipe_dir = "pipes"\n', "whole path"),
+        (FREESWITCH + 'pipe_dir = "/run/pbx.raw bridge/pipes"\n', "cannot be told this path"),
+        (FREESWITCH + 'pipe_dir = "/run/{pipes}"\n', "cannot be told this path"),
         (FREESWITCH + 'group = "free switch"\n', "freeswitch.group"),
         (FREESWITCH + 'objection_code = "*6"\n', "objection_code and private_code begin alike"),
         (FREESWITCH + 'pause_code = "*91"\n', "objection_code and pause_code begin alike"),
