@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.(calls\.permit|training\.(decision|notices))", Layer.RULES),
     (r"pbx_bridge\.calls\.\w+", Layer.CORE),
     (r"pbx_bridge\.telephony\.(\w+\.)?(translate\w*|stamps)", Layer.CORE),
-    (r"pbx_bridge\.telephony\.(rtp_watch|freeswitch\.(esl_codec|ticks|stereo))", Layer.CORE),
+    (r"pbx_bridge\.telephony\.(rtp_watch|freeswitch\.(bindings|esl_codec|ticks|stereo))", Layer.CORE),
     (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),
     (r"workstation_client\.(agent|spool)", Layer.CORE),
     (

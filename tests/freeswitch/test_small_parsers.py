@@ -1,8 +1,11 @@
-"""Two voices in one stream, packet counts, and the dialplan's notes: at their limits and beyond."""
+"""Two voices in one stream, packet counts, notes and what lives: at their limits, cut, damaged, and beyond."""
 
 from __future__ import annotations
 
 import json
+import math
+import random
+from collections.abc import Callable, Collection, Mapping
 from itertools import accumulate, pairwise
 
 import pytest
@@ -13,8 +16,9 @@ from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused
 from pbx_bridge.telephony.freeswitch.media_stats import packets_in
-from pbx_bridge.telephony.freeswitch.resync import Said, said_in
+from pbx_bridge.telephony.freeswitch.resync import UUID_LIMIT, Said, leg_of, said_in, uuids_of
 from pbx_bridge.telephony.freeswitch.stereo import CHUNK, CHUNK_BYTES, Piece, Stereo
+from tests.rig.esl_double import VECTORS
 
 LEG = "65c768cf-ac8d-4b80-b838-9668ff09c775"
 
@@ -99,6 +103,9 @@ def test_a_leg_that_is_gone_is_a_refusal() -> None:
         answered({"audio": {}}),
         answered({"audio": {"in_packet_count": True}}),
         answered({"audio": {"in_packet_count": "12"}}),
+        answered({"audio": {"in_packet_count": math.inf}}),
+        answered({"audio": {"in_packet_count": math.nan}}),
+        answered({"audio": {"in_packet_count": 0}}).replace(": 0}", ": 1e999}"),
     ],
 )
 def test_what_counts_no_packets_is_told(text: str) -> None:
@@ -121,3 +128,43 @@ def test_notes_are_found_among_all_globals() -> None:
     assert said_in(text) == (Said(ChannelId(LEG), private=False), Said(ChannelId("call-2"), private=True))
     assert said_in("") == ()
     assert Said(ChannelId(LEG), private=True).variable == f"pbxb_said_{LEG}"
+
+
+# ---------------------------------------------------------------- what lives there
+
+RESYNC = VECTORS / "30_fifo_and_resync"
+
+
+def test_the_recorded_answers_of_a_resync_name_their_legs() -> None:
+    legs = uuids_of((RESYNC / "show_calls.json").read_text())
+    assert LEG in legs
+    assert len(legs) == 2
+    assert leg_of((RESYNC / "uuid_dump_x.json").read_text())["Unique-ID"] == LEG
+
+
+@pytest.mark.parametrize(("name", "parse"), [("show_calls", uuids_of), ("uuid_dump_x", leg_of)])
+def test_an_answer_of_a_resync_that_is_cut_is_refused_wherever(
+    name: str, parse: Callable[[str], object]
+) -> None:
+    text = (RESYNC / f"{name}.json").read_text().rstrip()
+    for at in range(len(text)):
+        with pytest.raises(PeerError):
+            parse(text[:at])
+
+
+@pytest.mark.parametrize(("name", "parse"), [("show_calls", uuids_of), ("uuid_dump_x", leg_of)])
+def test_a_damaged_answer_of_a_resync_names_legs_or_is_refused(
+    name: str, parse: Callable[[str], Collection[str]]
+) -> None:
+    text, dice, refused = (RESYNC / f"{name}.json").read_text(), random.Random(name), 0
+    for _ in range(300):
+        at = dice.randrange(len(text))
+        put = dice.choice(["", "\x00", "é", '"', "{", "]", "null", "1e999", "\n\napi status"])
+        try:
+            found = parse(text[:at] + put + text[at + dice.randrange(3) :])
+        except PeerError:
+            refused += 1
+            continue
+        legs = [found["Unique-ID"]] if isinstance(found, Mapping) else found
+        assert all(0 < len(leg) <= UUID_LIMIT and not set(leg) & set(" \n\0") for leg in legs)
+    assert 0 < refused < 300

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
@@ -36,6 +37,6 @@ def packets_in(text: str) -> int | None:
     if audio is None:
         return None
     count = audio.get("in_packet_count") if isinstance(audio, dict) else None
-    if isinstance(count, bool) or not isinstance(count, int | float):
+    if isinstance(count, bool) or not isinstance(count, int | float) or not math.isfinite(count):
         raise PeerError("FreeSWITCH's media stats count no packets")
     return int(count)
