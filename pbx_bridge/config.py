@@ -128,8 +128,8 @@ class NoticeEntry(Section):
     """The caller's notice in one language (P16)."""
 
     language: Literal["fr", "en"]
-    sound: str
-    """As Playback() names it."""
+    sound: str = Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")
+    """As Playback() names it: one line, which the PBX is told with each beat of the heartbeat."""
     text: str = Field(default="", max_length=1000)
     """What is spoken: its hash goes into every permit. Empty: as `pbx-bridge notice caller` words it."""
 

@@ -55,6 +55,7 @@ def test_a_payment_may_last_up_to_its_ceiling(tmp_path: Path, seconds: int) -> N
         ("[asterisk]", '[asterisk]\nobjection_code = "*51"\nprivate_code = "*5"', "begin alike"),
         ("[asterisk]", '[asterisk]\nobjection_code = "9"', "objection_code"),
         ("[asterisk]", '[asterisk]\nnotice_key = "*9"', "notice_key"),
+        ("[asterisk]", '[[notice]]\nlanguage = "fr"\nsound = "pbxb/a\\nb"\n[asterisk]', "sound"),
         ("[bridge]", "[bridge", "TOML"),
         ("[asterisk]", '[asterisk]\naudiosocket_listen = "0.0.0.0:9092"', "loopback"),
         ("[asterisk]", '[asterisk]\nfastagi_listen = "192.0.2.1:4573"', "loopback"),
