@@ -10,6 +10,7 @@ import pytest
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId
+from pbx_bridge.telephony.freeswitch import esl_link
 from pbx_bridge.telephony.freeswitch.esl_codec import EVENT_LIMIT
 from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused, Ears, EslConnection
 from pbx_bridge.telephony.freeswitch.esl_link import Heard, Said, Unreadable, subscription
@@ -203,6 +204,23 @@ async def test_events_during_the_resync_follow_what_was_found() -> None:
         async with linked(pbx.port, hearing):
             await hearing.until("Unreadable")
     assert hearing.kinds() == ["LinkBack", "CHANNEL_CREATE", "Unreadable"]
+
+
+@pytest.mark.parametrize(("count", "fits"), [(9, True), (10, True), (11, False)])
+async def test_only_so_many_events_wait_for_the_end_of_a_resync(
+    monkeypatch: pytest.MonkeyPatch, count: int, fits: bool
+) -> None:
+    monkeypatch.setattr(esl_link, "EARLY_LIMIT", 10)
+    hearing = Hearing()
+    async with EslDouble() as pbx:
+        pbx.before_calls = event("CHANNEL_CREATE", Unique_ID=LEG) * count
+        async with linked(pbx.port, hearing, up=fits):
+            if not fits:
+                await hearing.until("LinkLost")
+                assert "more than 10 events" in hearing.lost()[0].why
+                pbx.before_calls = b""
+                await hearing.until("LinkBack")
+    assert len(hearing.heard()) == (count if fits else 0)
 
 
 async def test_what_cannot_be_read_is_said_and_the_link_lives() -> None:

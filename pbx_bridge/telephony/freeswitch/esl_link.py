@@ -47,6 +47,8 @@ JOB_DEADLINE_S = 5.0
 PING_EVERY_S = 0.5
 FIRST_PINGS = 5
 """The clock's bound is that of the best exchange: a few at once, before the first event needs it."""
+EARLY_LIMIT = 20_000
+"""Events that wait for the end of a resync, at some 5 kB each: a PBX that makes two thousand a second is listed by then."""
 JOB = "BACKGROUND_JOB"
 
 
@@ -235,17 +237,23 @@ class EslLink:
             waiting = self._jobs.get(event.get("Job-UUID", ""))
             if waiting is not None and not waiting.done():
                 waiting.set_result(event.body.decode("utf-8", "replace"))
-        elif self._early is not None:
-            self._early.append((event, arrived_ns))
         else:
-            self._hear(event, arrived_ns)
+            self._take(event, arrived_ns)
 
     def _on_broken(self, why: str, arrived_ns: int) -> None:
         log.error("an event could not be read", why=why)
-        if self._early is not None:
-            self._early.append((None, arrived_ns))
-        else:
-            self._hear(None, arrived_ns)
+        self._take(None, arrived_ns)
+
+    def _take(self, event: EslEvent | None, arrived_ns: int) -> None:
+        """Now, or after what is being listed."""
+        if self._early is None:
+            self._hear(event, arrived_ns)
+        elif len(self._early) < EARLY_LIMIT:
+            self._early.append((event, arrived_ns))
+        elif self._connection is not None:
+            self._connection.end(
+                f"more than {EARLY_LIMIT} events came while FreeSWITCH said what lives there"
+            )
 
     def _hear(self, event: EslEvent | None, arrived_ns: int) -> None:
         if event is None:
