@@ -5,6 +5,8 @@ Reads the site's dialplan as it lies in FreeSWITCH's folder; what a database or 
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from pbx_bridge.app_freeswitch_files import FILE_LIMIT, Says
@@ -22,6 +24,7 @@ from pbx_bridge.telephony.freeswitch.bindings import (
 OURS = "pbxb/pbxb.xml"
 """Below FreeSWITCH's folder: where the bridge and the site call our extensions."""
 FILES_LIMIT = 2000
+"""Of a dialplan: FreeSWITCH's sample has a dozen."""
 
 
 def dialplan(section: Freeswitch) -> Says:
@@ -45,7 +48,10 @@ def keys(section: Freeswitch) -> Says:
     if not folder.is_dir():
         return True, _elsewhere(folder)
     try:
-        site = {str(file.relative_to(folder)): _text(file) for file in _files(folder)}
+        files = sorted((folder / "dialplan").rglob("*.xml"))
+        if len(files) > FILES_LIMIT:
+            return False, f"more than {FILES_LIMIT} files in {folder}/dialplan: not read, compare by hand"
+        site = {str(file.relative_to(folder)): _text(file) for file in files}
         said = settings(_text(file) for file in sorted(folder.glob("*.xml")))
     except OSError as error:
         return False, f"{error.filename} cannot be read: {error.strerror}"
@@ -84,10 +90,10 @@ def _elsewhere(folder: Path) -> str:
     return f"not looked at: no {folder} here; compare by hand (dialplan/freeswitch/README.md)"
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted((folder / "dialplan").rglob("*.xml"))[:FILES_LIMIT]
-
-
 def _text(file: Path) -> str:
-    with file.open(errors="replace") as opened:
-        return opened.read(FILE_LIMIT)
+    """Raises: OSError, for a file that is too large as well: half of it would say half of what is in the way."""
+    with file.open("rb") as opened:
+        text = opened.read(FILE_LIMIT + 1)
+    if len(text) > FILE_LIMIT:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file))
+    return text.decode(errors="replace")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pbx_bridge import app_freeswitch_keys
+from pbx_bridge.app_freeswitch_files import FILE_LIMIT
 from pbx_bridge.app_freeswitch_keys import OURS, dialplan, keys
 from pbx_bridge.config_pbx import Freeswitch
 from pbx_bridge.telephony.freeswitch.bindings import Binding, bindings, clashes, settings
@@ -125,6 +127,23 @@ def test_what_cannot_be_read_is_told_and_a_pbx_elsewhere_is_not_looked_at(sectio
     for asked in (keys, dialplan):
         good, says = asked(elsewhere)
         assert (good, "not looked at" in says) == (True, True)
+
+
+@pytest.mark.parametrize(("more", "read"), [(-1, True), (0, True), (1, False)])
+def test_a_dialplan_that_is_too_large_is_not_called_well(section: Freeswitch, more: int, read: bool) -> None:
+    """What stands behind the limit might be in the way."""
+    padded = "<include/>" + " " * (FILE_LIMIT + more - len("<include/>"))
+    good, says = site(section, padded)
+    assert (good, "File too large" in says) == (read, not read)
+
+
+@pytest.mark.parametrize(("limit", "read"), [(2, True), (1, True), (0, False)])
+def test_a_dialplan_of_too_many_files_is_not_called_well(
+    section: Freeswitch, monkeypatch: pytest.MonkeyPatch, limit: int, read: bool
+) -> None:
+    monkeypatch.setattr(app_freeswitch_keys, "FILES_LIMIT", limit)
+    good, says = site(section, "<include/>")
+    assert (good, "compare by hand" in says) == (read, not read)
 
 
 def test_our_own_dialplan_stands_in_nobodys_way(section: Freeswitch) -> None:
