@@ -1,4 +1,7 @@
-"""The event socket's bytes: every recorded stream whole, byte by byte, cut everywhere and mutated; limits at their edge."""
+"""The event socket's bytes: limits at their edge; every recorded stream whole, its first 120 kB byte by byte, and mutated.
+
+Cut in two at every point: the first 9 kB of one stream, greeting, answers and six events.
+"""
 
 from __future__ import annotations
 
