@@ -173,8 +173,8 @@ ASSESSMENT: Final[Mapping[Language, Labels]] = {
         "needs": ("Besoins de formation en cours", "{needs}"),
         "scale": (
             "Ampleur",
-            "{plans} plans en cours, {trainees} personnes, {trainers} formateurs ; plan le plus long : "
-            "{longest_plan_days} jours.",
+            "Plans en cours : {plans} ; personnes : {trainees} ; formateurs : {trainers} ; plan le plus long, en "
+            "jours : {longest_plan_days}.",
         ),
         "draw": (
             "Tirage",
@@ -224,8 +224,8 @@ ASSESSMENT: Final[Mapping[Language, Labels]] = {
         "needs": ("Current training needs", "{needs}"),
         "scale": (
             "Scale",
-            "{plans} current plans, {trainees} persons, {trainers} trainers; longest plan: {longest_plan_days} "
-            "days.",
+            "Current plans: {plans}; persons: {trainees}; trainers: {trainers}; longest plan, in days: "
+            "{longest_plan_days}.",
         ),
         "draw": (
             "Draw",

@@ -123,8 +123,8 @@ Analyse d'impact : {assessment}. Consultation : {council}, le {dated}.
 
 But : former des personnes nommément inscrites, pour un temps court. Ni évaluation, ni discipline, ni écoute en direct ;
 aucun indicateur d'activité, aucune note, aucune reconnaissance de la parole ou des émotions.
-Qui : {trainees} personnes et {plans} plans en cours, {trainers} formateurs. Chaque plan nomme une personne, un motif
-({needs}), un formateur, un approbateur qui n'est pas le formateur, un début et une fin ; six mois au plus en 24 mois.
+Qui : personnes inscrites, {trainees} ; plans en cours, {plans} ; formateurs, {trainers}. Chaque plan nomme personne, motif
+({needs}), formateur, approbateur qui n'est pas le formateur, début et fin ; six mois au plus en 24 mois.
 Quoi : les deux voix et la vidéo continue, sans image fixe, de la seule fenêtre de :
 {applications}
 Quand : pendant la conversation seulement ; en attente, en consultation et pendant un paiement, rien.
@@ -146,7 +146,7 @@ Impact assessment: {assessment}. Consultation: {council}, on {dated}.
 
 Purpose: to train persons enrolled by name, for a short time. No appraisal, no discipline, no live listening;
 no measure of activity, no grade, no recognition of speech or emotion.
-Who: {trainees} persons and {plans} plans at present, {trainers} trainers. Each plan names a person, a reason
+Who: persons enrolled, {trainees}; plans at present, {plans}; trainers, {trainers}. Each plan names a person, a reason
 ({needs}), a trainer, an approver who is not the trainer, a first and a last day; six months at most in 24 months.
 What: both voices and the continuous video, without a still image, of the window of:
 {applications}
