@@ -179,11 +179,11 @@ def _voices(film: Film, talk: Talk) -> Iterator[Check]:
             f"at most {GAPS_ALLOWED:.0%}", missing <= GAPS_ALLOWED * len(heard) and len(heard) >= 3,
         )  # fmt: skip
         for hertz in sorted(everybody - {own}):
-            levels = sorted(_amplitude_db(part, hertz) for _, part in windows) or [-120.0]
-            middle, loudest = levels[len(levels) // 2], levels[-1]
+            levels = sorted((_amplitude_db(part, hertz), at_s) for at_s, part in windows) or [(-120.0, 0.0)]
+            (middle, _), (loudest, at_s) = levels[len(levels) // 2], levels[-1]
             absent = middle < ABSENT_DB and loudest < TRACE_DB
             yield Check(
-                f"another's {hertz} Hz on the {side}", f"{middle:.0f} dB, at most {loudest:.0f} dB",
+                f"another's {hertz} Hz on the {side}", f"{middle:.0f} dB, {loudest:.0f} dB at {at_s:.1f} s",
                 f"< {ABSENT_DB:.0f} dB, {TRACE_DB:.0f} dB", absent,
             )  # fmt: skip
         still = [part for at_s, part in windows if _still(talk, at_s)]
