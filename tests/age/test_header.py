@@ -147,7 +147,7 @@ def test_a_low_order_point_is_neither_sealed_to_nor_opened_by(point: bytes) -> N
         (b"\x1aE\xdf\xa3 some WebM", "not an age v1 file"),
         (b"age-encryption.org/v2\n", "not an age v1 file"),
         (HEADER.replace(b"\n", b"\r\n"), "not an age v1 file"),
-        (lines(VERSION, MAC), "no recipient"),
+        pytest.param(lines(VERSION, MAC), "no recipient", id="no recipient"),
         (lines(VERSION, STANZA + b"\r", BODY, MAC), "not allowed"),
         (lines(VERSION, STANZA, BODY + b"\r", MAC), "not base64"),
         (lines(VERSION, STANZA, BODY, MAC + b"\r"), "not its MAC"),

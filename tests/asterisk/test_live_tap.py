@@ -304,6 +304,7 @@ async def _closed(reader: asyncio.StreamReader, within_s: float) -> bool:
 @pytest.mark.parametrize(
     "said",
     [b"GET / HTTP/1.1\r\n\r\n", b"\x01\x00\x10" + uuid.uuid4().bytes, b"\x10\x00\x02\0\0", b"\x01\xff\xff"],
+    ids=["http", "unknown id", "audio first", "too long"],
 )
 async def test_a_stranger_is_closed_at_once(said: bytes) -> None:
     server = AudioServer()
