@@ -19,7 +19,7 @@ settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
 IN_REAL_TIME = re.compile(
-    r"(live|faults|capture|docker|bridge)/|asterisk/test_live_|stations/test_(cut|conversation|autostart|resume)"
+    r"(live|faults|capture|docker|bridge)/|asterisk/test_(live_|dialplan|ami_fences|watchdog)|stations/test_(cut|conversation|autostart|resume)"
     r"|freeswitch/test_tap|trainer/test_play|media/test_browser|portal/.*browser"
 )
 """Tests with real calls, screens and deadlines. One worker plays them all; the other yields the processor to it."""

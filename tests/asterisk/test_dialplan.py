@@ -115,8 +115,9 @@ async def test_no_digit_comes_over_the_wire(pbx: Asterisk) -> None:
         async with Stage(pbx) as stage:
             await info_digits(stage, 0.5, "753951")
         await line.until_quiet()
-    control = await asyncio.wait_for(reader.readuntil(b"Event: DTMFEnd"), 5)
+    # of one key Asterisk may tell the end alone
+    await asyncio.wait_for(reader.readuntil(b"Event: DTMF"), 5)
+    await asyncio.wait_for(reader.readuntil(b"Digit: 7"), 5)
     writer.close()
-    assert b"Digit: 7" in control
     assert b"BridgeEnter" in proxy.said
     assert not re.search(rb"DTMF|Digit", proxy.said)
