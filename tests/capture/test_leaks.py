@@ -170,9 +170,14 @@ def iconified_and_restored(stage: Stage) -> None:
 
 
 def iconified_at_start(stage: Stage) -> None:
-    stage.hand.iconify(stage.window)
     foreign = stage.hand.red_window(100, 100, 480, 360)
-    stage.start()
+    for _ in range(5):
+        stage.hand.iconify(stage.window)
+        stage.start()
+        if stage.station.shots[-1].card:
+            break
+        assert stage.hand.viewable(stage.window), "filmed while it was iconified"
+        stage.stop()  # a browser that is still starting brings its window back by itself
     assert stage.station.shots[-1].card
     count = len(stage.station.shots)
     stage.hand.restore(stage.window)
