@@ -134,13 +134,11 @@ async def _requests(config: Config) -> Finding:
 
 async def examine_keeper(config: Config) -> Finding:
     """P19, P20: whether it answers an administrator, and what it says."""
-    link = KeeperLink(keeper_socket(config))
     try:
-        status, beat, fault = await link.status(), await link.pulse(), await link.audit_fault()
+        async with KeeperLink(keeper_socket(config)) as link:
+            status, beat, fault = await link.status(), await link.pulse(), await link.audit_fault()
     except (KeeperUnreachable, Refused) as error:
         return Finding("keeper", False, f"{error}. Is the bridge running? Start it: pbx-bridge serve")
-    finally:
-        await link.close()
     return Finding("keeper", *keeper_says(status, beat.doubt, fault))
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from pbx_bridge.app_doctor import _approvals, _counted, _requests
+from pbx_bridge.app_doctor import _approvals, _catalogue, _counted, _requests, examine_keeper
+from pbx_bridge.app_finding import Finding
 from pbx_bridge.app_retention import Count
-from pbx_bridge.config import load
+from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.catalogue.database import FILE
+from pbx_bridge.config import Config, load
+from pbx_bridge.training.plans import Trainee, Trainer
 from pbx_bridge.wire_json import canonical, write_fields
 from tests.archive.house import config_beside, house, plan_behind
+from tests.calls.story import plan
 
 PACKAGE = Path(__file__).resolve().parents[2]
 AGREES = Count(
@@ -45,14 +52,42 @@ def test_the_doctor_locks_memory_as_the_bridge_will() -> None:
     ], said.stderr
 
 
+def configured(folder: Path) -> Config:
+    """A bridge that keeps everything in this folder."""
+    site = folder / "site.toml"
+    site.write_text(
+        f'[bridge]\nstate_dir = "{folder}"\ndemonstration = true\n'
+        f'[asterisk]\nami_secret_file = "{folder}/ami"\nari_secret_file = "{folder}/ari"\n'
+    )
+    return load(site)
+
+
+def test_what_a_hand_wrote_into_the_catalogue_is_said(tmp_path: Path) -> None:
+    """P13: and to look makes no catalogue where there is none."""
+    config, ours = configured(tmp_path), plan()
+    assert _catalogue(config) == Finding("catalogue", True, "0 plans, 0 trainees")
+    assert not config.catalogue.exists()
+    catalogue = Catalogue.open(config.catalogue)
+    with catalogue.change() as change:
+        change.add_application(ours.applications[0])
+        change.add_trainer(Trainer(ours.trainer, 60))
+        change.add_trainee(Trainee(ours.trainee, ("PJSIP/201",), "Alice", "alice"))
+        change.add_plan(ours)
+    catalogue.close()
+    assert _catalogue(config) == Finding("catalogue", True, "1 plans, 1 trainees")
+    with closing(sqlite3.connect(config.catalogue / FILE)) as database, database:
+        database.execute("UPDATE plans SET rate = 0.9")
+    found = _catalogue(config)
+    assert not found.good
+    assert found.says.startswith("not used: ")
+    assert "P11" in found.says
+    (config.catalogue / FILE).write_bytes(b"no database")
+    assert not _catalogue(config).good
+
+
 def test_the_count_is_told_as_it_was_taken(tmp_path: Path) -> None:
     """P20: each thing that does not agree by its name, and nothing that agrees."""
-    site = tmp_path / "site.toml"
-    site.write_text(
-        f'[bridge]\nstate_dir = "{tmp_path}"\ndemonstration = true\n'
-        f'[asterisk]\nami_secret_file = "{tmp_path}/ami"\nari_secret_file = "{tmp_path}/ari"\n'
-    )
-    config = load(site)
+    config = configured(tmp_path)
     assert (_counted(config).good, _counted(config).says[:13]) == (True, "not taken yet")
     kept = tmp_path / "retention" / "count.json"
     kept.parent.mkdir()
@@ -73,9 +108,11 @@ async def test_who_waits_is_asked_of_the_keeper(tmp_path: Path) -> None:
         config = load(config_beside(home))
         assert (await _requests(config)).good
         assert (await _approvals(config)).says.startswith("nobody can approve")
+        assert not config.catalogue.exists()  # to look makes none
         await home.approve(plan_behind("alice", "bruno", 1_800_000_000))  # dora joins for it
         assert (await _approvals(config)).good
+        assert (await examine_keeper(config)).good
         home.end_keeper()
-        for finding in (await _requests(config), await _approvals(config)):
+        for finding in (await _requests(config), await _approvals(config), await examine_keeper(config)):
             assert not finding.good
             assert "the keeper cannot be asked" in finding.says

@@ -32,7 +32,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_approvals\.py", ("tests/access/test_approvals.py", "tests/trainer/test_approving.py")),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.months", ("tests/trainer/test_approving.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
-    (r"pbx_bridge/app_doctor\.py", ("tests/bridge/test_doctor.py", "tests/bridge/test_whole.py")),
+    (
+        r"pbx_bridge/app_doctor\.py",
+        ("tests/bridge/test_doctor.py", "tests/bridge/test_whole.py", "tests/archive/test_renewal.py"),
+    ),
     (r"pbx_bridge/app_standing\.py", ("tests/training/test_standing.py", "tests/training/test_decision.py")),
     (
         r"pbx_bridge/app_retention\.py",
