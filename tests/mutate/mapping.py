@@ -31,6 +31,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_notices\.py", ("tests/training/test_notices.py", "tests/catalogue/test_commands.py")),
     (r"pbx_bridge/app_approvals\.py", ("tests/access/test_approvals.py", "tests/trainer/test_approving.py")),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.months", ("tests/trainer/test_approving.py",)),
+    (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.viewed", ("tests/portal/web/test_player.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
     (
         r"pbx_bridge/app_doctor\.py",
