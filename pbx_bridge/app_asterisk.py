@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 
 from pbx_bridge.app_listening import listening
-from pbx_bridge.app_notices import callers_notices
+from pbx_bridge.app_notices import callers_notices, customers_notice
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.config import Config, read_secret
 from pbx_bridge.config_pbx import Asterisk
@@ -39,7 +39,7 @@ class AsteriskPbx:
     """A `Pbx`. Raises: OperatorError when a secret cannot be read or an address is no loopback."""
 
     def __init__(self, config: Config, section: Asterisk) -> None:
-        self._section, self._language = section, config.bridge.language
+        self._section, self._for_customers = section, customers_notice(config)
         self._spoken = tuple(
             SpokenNotice(one.language, one.sound, one.text_hash) for one in callers_notices(config)
         )
@@ -101,10 +101,7 @@ class AsteriskPbx:
 
     async def ask_outbound_notice(self, customer: ChannelId) -> None:
         """The dialplan speaks it, if it finds this run's token on the channel."""
-        notice = self._spoken[0]
-        for spoken in self._spoken:
-            if spoken.language == self._language:
-                notice = spoken
+        notice = self._for_customers
         try:
             await self._ami.setvar(customer, "PBXB_SOUND", notice.sound)
             await self._ami.setvar(customer, "PBXB_NOTICE", notice.text_hash)

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 import structlog
 
-from pbx_bridge.app_notices import callers_notices
+from pbx_bridge.app_notices import callers_notices, customers_notice
 from pbx_bridge.app_pipes import prepare_pipes
 from pbx_bridge.calls.facts import Fact
 from pbx_bridge.config import Config, read_secret
@@ -47,7 +47,7 @@ class FreeswitchPbx:
 
     def __init__(self, config: Config, section: Freeswitch) -> None:
         self._section, self._language = section, config.bridge.language
-        self._notices = callers_notices(config)
+        self._notices, self._for_customers = callers_notices(config), customers_notice(config)
         self._settings = EslSettings(section.esl.port, read_secret(section.esl_secret_file), section.esl.host)
         self._connect: Connect = connect_asyncio
         if section.driver == "python-esl":
@@ -112,10 +112,7 @@ class FreeswitchPbx:
 
     async def ask_outbound_notice(self, customer: ChannelId) -> None:
         """The dialplan speaks it, if it finds this run's token on the channel."""
-        notice = self._notices[0]
-        for spoken in self._notices:
-            if spoken.language == self._language:
-                notice = spoken
+        notice = self._for_customers
         try:
             await self._link.esl.setvar(customer, "pbxb_sound", sound_path(self._sounds_dir, notice.sound))
             await self._link.esl.setvar(customer, "pbxb_notice", notice.text_hash)

@@ -90,3 +90,9 @@ def callers_notices(config: Config) -> tuple[CallerNotice, ...]:
         CallerNotice(entry.language, entry.sound, entry.text or caller_notice(terms, entry.language))
         for entry in config.notice
     )
+
+
+def customers_notice(config: Config) -> CallerNotice:
+    """P16: the one a customer hears who is called: in the bridge's language, or the first there is."""
+    notices = callers_notices(config)
+    return {one.language: one for one in notices}.get(config.bridge.language, notices[0])
