@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +30,8 @@ RED = ("--colour", "#ff0000", "--geometry", "480x360+500+300")
 @pytest.fixture
 def home(desktop: Desktop) -> Iterator[Path]:
     """A folder of the user's own."""
-    folder = Path(desktop.user.pw_dir) / "forgeries"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="forgeries-", dir=desktop.user.pw_dir))
+    folder.chmod(0o755)
     shutil.chown(folder, desktop.user.pw_uid, desktop.user.pw_gid)
     yield folder
     shutil.rmtree(folder)

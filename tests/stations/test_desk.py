@@ -15,6 +15,7 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,9 +205,17 @@ def test_a_control_group_that_may_not_swap_is_enough(tmp_path: Path) -> None:
     )
 
 
-def test_otherwise_memory_is_locked_or_nothing_is_recorded(tmp_path: Path) -> None:
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder every user can read; pytest's own is the owner's alone."""
+    with tempfile.TemporaryDirectory(prefix="pbx-bridge-desk-", dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_otherwise_memory_is_locked_or_nothing_is_recorded(readable: Path) -> None:
     """In a process of its own: root may lock, an ordinary user with the usual limit may not and is told what to do."""
-    root = _machine(tmp_path / "m", PLAIN, proc__self__cgroup="0::/a\n")
+    root = _machine(readable / "m", PLAIN, proc__self__cgroup="0::/a\n")
     program = (
         "import os, resource, sys; from pathlib import Path; from pbx_bridge import memory\n"
         "resource.setrlimit(resource.RLIMIT_MEMLOCK, (8 << 20, 8 << 20))\n"
@@ -214,8 +223,6 @@ def test_otherwise_memory_is_locked_or_nothing_is_recorded(tmp_path: Path) -> No
         "print(memory.keep_off_swap(Path(sys.argv[1])))\n"
         "print(open('/proc/self/status').read())\n"
     )
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
 
     def run(who: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
