@@ -49,6 +49,7 @@ def _run(wanted: list[RuleFunction], most: int | None, jobs: int) -> int:
     started = time.monotonic()
     files = sorted({file for function in wanted for file in chosen_tests(function)})
     with tempfile.TemporaryDirectory(prefix="pbx-bridge-mutate-") as where:
+        Path(where).chmod(0o755)  # some tests start the copy as another user
         free: SimpleQueue[Worker] = SimpleQueue()
         callers = Callers()
         workers = [Worker(copied(Path(where) / str(number)), callers) for number in range(max(1, jobs))]
