@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Annotated, Final
 
 from pbx_bridge.access.roles import Person
-from pbx_bridge.archive.manifest import Assignment, Manifest
+from pbx_bridge.archive.manifest import Manifest
 from pbx_bridge.archive.rules import KEEP_CEILING_DAYS
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
@@ -163,36 +163,11 @@ def covers(approvals: Iterable[Approval], manifest: Manifest) -> bool:
     )
 
 
-def may_reassign(approvals: Iterable[Approval], before: Manifest, after: Manifest, now: int) -> bool:
-    """P18, P22: whether each trainer this recording gets is approved for its trainee, by whichever plan that is in force:
-    not ended, and its last day not over (P13: it expires by itself).
-
-    Who is assigned already may stay assigned, for no longer: an ended plan ends nobody's review of what it recorded.
-    """
-    known = [
-        found
-        for found in approvals
-        if found.kind is Kind.PLAN
-        and found.trainee == after.trainee
-        and found.ended == 0
-        and _at(now) < _instant(found.last_day, 1) + _ZONES
-    ]
-    return all(
-        any(_holds(stood, new) for stood in before.trainers)
-        or any(_assigns(found, new.trainer, new.end) for found in known)
-        for new in after.trainers
-    )
-
-
 def is_over(approval: Approval, now: int) -> bool:
     """P13, P20: whether a plan's last recording has gone for good and its person need not be named here any longer."""
     if approval.kind is not Kind.PLAN:
         return False
     return _at(now) > _instant(approval.last_day, 1 + KEEP_CEILING_DAYS) + _ZONES
-
-
-def _holds(stood: Assignment, new: Assignment) -> bool:
-    return stood.trainer == new.trainer and stood.start <= new.start and new.end <= stood.end
 
 
 def is_remembered(one: Past, now: int) -> bool:

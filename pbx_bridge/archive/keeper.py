@@ -84,7 +84,6 @@ class Keeper:
             wire.Viewed: release.viewed,
             wire.HandOver: release.hand_over,
             wire.TraineesOwn: release.trainees_own,
-            wire.Reassign: release.reassign,
             rights_wire.OpenRequest: rights.open,
             rights_wire.AllRequests: rights.all,
             rights_wire.ExtendRequest: rights.extend,

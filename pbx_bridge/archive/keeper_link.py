@@ -286,9 +286,6 @@ class KeeperLink:
     async def revoke(self, name: str) -> None:
         await self._ask(wire.Revoke(name), wire.Done)
 
-    async def reassign(self, signed: SignedManifest) -> None:
-        await self._ask(wire.Reassign(signed), wire.Done)
-
     async def _ask(self, request: Any, kind: type[T], within_s: float = ANSWER_WITHIN_S) -> T:
         try:
             asked = wire.write_request(request)

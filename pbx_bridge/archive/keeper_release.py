@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.access.approvals import may_reassign
 from pbx_bridge.access.audit import Access
 from pbx_bridge.access.roles import Person
 from pbx_bridge.age import X25519Recipient, rewrap_header
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
-from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
-from pbx_bridge.archive.manifest import verify
+from pbx_bridge.archive.keeper_room import Room
 from pbx_bridge.archive.release import (
     Answer,
     Asker,
@@ -152,21 +150,6 @@ class ReleaseSide:
         statement = hand_over_statement(request.recording)
         signature = request.signature
         return signature is not None and is_signed(bytes.fromhex(manifest.device_key), statement, signature)
-
-    def reassign(self, request: wire.Reassign) -> wire.Done:
-        """P18, P22: other trainers for a finished recording, if approved for its trainee; all else stays as signed."""
-        manifest = verify(request.signed, self._room.parts.recorders.keys)
-        entry, before = self._room.entry(manifest.recording)
-        if replace(before, trainers=manifest.trainers) != manifest:
-            raise words.Refused("manifest", "reassigning changes the trainers and nothing else")
-        if not may_reassign(self._room.parts.approved, before, manifest, self._room.parts.time.known.high):
-            self._room.record(
-                Access(ADMINISTRATOR, "reassign", manifest.recording, "refused", "not-approved")
-            )
-            raise words.Refused("not-approved", "nobody approved this trainer for this trainee (P13, P22)")
-        self._room.record(Access(ADMINISTRATOR, "reassign", manifest.recording))
-        self._store.replace(manifest.recording, replace(entry, signed=request.signed))
-        return wire.Done()
 
     def _items(self, asker: Asker) -> words.Items:
         now = self._room.parts.time.known.high

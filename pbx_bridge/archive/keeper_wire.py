@@ -416,13 +416,6 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Reassign:
-    """A newly signed manifest of a finished recording in which only the trainers changed."""
-
-    signed: SignedManifest
-
-
-@dataclass(frozen=True, slots=True)
 class Backlog:
     """P15: what waits for its review."""
 
@@ -547,7 +540,6 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "everyone": Everyone,
     "approvals": Approvals,
     "revoke": Revoke,
-    "reassign": Reassign,
     "accesses-of": AccessesOf,
     "writable": Writable,
     "backlog": Backlog,

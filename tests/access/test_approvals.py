@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -12,14 +12,12 @@ import pytest
 
 from pbx_bridge.access import approved
 from pbx_bridge.access.approvals import (
-    Approval,
     Kind,
     Past,
     approval,
     approve_refusal,
     covers,
     is_remembered,
-    may_reassign,
     months,
     months_refusal,
 )
@@ -34,7 +32,6 @@ from pbx_bridge.catalogue.catalogue import Entered
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Mask,
-    Plan,
     Program,
     Seat,
     Trainer,
@@ -60,8 +57,6 @@ RECORDED = replace(
     plan=plan_digest(PLAN),
     trainers=(Assignment("bruno", NOON - DAY_S, NOON + 60 * DAY_S),),
 )
-
-BARE = replace(RECORDED, trainers=())
 
 
 def test_what_is_read_is_what_was_written() -> None:
@@ -206,20 +201,6 @@ def test_nothing_else_is_covered(edited: Manifest) -> None:
     assert not covers([replace(APPROVED, kind=Kind.CAPACITY)], RECORDED)
 
 
-def test_another_trainer_needs_an_approved_plan_with_this_trainee() -> None:
-    other = replace(RECORDED, trainers=(Assignment("berta", NOON - 1, NOON + DAY_S),))
-    known: list[Approval] = [APPROVED]
-    assert may_reassign(known, BARE, RECORDED, NOON)
-    assert not may_reassign(known, RECORDED, other, NOON)
-    known.append(approval(replace(PLAN, trainer="berta", trainee=TraineeId("bea")), "carla", 6))
-    assert not may_reassign(known, RECORDED, other, NOON)
-    known.append(approval(replace(PLAN, trainer="berta"), "carla", 6))
-    assert may_reassign(known, RECORDED, other, NOON)
-    far: Plan = replace(PLAN, trainer="zoe", first_day=date(2020, 1, 1), last_day=date(2020, 2, 1))
-    late = replace(RECORDED, trainers=(Assignment("zoe", NOON - 1, NOON + DAY_S),))
-    assert not may_reassign([approval(far, "carla", 6)], RECORDED, late, NOON)
-
-
 def test_an_approval_is_forgotten_with_the_last_recording_it_could_cover(tmp_path: Path) -> None:
     book = Approved(tmp_path / "approvals.json")
     book.add(APPROVED)
@@ -263,40 +244,6 @@ def test_what_began_before_an_early_end_stays_covered_and_nothing_later() -> Non
     assert covers([ended], replace(RECORDED, start=NOON + 60))
     assert not covers([ended], replace(RECORDED, start=NOON + 61))
     assert covers([APPROVED], replace(RECORDED, start=NOON + 61))
-
-
-def test_an_ended_plan_gives_nobody_a_recording_and_takes_nobodys() -> None:
-    """P18, P22: whoever is assigned stays so, for no longer; whoever is new needs a plan that is in force."""
-    ended = replace(APPROVED, ended=NOON + 60)
-    (bruno,) = RECORDED.trainers
-    assert may_reassign([APPROVED], BARE, RECORDED, NOON)
-    assert not may_reassign([ended], BARE, RECORDED, NOON)
-    assert may_reassign([ended], RECORDED, RECORDED, NOON)
-    shorter = Assignment("bruno", bruno.start + 1, bruno.end - 1)
-    assert may_reassign([ended], RECORDED, replace(RECORDED, trainers=(shorter,)), NOON)
-    assert may_reassign([], RECORDED, BARE, NOON), "taking one away needs nobody"
-    for longer in (
-        Assignment("bruno", bruno.start, bruno.end + 1),
-        Assignment("bruno", bruno.start - 1, bruno.end),
-    ):
-        assert not may_reassign([ended], RECORDED, replace(RECORDED, trainers=(longer,)), NOON)
-        assert may_reassign([APPROVED], RECORDED, replace(RECORDED, trainers=(longer,)), NOON)
-    berta = Assignment("berta", bruno.start, bruno.end)
-    both = replace(RECORDED, trainers=(bruno, berta))
-    hers = approval(replace(PLAN, id="berta-orders", trainer="berta"), "carla", 6)
-    assert may_reassign([ended, hers], RECORDED, both, NOON)
-    assert not may_reassign([ended, replace(hers, ended=NOON)], RECORDED, both, NOON)
-
-
-def test_a_plan_that_is_over_gives_nobody_a_recording_either() -> None:
-    """P13: it expires by itself, some hours of zones after its last day."""
-    after = datetime.combine(PLAN.last_day + timedelta(days=1), time(), UTC) + timedelta(hours=26)
-    expires = int(after.timestamp())
-    assert may_reassign([APPROVED], BARE, RECORDED, expires - 1)
-    assert not may_reassign([APPROVED], BARE, RECORDED, expires)
-    assert may_reassign([APPROVED], RECORDED, RECORDED, expires)
-    for_long = replace(RECORDED, trainers=(Assignment("bruno", NOON - 1, NOON + 400 * DAY_S),))
-    assert not may_reassign([APPROVED], RECORDED, for_long, NOON)
 
 
 def test_the_keeper_counts_six_months_itself() -> None:

@@ -490,22 +490,6 @@ def test_what_cannot_begin(desk: Desk) -> None:
     assert len(desk.store) == 1
 
 
-def test_reassigning_changes_the_trainers_and_nothing_else(desk: Desk) -> None:
-    finished = desk.record()
-    desk.keeper.handle(wire.HandOver(finished.recording, "alice"))
-    other = replace(finished, trainers=(Assignment("carla", NOON - DAY_S, NOON + DAY_S),))
-    assert (
-        desk.refused(wire.Reassign(RECORDER.sign(replace(other, trainee=TraineeId("x"))))).word == "manifest"
-    )
-    assert desk.refused(wire.Reassign(RECORDER.sign(other))).word == "not-approved"
-    desk.approved.add(approval(plan_behind("alice", "carla", NOON), "dora", desk.now))
-    desk.keeper.handle(wire.Reassign(RECORDER.sign(other)))
-    assert desk.audited()[-1][:3] == ("(administrator)", "reassign", "done")
-    bruno, carla = (desk.join(n, Role.TRAINER, i).token for n, i in (("bruno", BRUNO), ("carla", CARLA)))
-    assert desk.refused(wire.Open(bruno, finished.recording, "review")).word == "unknown"
-    desk.ask(wire.Open(carla, finished.recording, "review"), words.Released)
-
-
 def test_only_the_device_that_filmed_hands_over(desk: Desk) -> None:
     seed = new_seed()
     described = replace(manifest(start=desk.now), device_key=public_key(seed).hex())

@@ -158,7 +158,6 @@ ACTS: Final = {
     "accesses": N_("looked at the accesses"),
     "join": N_("joined with a new key"),
     "confirm": N_("confirmed a key"),
-    "reassign": N_("changed the trainers"),
     "approve": N_("approved"),
     "withdraw": N_("withdrew an approval"),
     "invite": N_("invited"),
