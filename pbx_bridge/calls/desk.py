@@ -73,7 +73,7 @@ class Desk:
         self._last_picture_ns: dict[RecordingId, int] = {}
         self._decisions: dict[Call, Draw | Reason] = {}
         self._rolls: dict[tuple[TraineeId, str], tuple[float, int]] = {}
-        """Trainee and the other party's number, hashed -> the number drawn for their last call, and when."""
+        """Trainee and whom they talk with (`Switchboard.known_as`) -> the number drawn for their last call, and when."""
         self._answered: set[Call] = set()
         self._unanswered: dict[Call, co.WriteLedger] = {}
         self._heard_by: dict[ChannelId, list[tuple[RecordingId, ChannelId, TraineeId]]] = {}
@@ -124,6 +124,8 @@ class Desk:
                 orders.append(co.EraseCall(fact.channel, session.trainee if session else None))
             case ChannelGone():
                 self._heard_by.pop(fact.channel, None)
+                for call in [call for call in self._decisions if call[1] == fact.channel]:
+                    del self._decisions[call]
             case LinkUp():
                 living = {born.channel for born in fact.channels}
                 self._heard_by = {
@@ -172,9 +174,10 @@ class Desk:
 
     def _roll_for(self, offered: ev.CallOffered) -> float:
         """P11: the call's random number. Who redials the same party soon after finds the number that was drawn before."""
-        numbers = self._switchboard.numbers_of(offered.dialled or offered.origin)
+        other = offered.dialled or offered.origin
+        known = self._switchboard.known_as(other) if other != offered.leg else ""
         fresh = {pair: drawn for pair, drawn in self._rolls.items() if offered.at_ns - drawn[1] < REDIAL_NS}
-        pair = (offered.trainee, numbers[0]) if numbers else None
+        pair = (offered.trainee, known) if known else None
         roll = fresh[pair][0] if pair in fresh else self._roll()
         if pair is not None:
             fresh[pair] = (roll, offered.at_ns)
@@ -256,7 +259,8 @@ class Desk:
         if isinstance(event, ev.PartyJoined | ev.ThirdPartyJoined):
             self._answered.add(call)
         before = session.recording
-        orders = session.handle(event)
+        orders = self._stands(session, event) if isinstance(event, ev.PartyJoined) else []
+        orders += session.handle(event)
         if session.recording is not None and before is None:
             self._by_recording[session.recording] = leg
             if session.permit is not None:
@@ -271,6 +275,14 @@ class Desk:
                 self._by_recording.pop(session.recording, None)
                 self._last_picture_ns.pop(session.recording, None)
         return orders
+
+    def _stands(self, session: Session, joined: ev.PartyJoined) -> list[co.Command]:
+        """P11: what was decided of this trainee and this party stands, whoever put them through since and by whatever leg:
+        a consultation draws for itself, and its draw is not another one for the customer who is handed over in it."""
+        first = self._decisions.setdefault((session.trainee, joined.party), session.decision)
+        if session.state is not State.WAITING or not isinstance(first, Reason):
+            return []
+        return session.handle(ev.CallForbidden(joined.at_ns, session.leg, first, erase=False))
 
     def _postpone(self, call: Call, order: co.Command) -> bool:
         """P24: a leg nobody talked on gets its line when nobody can be rung for that call any more."""

@@ -76,6 +76,7 @@ class Session:
         self.leg: ChannelId = offered.leg
         self.trainee: TraineeId = offered.trainee
         self.origin: ChannelId = offered.origin
+        self.decision = decision
         self.recording: RecordingId | None = None
         self.permit: Permit | None = None
         self.station: StationSeen | None = None

@@ -392,6 +392,13 @@ class Switchboard:
         channel = self._channels.get(channel_id)
         return channel.traits.numbers if channel is not None and channel_id not in self._legs else ()
 
+    def known_as(self, channel_id: ChannelId) -> str:
+        """P11: by what this channel's person is the same one in another call: their number, hashed, or whose phone it is;
+        "" where nobody can tell."""
+        if (leg := self._legs.get(channel_id)) is not None:
+            return f"trainee {leg.trainee}"
+        return next(iter(self.numbers_of(channel_id)), "")
+
     def _known(self, channel_id: ChannelId, at_ns: int, out: list[ev.CallEvent], **what: object) -> None:
         """Something is known of a channel now: it may stand on a list (P12)."""
         channel = self._channels.get(channel_id)

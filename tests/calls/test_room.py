@@ -17,6 +17,7 @@ from tests.calls.story import (
     AGENT,
     ALICE,
     BOB,
+    CUSTOMER,
     NOTICE,
     OTHER,
     PLANS,
@@ -167,6 +168,81 @@ def test_hanging_up_and_calling_again_draws_nothing_new() -> None:
     call(659 + 600, 7, ("known",))
     new, old = Draw, Reason
     assert ([type(one) for one in told], story.rolls) == ([old, old, new, new, new, old, new], 5)
+
+
+def consults(at: int, number: int) -> tuple[ChannelId, ChannelId, list[fa.Fact]]:
+    """Bob, a trainee himself, asks Alice: his channel, hers, and what the PBX says until they talk."""
+    his, hers = ChannelId(f"b{number}"), ChannelId(f"a{number}x")
+    ns = at * SECOND_NS
+    asked: list[fa.Fact] = [
+        fa.ChannelBorn(ns, his, "PJSIP/202", False, "internal", numbers=("202",)),
+        fa.ChannelUp(ns, his),
+        fa.ChannelBorn(ns, hers, "PJSIP/201", False, "internal"),
+        fa.Dialled(ns, his, hers),
+        fa.ChannelRinging(ns, hers),
+    ]
+    return his, hers, [*asked, *answers(at + 1, hers, his, f"ask{number}")]
+
+
+def hands_over(at: int, his: ChannelId, number: int) -> list[fa.Fact]:
+    """The customer takes Bob's place beside Alice."""
+    ns = at * SECOND_NS
+    return [
+        fa.BridgeLeft(ns, CUSTOMER, "b1"),
+        fa.BridgeLeft(ns, his, f"ask{number}"),
+        fa.BridgeEntered(ns, CUSTOMER, f"ask{number}"),
+        fa.ChannelGone(ns, his, 16),
+    ]
+
+
+def test_asking_a_colleague_again_draws_nothing_new() -> None:
+    """P11: else whoever hands a customer over asks until the draw falls as wished."""
+    told: list[tuple[object, object]] = []
+    story = Story(roll=0.99, decided=lambda leg, trainee, decision: told.append((trainee, decision)))
+    story >> rings(0, SECOND, to="PJSIP/202") >> answers(1, SECOND)
+    for number in range(3):
+        his, hers, asked = consults(10 * number + 2, number)
+        story >> asked
+        if number < 2:
+            gone = (10 * number + 5) * SECOND_NS
+            story >> [fa.ChannelGone(gone, hers, 16), fa.ChannelGone(gone, his, 16)]
+        story.roll = 0.0
+    story >> hands_over(30, his, 2)
+    assert [decision for trainee, decision in told if trainee == ALICE] == [Reason.NOT_DRAWN] * 3
+    assert "StartCapture" not in story.kinds()
+
+
+@pytest.mark.parametrize("first", [0.0, 0.99])
+def test_a_customer_who_comes_back_in_a_consultation_is_the_call_that_was_drawn(first: float) -> None:
+    """P11: Alice's call is not drawn; she gives it to Bob, who asks her and hands it back: his asking is drawn."""
+    story = Story(roll=first) >> rings() >> answers(1)
+    story >> [
+        fa.Transferred(2 * SECOND_NS, (AGENT,)),
+        fa.BridgeLeft(2 * SECOND_NS, AGENT, "b1"),
+        fa.ChannelGone(2 * SECOND_NS, AGENT, 16),
+    ]
+    if first == 0.0:
+        recording = next(iter(story.desk.open_recordings))
+        story.also(story.desk.capture_ended(recording, 3 * SECOND_NS, None))
+        story.also(story.desk.sealed(recording, 3 * SECOND_NS, SECOND_NS))
+    story.roll = 0.0
+    his, hers, asked = consults(3, 1)
+    story >> asked
+    story.kinds()
+    story >> hands_over(6, his, 1)
+    recorded = first == 0.0
+    assert ("StartCapture" in story.kinds()) is recorded, "drawn once, it may be recorded again"
+    story >> fa.ChannelGone(9 * SECOND_NS, CUSTOMER, 16) >> fa.ChannelGone(9 * SECOND_NS, hers, 16)
+    if not recorded:
+        assert [line.reason for line in story.ledger()] == [Reason.NOT_DRAWN]
+
+
+def test_a_decision_goes_with_the_channels_it_is_about() -> None:
+    """P11: an id that the PBX uses again is another call."""
+    story = Story(roll=0.99) >> rings() >> answers(1) >> agent_hangs_up(2)
+    story.roll = 0.0
+    story >> rings(3, ChannelId("a3")) >> answers(4, ChannelId("a3"))
+    assert "StartCapture" in story.kinds()
 
 
 @pytest.mark.parametrize("change", ["ended", "changed", "withdrawn", "notice", "nothing", "mute", "slot"])
