@@ -91,7 +91,7 @@ class Bridge:
             Voices(parts.pbx, desk, self._obey, self._tasks),
             Timers(self._timer_fired),
             self._lines,
-            Erasures(parts, self._live.notes, self._lines, self._tasks, rules.opt_out_months),
+            Erasures(parts, self._live, self._lines, self._tasks, rules.opt_out_months),
             self._tasks,
         )
         self._retention = Retention(

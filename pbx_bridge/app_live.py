@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
+from typing import Any
 
 from pbx_bridge import wire
 from pbx_bridge.app_doubts import Doubts
@@ -43,6 +44,7 @@ class Live:
         self.notes = Notes(parts.catalogue.recordings, parts.archive.folder, parts.call_key, self._not_noted)
         self._files: dict[RecordingId, LiveRecording] = {}
         self._filming: dict[RecordingId, StationId] = {}
+        self._discards: dict[RecordingId, asyncio.Future[None]] = {}
 
     def get(self, recording: RecordingId) -> LiveRecording | None:
         return self._files.get(recording)
@@ -93,11 +95,29 @@ class Live:
         live = self._files.pop(order.recording, None)
         if live is not None:
             live.discard(order.reason)
-            self._tasks.spawn(live.settled())
+            done = live.settled()
         else:
-            self._tasks.spawn(destroy(self._parts.archive, order.recording, order.reason))
+            done = destroy(self._parts.archive, order.recording, order.reason)
         self._filming.pop(order.recording, None)
-        self.notes.gone(order.recording)
+        self._discards[order.recording] = asyncio.get_running_loop().create_future()
+        self._tasks.spawn(self._discarded(order.recording, done))
+
+    async def _discarded(self, recording: RecordingId, done: Coroutine[Any, Any, None]) -> None:
+        """P16: the note goes last: a bridge that is killed before finds what is left by it."""
+        try:
+            await done
+            self.notes.gone(recording)
+        finally:
+            self._discards.pop(recording).set_result(None)
+
+    def is_going(self, recording: RecordingId) -> bool:
+        """It is being destroyed."""
+        return recording in self._discards
+
+    async def until_gone(self) -> None:
+        """Returns when all that is being destroyed now is."""
+        if self._discards:
+            await asyncio.wait(tuple(self._discards.values()))
 
     def fails_soon(self, recording: RecordingId, reason: Reason) -> None:
         """As `failed`, once the orders being obeyed are done."""

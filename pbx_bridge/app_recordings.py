@@ -289,19 +289,31 @@ def read_sealed_header(path: Path) -> tuple[bytes, int]:
 
 
 async def destroy(archive: Archive, recording: RecordingId, reason: Reason) -> None:
-    """The key first, so that what the disk still holds is noise; then the bytes."""
-    try:
-        await archive.keeper.destroy(recording, reason.value)
-    except (Refused, KeeperUnreachable) as error:
-        log.error("a key could not be destroyed", recording=recording, why=str(error))
-    files = RecordingFiles(archive.folder, recording)
+    """P16: remembered before it is done, so that a bridge that is killed meanwhile does it at its next start; then the key,
+    so that what the disk still holds is noise; then the bytes. Returns when the key is gone: a keeper that does not answer
+    is asked until it does."""
     try:
         ended = End(int(clock()), recording, reason.value)
         await asyncio.to_thread(archive.witness.note, ended)
     except OSError as error:
         log.error("a destruction could not be witnessed", recording=recording, why=error.strerror)
+    gone = await _key_destroyed(archive, recording, reason)
+    files = RecordingFiles(archive.folder, recording)
     try:
         await asyncio.to_thread(files.remove_unfinished)
         await asyncio.to_thread(files.sealed.unlink, True)
     except OSError as error:
         log.error("a recording's bytes could not be removed", recording=recording, why=error.strerror)
+    while not gone:
+        await asyncio.sleep(RETRY_S)
+        gone = await _key_destroyed(archive, recording, reason)
+
+
+async def _key_destroyed(archive: Archive, recording: RecordingId, reason: Reason) -> bool:
+    """False: the keeper has not answered."""
+    try:
+        await archive.keeper.destroy(recording, reason.value)
+    except (Refused, KeeperUnreachable) as error:
+        log.error("a key could not be destroyed", recording=recording, why=str(error))
+        return not may_pass(error)
+    return True

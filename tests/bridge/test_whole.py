@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pbx_bridge.app import random_roll
+from pbx_bridge.archive.keeper_wire import Stands
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import parse_recording_id
 from pbx_bridge.training.plans import plan_digest
@@ -191,6 +192,51 @@ async def test_an_objection_reaches_what_an_earlier_run_recorded(tmp_path: Path,
         assert site.lines()[-1]["outcome"] == "discarded"
         kept = [line["recording"] for line in site.lines() if line["call"] == site.lines()[0]["call"]]
         assert [name.partition(".")[0] for name in site.sealed()] == kept[-1:]
+
+
+async def test_an_objection_of_a_call_that_is_over_when_the_bridge_is_back_holds_for_later_calls_too(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """The PBX noted the channel alone: whose number it had, the recording's note knows."""
+    async with whole(tmp_path, monkeypatch) as site:
+        call = await site.recording(numbers=(HASH,))
+        call.ends()
+        await site.answered()
+        await until(lambda: [name[-4:] for name in site.sealed()] == [".age"])
+        await site.restart()
+        assert site.numbers() == ()
+        call.objects()
+        await until(lambda: site.sealed() == [])
+        await until(lambda: [entry.value for entry in site.numbers()] == [HASH])
+        await until(lambda: site.pbx.forgot == 1)
+
+
+@pytest.mark.parametrize("bridge_dies", [False, True])
+async def test_an_objection_outlives_a_keeper_that_does_not_answer_and_a_bridge_that_dies_meanwhile(
+    bridge_dies: bool, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """Until the key is destroyed the PBX keeps what was said, the note stays, and the bridge remembers what it is to do."""
+    async with whole(tmp_path, monkeypatch) as site:
+        call = await site.recording()
+        call.agent_leaves()
+        await site.answered()
+        await until(lambda: [name[-4:] for name in site.sealed()] == [".age"])
+        (recording,) = (parse_recording_id(name[:-4]) for name in site.sealed())
+        assert await site.home.link.standing([recording]) == (Stands.KEPT,)
+        site.home.end_keeper()
+        call.objects()
+        await until(lambda: site.sealed() == [])
+        assert site.pbx.forgot == 0
+        assert [noted.recording for noted in site.catalogue.recordings.all()] == [recording]
+        if bridge_dies:
+            await site.stop()
+        await site.home.restart_keeper()
+        if bridge_dies:
+            await site.serve()
+        else:
+            await until(lambda: site.pbx.forgot == 1)
+            await until(lambda: site.catalogue.recordings.all() == ())
+        assert await site.home.link.standing([recording]) == (Stands.DESTROYED,)
 
 
 async def test_an_objection_that_cannot_be_written_is_written_later(
