@@ -49,6 +49,8 @@ class Client:
     cookies: dict[str, str] = field(default_factory=dict)
     totp: str = field(default_factory=pyotp.random_base32)
     csrf: str = ""
+    code_used: str = ""
+    """The second factor's code that joined."""
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -116,7 +118,8 @@ class Client:
         begun, proof = self.answered("/join/begin", code, None)
         if not proof:
             return begun
-        guards = {"passphrase": passphrase, "totp": self.totp, "code": totp_code or self.code()}
+        self.code_used = totp_code or self.code()
+        guards = {"passphrase": passphrase, "totp": self.totp, "code": self.code_used}
         joined = self.json("/join", json.dumps({**proof, **guards}).encode())
         self.get("/account")
         return joined
