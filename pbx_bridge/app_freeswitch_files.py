@@ -1,4 +1,4 @@
-"""For `pbx-bridge doctor`: what FreeSWITCH's own files say of its event socket and of its log.
+"""For `pbx-bridge doctor`: what FreeSWITCH's own files say of its event socket, its log and its phones' holds.
 
 Reads them as they lie, without FreeSWITCH's `$${...}`; what is loaded meanwhile, or overridden elsewhere, it cannot know.
 """
@@ -54,6 +54,33 @@ def digits_in_log(config_dir: Path) -> Says:
     return False, f"loglevel {level} in {file} writes each key pressed, a card's number too: {do}"
 
 
+def holds_told(config_dir: Path) -> Says:
+    """P9: a SIP profile that ignores holds leaves us filming through them."""
+    folder = config_dir / "sip_profiles"
+    if not folder.is_dir():
+        return True, _elsewhere(folder)
+    try:
+        deaf = [file for file in sorted(folder.glob("*.xml")) if _yes(_params(file).get("disable-hold", ""))]
+    except _Unread as unread:
+        return unread.says
+    if deaf:
+        named = ", ".join(map(str, deaf))
+        return False, f"disable-hold in {named} hides holds, which would be recorded: set it to false there"
+    return True, "every SIP profile passes them on"
+
+
+def _yes(value: str) -> bool:
+    """As FreeSWITCH's own switch_true; a value that only FreeSWITCH knows (`$${...}`) may mean it."""
+    word = value.lower()
+    return word in {"yes", "on", "true", "t", "enabled", "active", "allow"} or (
+        bool(word) and (word.startswith("$") or (word.isdecimal() and int(word) != 0))
+    )
+
+
+def _elsewhere(folder: Path) -> str:
+    return f"not looked at: no {folder} here; compare by hand (dialplan/freeswitch/README.md)"
+
+
 class _Unread(Exception):
     def __init__(self, good: bool, says: str) -> None:
         self.says = good, says
@@ -62,9 +89,7 @@ class _Unread(Exception):
 def _params(file: Path) -> dict[str, str]:
     """Each `param` of the file. Raises: _Unread."""
     if not file.parent.is_dir():
-        raise _Unread(
-            True, f"not looked at: no {file.parent} here; compare by hand (dialplan/freeswitch/README.md)"
-        )
+        raise _Unread(True, _elsewhere(file.parent))
     try:
         with file.open("rb") as opened:
             text = opened.read(FILE_LIMIT + 1)

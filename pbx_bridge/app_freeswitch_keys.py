@@ -71,6 +71,8 @@ def keys(section: Freeswitch) -> Says:
 
 
 def _clash(code: str, one: Binding) -> str:
+    if one.is_pattern:
+        return f"{code} waits for the digit time-out beside the site's {one.code} ({one.where}): name its keys plainly"
     return f"{code} and the site's {one.code} ({one.where}) begin alike: change one of them"
 
 

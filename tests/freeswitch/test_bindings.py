@@ -38,6 +38,7 @@ def test_what_stands_in_a_dialplan() -> None:
         Binding("*3", None, called=False, where="default.xml"),
         Binding("*1", "local", called=True, where="fusion.xml"),
         Binding("*0", "local", called=False, where="fusion.xml"),
+        Binding("~^##[0-9]$", "local", called=False, where="fusion.xml"),
         Binding("*5", "local", called=True, where="fusion.xml"),
     )
 
@@ -45,8 +46,9 @@ def test_what_stands_in_a_dialplan() -> None:
 @pytest.mark.parametrize(
     ("ours", "realm", "met"),
     [
-        ("*9", "local", []),
-        ("*1", "local", ["default.xml", "fusion.xml"]),
+        ("*9", "local", ["fusion.xml"]),
+        ("*1", "local", ["default.xml", "fusion.xml", "fusion.xml"]),
+        ("*9", "pbxb", []),
         ("*1", "pbxb", ["default.xml"]),
         ("*10", "pbxb", ["default.xml"]),
         ("*5", "pbxb", []),
@@ -94,13 +96,22 @@ def test_a_code_that_begins_alike_is_told(section: Freeswitch) -> None:
 
 
 def test_another_realm_is_told_until_it_is_named(section: Freeswitch) -> None:
-    own = FUSION.replace("both,self", "self,self").replace("${bind_target}", "self")
+    own = (
+        FUSION.replace("both,self", "self,self").replace("${bind_target}", "self").replace("~^##[0-9]$", "*3")
+    )
     good, says = site(section, own)
     assert not good
     assert 'data="pbxb_realm=local"' in says
     assert site(section, own, "pbxb_realm=local")[0]
     taken = own.replace("local,*0", "local,*6")
     assert "*6 and the site's *6" in site(section, taken, "pbxb_realm=local")[1]
+
+
+def test_a_pattern_in_our_realm_makes_our_keys_wait(section: Freeswitch) -> None:
+    pattern = '<action application="bind_digit_action" data="pbxb,~^##[0-9]$,exec:conf"/>'
+    good, says = site(section, pattern)
+    assert not good
+    assert "waits for the digit time-out beside the site's ~^##[0-9]$" in says
 
 
 def test_keys_of_the_called_phone_ask_for_a_decision(section: Freeswitch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge.app_doctor_pbx import examine_pbx
-from pbx_bridge.app_freeswitch_files import FILE_LIMIT, digits_in_log, event_socket
+from pbx_bridge.app_freeswitch_files import FILE_LIMIT, digits_in_log, event_socket, holds_told
 from pbx_bridge.app_pipes import prepare_pipes
 from pbx_bridge.config_pbx import Freeswitch
 from pbx_bridge.config_section import Address
@@ -85,6 +85,41 @@ def test_a_file_that_cannot_be_read_is_told_and_a_pbx_elsewhere_is_not_looked_at
     assert (good, "not looked at" in says) == (True, True)
 
 
+@pytest.mark.parametrize(
+    ("value", "good"),
+    [
+        ("false", True),
+        ("0", True),
+        ("", True),
+        ("true", False),
+        ("YES", False),
+        ("1", False),
+        ("$${x}", False),
+    ],
+)
+def test_a_profile_that_hides_holds_is_told(etc: Path, value: str, good: bool) -> None:
+    """P9."""
+    assert holds_told(etc) == (
+        True,
+        f"not looked at: no {etc}/sip_profiles here; compare by hand (dialplan/freeswitch/README.md)",
+    )
+    (etc / "sip_profiles").mkdir()
+    (etc / "sip_profiles/external.xml").write_text("<profile><settings/></profile>")
+    sample = '<!-- <param name="disable-hold" value="true"/> -->'
+    said = f'<profile><settings>{sample}<param name="disable-hold" value="{value}"/></settings></profile>'
+    (etc / "sip_profiles/internal.xml").write_text(said)
+    found, says = holds_told(etc)
+    assert found is good
+    assert ("internal.xml hides holds" in says) is not good
+
+
+def test_a_profile_that_cannot_be_read_is_not_called_well(etc: Path) -> None:
+    (etc / "sip_profiles").mkdir()
+    (etc / "sip_profiles/internal.xml").write_text("<profile>")
+    good, says = holds_told(etc)
+    assert (good, "is not XML" in says) == (False, True)
+
+
 async def test_doctor_says_all_of_it(etc: Path) -> None:
     """The control: each subject once, those that are well too."""
     (etc / "secret").write_text("long enough\n")
@@ -99,7 +134,7 @@ async def test_doctor_says_all_of_it(etc: Path) -> None:
     found = {finding.subject: finding for finding in await examine_pbx(section)}
     assert not found["FreeSWITCH event socket"].good
     assert "freeswitch.group" in found["voices"].says
-    well = {"esl secret", "event socket's file", "keys in FreeSWITCH's log"}
+    well = {"esl secret", "holds", "event socket's file", "keys in FreeSWITCH's log"}
     assert {subject for subject, finding in found.items() if finding.good} >= well
     own = section.model_copy(update={"group": grp.getgrgid(os.getegid()).gr_name, "driver": "asyncio"})
     assert all(
@@ -116,6 +151,17 @@ def test_the_pipes_lie_where_only_the_two_may_go(tmp_path: Path) -> None:
     assert stat.S_IMODE(section.pipe_dir.stat().st_mode) == 0o2710
     os.mkfifo(section.pipe_dir / "one", 0o620)
     assert (section.pipe_dir / "one").group() == group, "FreeSWITCH may write into it"
+
+
+def test_a_folder_that_others_use_is_not_taken_from_them(tmp_path: Path) -> None:
+    """`/run` itself, by a slip of the hand."""
+    folder = tmp_path / "run"
+    folder.mkdir(mode=0o755)
+    (folder / "utmp").write_text("")
+    section = Freeswitch(esl_secret_file=tmp_path, pipe_dir=folder, group="nogroup")
+    with pytest.raises(OperatorError, match="already uses this folder"):
+        prepare_pipes(section, pwd.getpwuid(os.geteuid()).pw_name)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
 def test_a_group_or_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

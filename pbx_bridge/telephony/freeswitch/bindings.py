@@ -20,6 +20,8 @@ _ACTION = re.compile(r"<(?:anti-)?action\b((?:\s+[\w-]+\s*=\s*(?:\"[^\"]*\"|'[^'
 _ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _SET = re.compile(r"<X-PRE-PROCESS\s+cmd\s*=\s*[\"']set[\"']\s+data\s*=\s*[\"'](pbxb_\w+)=([^\"']*)[\"']")
 _CODE = re.compile(r"[0-9A-D*#]{1,20}\Z")
+PATTERN = "~"
+"""Before a regular expression in place of keys."""
 _COMMA = re.compile(r",(?=(?:[^']*'[^']*')*[^']*\Z)")
 """Not one between quotation marks."""
 _FOR_THE_CALLED = frozenset({"peer", "both"})
@@ -36,6 +38,11 @@ class Binding:
     """Also, or only, on the phone that is called: it is the caller's channel that holds them."""
     where: str
 
+    @property
+    def is_pattern(self) -> bool:
+        """A regular expression instead of keys."""
+        return self.code.startswith(PATTERN)
+
 
 def bindings(texts: Mapping[str, str]) -> tuple[Binding, ...]:
     """`texts` by the names of their files."""
@@ -48,13 +55,17 @@ def settings(texts: Iterable[str]) -> dict[str, str]:
 
 
 def clashes(ours: Iterable[str], known: Iterable[Binding], realm: str) -> tuple[tuple[str, Binding], ...]:
-    """P16: pairs of a code of ours and one of the site's that acts at the same time and begins like it."""
+    """P16: pairs of a code of ours and one of the site's that acts at the same time and begins like it.
+
+    A regular expression is in the way of every code, whatever it means: beside one, FreeSWITCH waits for the digit
+    time-out before a plain code acts (switch_ivr_dmachine_check_match).
+    """
     beside = [one for one in known if one.realm in (None, realm)]
     return tuple(
         (code, one)
         for code in ours
         for one in beside
-        if code.startswith(one.code) or one.code.startswith(code)
+        if one.is_pattern or code.startswith(one.code) or one.code.startswith(code)
     )
 
 
@@ -79,7 +90,7 @@ def _bindings(where: str, text: str) -> Iterator[Binding]:
                     yield Binding(META + key, None, "b" in rest.split(" ")[0], where)
             case "bind_digit_action":
                 parts = _COMMA.split(data)
-                if len(parts) > 2 and _CODE.match(parts[1]):
+                if len(parts) > 2 and (_CODE.match(parts[1]) or parts[1].startswith(PATTERN)):
                     target = parts[4] if len(parts) > 4 else "self"
                     yield Binding(parts[1], parts[0], target in _FOR_THE_CALLED or "$" in target, where)
             case _:
