@@ -21,7 +21,8 @@ from pbx_bridge.archive import rights_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, Room
 from pbx_bridge.archive.keeper_wire import Done
-from pbx_bridge.archive.release import Refusal
+from pbx_bridge.archive.release import Refusal, Refused
+from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
@@ -130,8 +131,14 @@ class RightsSide:
         return changed
 
     def seen(self, asked: wire.SeeRequests) -> RightsRequests:
-        """An approver sees every open request, a trainee their own of the last year, nobody else any."""
+        """P19, P22: an approver sees every open request, a trainee their own of the last year, nobody else any; the looking
+        is recorded. A key that waits for its confirmation sees nothing."""
         person = self._people.person(asked.token)
+        if not person.confirmed:
+            no = Refused(Refusal.KEY_UNCONFIRMED)
+            self._room.record(Access(person.name, "requests", outcome="refused", reason=no.refusal.value))
+            raise words.Refused(no.refusal.value, sentence(no))
+        self._room.record(Access(person.name, "requests"))
         if person.approves:
             return RightsRequests(tuple(one for one in self._book if one.closed_at is None))
         return RightsRequests(self._of(person))

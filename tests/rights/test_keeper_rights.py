@@ -386,9 +386,23 @@ def test_each_sees_the_requests_that_are_theirs(site: Site) -> None:
     assert seen(site.carla) == sorted([theirs.id, mine.id])
     assert seen(site.alice) == [mine.id]
     assert seen(site.bruno) == seen(site.dora) == []
+    assert [one for one in site.desk.audited() if one[0] in ("alice", "bruno") and one[1] == "requests"] == [
+        ("alice", "requests", "done", ""),
+        ("bruno", "requests", "done", ""),
+    ]
     assert mine.recipient == str(ALICE.recipient())
     assert site.desk.ask(rights_wire.Who(site.alice), Visitor).requests == (mine,)
     assert site.desk.refused(rights_wire.Who(site.bruno)).word == "role"
+
+
+def test_a_key_nobody_confirmed_sees_no_request(site: Site) -> None:
+    """P22: whoever was invited under a trainee's name learns nothing of that trainee by it."""
+    mine = site.trainees(Right.ACCESS)
+    site.desk.confirms = False
+    mallory = site.desk.join("alice", Role.TRAINEE, X25519Identity.generate()).token
+    assert site.desk.refused(rights_wire.SeeRequests(mallory)).word == "key-unconfirmed"
+    assert site.desk.audited()[-1] == ("alice", "requests", "refused", "key-unconfirmed")
+    assert site.desk.ask(rights_wire.SeeRequests(site.alice), RightsRequests).requests == (mine,)
 
 
 def test_a_customers_request_names_nobody_and_a_trainees_the_trainee(site: Site) -> None:
