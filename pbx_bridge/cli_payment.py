@@ -19,6 +19,7 @@ from pbx_bridge.app_places import payment_tokens, tls_of
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.wire_json import Malformed, read_object
+from pbx_bridge.wire_problem import read_problem
 
 ONE_REQUEST_S = 60
 """How long the command's own token holds, should the command not come to take it back."""
@@ -90,7 +91,7 @@ def _announce(config: Config, trainee: str, moment: words.Moment) -> None:
         made.revoke(name)
     if status != 200:
         try:
-            refused = words.read_refusal(read_object(body))
+            refused = read_problem(read_object(body))
         except Malformed:
             raise OperatorError(f"the portal answered {status}") from None
         raise OperatorError(refused.text, where=f"trainee {trainee[:64]!r}")

@@ -93,8 +93,8 @@ def _read_object(kind: type[T], value: object) -> T:
         raise Malformed("an object is needed")
     fields = _fields(kind)
     if value.keys() != fields.keys():
-        wrong = sorted(map(str, value.keys() ^ fields.keys()))
-        raise Malformed("missing or unknown: " + ", ".join(w[:40] for w in wrong[:5]))
+        wrong = sorted(map(_said, value.keys() ^ fields.keys()))
+        raise Malformed("missing or unknown: " + ", ".join(wrong[:5]))
     found: dict[str, object] = {}
     for name, (read, _) in fields.items():
         try:
@@ -102,6 +102,11 @@ def _read_object(kind: type[T], value: object) -> T:
         except Malformed as error:
             raise Malformed(f"{name}: {error}") from None
     return kind(**found)
+
+
+def _said(name: str) -> str:
+    """A field's name as a message may repeat it: what somebody put in its place may be content, or no text at all."""
+    return name if re.fullmatch("[a-z_]{1,40}", name) else "(another name)"
 
 
 def _write_object(kind: type[Any], value: Any) -> dict[str, object]:
@@ -180,8 +185,13 @@ def _no_constant(_: str) -> object:
 
 
 def read_object(text: str | bytes) -> dict[str, object]:
-    """The JSON object in `text`. Raises: Malformed. The caller checks the length first."""
+    """The JSON object in `text`, UTF-8 if it is bytes (RFC 8259, 8.1). The caller checks the length first.
+
+    Raises: Malformed.
+    """
     try:
+        # json.loads would take UTF-16 and UTF-32 too, and lone surrogates in UTF-8
+        text = text.decode() if isinstance(text, bytes) else text
         value = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
     except Malformed:
         raise

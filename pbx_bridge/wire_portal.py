@@ -1,8 +1,8 @@
 """What a person's machine and the bridge's portal say to each other, with the limits of both.
 
-JSON bodies over HTTPS, strictly typed, bytes as lower-case hex; a refusal is `{"no": WORD, "text": SENTENCE, "until":
-UNIX}` with a fitting HTTP status; the sealed payload travels raw, by ranges. The portal hands these words on to the keeper
-as they are (archive/keeper_wire.py has the others). It knows forms; it decides nothing.
+JSON bodies over HTTPS, strictly typed, bytes as lower-case hex; the API refuses with a problem (wire_problem.py), keeper
+and pages with `{"no": WORD, "text": SENTENCE, "until": UNIX}`; the sealed payload travels raw, by ranges. The portal hands
+these words on to the keeper as they are (archive/keeper_wire.py has the others). It knows forms; it decides nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Hex, Many, Text, Whole, canonical, read_fields, read_object, write_fields
 
 CA_PATH: Final = "/ca.pem"
-BEGIN_PATH: Final = "/v1/begin"
-PROVE_PATH: Final = "/v1/prove"
-SLOTS_PATH: Final = "/v1/slots"
-PROPOSALS_PATH: Final = "/v1/proposals"
-LIST_PATH: Final = "/v1/recordings"
-OPEN_PATH: Final = "/v1/recordings/{recording}/open"
-REVIEW_PATH: Final = "/v1/recordings/{recording}/review"
-AUDIT_PATH: Final = "/v1/audit/{after}"
-PAYMENT_PATH: Final = "/v1/payment"
-PAYLOAD_PATH: Final = "/v1/grants/{grant}/payload"
+API: Final = "/api/v1"
+OPENAPI_PATH: Final = API + "/openapi.json"
+BEGIN_PATH: Final = API + "/begin"
+PROVE_PATH: Final = API + "/prove"
+SLOTS_PATH: Final = API + "/slots"
+PROPOSALS_PATH: Final = API + "/proposals"
+LIST_PATH: Final = API + "/recordings"
+OPEN_PATH: Final = API + "/recordings/{recording}/open"
+REVIEW_PATH: Final = API + "/recordings/{recording}/review"
+AUDIT_PATH: Final = API + "/audit/{after}"
+PAYMENT_PATH: Final = API + "/payment"
+PAYLOAD_PATH: Final = API + "/grants/{grant}/payload"
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """Every request's body; the longest, an approval, has at most 8 KiB and its line ends."""

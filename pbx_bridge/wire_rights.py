@@ -13,12 +13,12 @@ from typing import Annotated, Final
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_json import Many, Text, Whole
-from pbx_bridge.wire_portal import DIGEST, MAX_ACT_CHARS, NAME, RECORDING, UNIX
+from pbx_bridge.wire_portal import API, DIGEST, MAX_ACT_CHARS, NAME, RECORDING, UNIX
 
-EXPORT_PATH: Final = "/v1/recordings/{recording}/export"
-ERASE_PATH: Final = "/v1/recordings/{recording}/erase"
-OWN_PATH: Final = "/v1/own"
-REQUESTS_PATH: Final = "/v1/requests"
+EXPORT_PATH: Final = API + "/recordings/{recording}/export"
+ERASE_PATH: Final = API + "/recordings/{recording}/erase"
+OWN_PATH: Final = API + "/own"
+REQUESTS_PATH: Final = API + "/requests"
 
 MAX_RECORDINGS: Final = 200
 """Of one request: a trainee has at most 5 a week, none older than 25 weeks."""

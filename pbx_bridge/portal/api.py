@@ -7,16 +7,14 @@ rates, connections, ranges.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import json
 import re
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from starlette.requests import Request
@@ -31,13 +29,17 @@ from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
-from pbx_bridge.portal.bodies import STATUS, read_as
-from pbx_bridge.portal.limits import RateLimit, network
+from pbx_bridge.portal import openapi
+from pbx_bridge.portal.desks import ApproversDesk, Book, Proposed, TrainersDesk, no_slots
+from pbx_bridge.portal.guard import JSON, Ask, Handler, Unfit, route
+from pbx_bridge.portal.limits import RateLimit
+from pbx_bridge.portal.operations import OPERATIONS
 from pbx_bridge.portal.payload import Payloads, Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
+from pbx_bridge.portal.week import week_words
 from pbx_bridge.wire_json import Malformed
-from pbx_bridge.wire_portal import KeeperUnreachable
+from pbx_bridge.wire_week import NoticeInForce, TrainersWeek
 
 log = structlog.get_logger()
 
@@ -101,19 +103,6 @@ class Keeper(Protocol):
     async def requests_seen(self, token: bytes) -> rights_words.RightsRequests: ...
 
 
-Proposed = Callable[[], Iterable[str]]
-"""The texts of the plans and capacities there are now, approved or not (training/plans.py)."""
-
-
-Book = Callable[[str, words.SlotAsked], None]
-"""Books or cancels the slot for the trainer of that name. Raises: words.Refused. Called in a thread."""
-
-
-def no_slots(trainer: str, asked: words.SlotAsked) -> None:
-    """For a portal without a catalogue. Raises: words.Refused."""
-    raise words.Refused("slot", "no slots are booked here")
-
-
 class Api:
     """The handlers; `routes` is what the server serves."""
 
@@ -130,142 +119,114 @@ class Api:
         behind: Behind = NOTHING_BEHIND,
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
-        self._keeper, self._now_s, self._proposed, self._payments = keeper, monotonic_s, proposed, payments
-        self.book = book
+        self._keeper, self._payments = keeper, payments
         self.payloads = Payloads(shelf, monotonic_s)
         self.rights = RightsDesk(keeper, shelf, behind)
+        self.trainers = TrainersDesk(keeper, behind.trained, book)
+        self.approvers = ApproversDesk(keeper, proposed)
         self._ca_pem, self.certificate = ca_pem, certificate
-        self._proofs = RateLimit(burst=20, per_s=0.5)
-        self._answers = RateLimit(burst=20, per_s=0.5)
-        self._requests = RateLimit(burst=200, per_s=50)
+        self._document = openapi.write(OPERATIONS)
+        proofs, answers = RateLimit(burst=20, per_s=0.5), RateLimit(burst=20, per_s=0.5)
+        requests = RateLimit(burst=200, per_s=50)
+        limits = {"begin": proofs, "prove": answers}
+        handlers: dict[str, Handler] = {
+            "openapi": self._openapi,
+            "begin": self._begin,
+            "prove": self._prove,
+            "list": self._list,
+            "open": self._open,
+            "payload": self._payload,
+            "review": self._review,
+            "export": self._export,
+            "erase": self._erase,
+            "own": self._own,
+            "notice": self._notice,
+            "requests": self._rights_requests,
+            "week": self._week,
+            "slots": self._slots,
+            "proposals": self._proposals,
+            "audit": self._audit,
+            "payment": self._payment,
+        }
         self.routes = [
-            Route(words.CA_PATH, self._guarded(self._ca, self._requests), methods=["GET"]),
-            Route(words.BEGIN_PATH, self._guarded(self._begin, self._proofs), methods=["POST"]),
-            Route(words.PROVE_PATH, self._guarded(self._prove, self._answers), methods=["POST"]),
-            Route(words.LIST_PATH, self._guarded(self._list, self._requests), methods=["GET"]),
-            Route(words.PROPOSALS_PATH, self._guarded(self._proposals, self._requests), methods=["GET"]),
-            Route(words.SLOTS_PATH, self._guarded(self._slots, self._requests), methods=["POST"]),
-            Route(words.OPEN_PATH, self._guarded(self._open, self._requests), methods=["POST"]),
-            Route(words.REVIEW_PATH, self._guarded(self._review, self._requests), methods=["POST"]),
-            Route(words.AUDIT_PATH, self._guarded(self._audit, self._requests), methods=["GET"]),
-            Route(words.PAYMENT_PATH, self._guarded(self._payment, self._requests), methods=["POST"]),
-            *self._rights_routes(),
-            Route(words.PAYLOAD_PATH, self._guarded(self._payload, self._requests), methods=["GET"]),
+            Route(words.CA_PATH, self._ca, methods=["GET"]),
+            *(
+                route(one, handlers[one.name], limits.get(one.name, requests), monotonic_s)
+                for one in OPERATIONS
+            ),
         ]
-
-    def _rights_routes(self) -> list[Route]:
-        """P23: what persons concerned may ask."""
-        asked = (
-            (rights_words.EXPORT_PATH, self._export, "POST"),
-            (rights_words.ERASE_PATH, self._erase, "POST"),
-            (rights_words.OWN_PATH, self._own, "GET"),
-            (rights_words.REQUESTS_PATH, self._rights_requests, "GET"),
-        )
-        return [
-            Route(path, self._guarded(handler, self._requests), methods=[method])
-            for path, handler, method in asked
-        ]
-
-    def _guarded(
-        self, handler: Callable[[Request], Awaitable[Response]], limit: RateLimit
-    ) -> Callable[[Request], Awaitable[Response]]:
-        """Rate first; every refusal and fault becomes one answer."""
-
-        async def guarded(request: Request) -> Response:
-            address = network(request.client.host if request.client else "")
-            wait_s = limit.wait_s(address, self._now_s())
-            if wait_s:
-                no = words.Refused("too-often", f"too many requests: try again in {wait_s:.0f} s")
-                return _no(no, {"Retry-After": str(int(wait_s) + 1)})
-            try:
-                return await handler(request)
-            except words.Refused as refused:
-                return _no(refused)
-            except Malformed as error:
-                no = words.Refused("malformed", f"malformed request: {error}")
-                return _no(no, {"Connection": "close"})
-            except KeeperUnreachable as error:
-                log.error("portal: keeper unreachable", fault=str(error))
-                return _no(
-                    words.Refused(
-                        "keeper", "the keeper does not answer: try again, or tell the administrator"
-                    )
-                )
-
-        return guarded
 
     async def _ca(self, request: Request) -> Response:
         return Response(self._ca_pem, media_type="application/x-pem-file")
 
-    async def _begin(self, request: Request) -> Response:
-        asked = await read_as(request, words.BeginAsked)
-        return _ok(
-            await self._keeper.begin(
-                asked.recipient, asked.client_nonce, self.certificate, asked.code, asked.act
-            )
+    async def _openapi(self, ask: Ask) -> Response:
+        return Response(self._document, media_type=JSON, headers={"Cache-Control": "no-cache"})
+
+    async def _begin(self, ask: Ask) -> words.Begun:
+        asked: words.BeginAsked = ask.body
+        return await self._keeper.begin(
+            asked.recipient, asked.client_nonce, self.certificate, asked.code, asked.act
         )
 
-    async def _prove(self, request: Request) -> Response:
-        asked = await read_as(request, words.Prove)
-        return _ok(await self._keeper.prove(asked.challenge, asked.answer))
+    async def _prove(self, ask: Ask) -> words.Proven:
+        return await self._keeper.prove(ask.body.challenge, ask.body.answer)
 
-    async def _list(self, request: Request) -> Response:
-        return _ok(words.Items(await self._keeper.recordings(_token(request))))
+    async def _list(self, ask: Ask) -> words.Items:
+        return words.Items(await self._keeper.recordings(ask.token))
 
-    async def _proposals(self, request: Request) -> Response:
-        """What waits for this approver. The digest that counts is taken of the text by the approver's machine."""
-        token = _token(request)
-        desk = await self._keeper.desk(token)
-        texts = tuple(text for text in self._proposed() if not _settled(text, desk))[: words.MAX_PROPOSED]
-        days = [one for text in texts for one in await self._keeper.months(token, text)]
-        return _ok(words.Proposals(texts, tuple(days), desk.keys))
+    async def _proposals(self, ask: Ask) -> words.Proposals:
+        return await self.approvers.proposals(ask.token)
 
-    async def _audit(self, request: Request) -> Response:
-        token, after = _token(request), request.path_params["after"]
+    async def _audit(self, ask: Ask) -> words.AuditPage:
+        after = ask.request.path_params["after"]
         if not re.fullmatch("[0-9]{1,18}", after):
-            raise Malformed("after: a record's number is needed")
-        return _ok(await self._keeper.audit(token, int(after)))
+            raise Unfit("malformed", "path", "the number of a record is needed, 0 for the first")
+        return await self._keeper.audit(ask.token, int(after))
 
-    async def _slots(self, request: Request) -> Response:
-        """P11: a trainer books a slot of a plan that is theirs."""
-        token = _token(request)
-        asked = await read_as(request, words.SlotAsked)
-        trainer = await self._keeper.book(token, asked.plan, cancel=asked.cancel)
-        await asyncio.to_thread(self.book, trainer, asked)
-        return _ok(words.Done())
+    async def _week(self, ask: Ask) -> TrainersWeek:
+        return week_words(await self.trainers.week(ask.token))
 
-    async def _payload(self, request: Request) -> Response:
-        asked = request.headers.get("range")
-        return self.payloads.serve(request.path_params["grant"], _token(request), asked)
+    async def _slots(self, ask: Ask) -> words.Done:
+        await self.trainers.slot(ask.token, ask.body)
+        return words.Done()
 
-    async def _export(self, request: Request) -> Response:
-        return await self.rights.export(_token(request), _named(request))
+    async def _payload(self, ask: Ask) -> Response:
+        asked = ask.request.headers.get("range")
+        try:
+            return self.payloads.serve(ask.request.path_params["grant"], ask.token, asked)
+        except Malformed as error:
+            raise Unfit("malformed", "Range", str(error)) from None
 
-    async def _erase(self, request: Request) -> Response:
-        await self.rights.erase(_token(request), _named(request))
-        return _ok(rights_words.Erased())
+    async def _export(self, ask: Ask) -> Response:
+        return await self.rights.export(ask.token, _named(ask))
 
-    async def _own(self, request: Request) -> Response:
-        return _ok(await self.rights.own(_token(request)))
+    async def _erase(self, ask: Ask) -> rights_words.Erased:
+        await self.rights.erase(ask.token, _named(ask))
+        return rights_words.Erased()
 
-    async def _rights_requests(self, request: Request) -> Response:
-        return _ok(await self._keeper.requests_seen(_token(request)))
+    async def _own(self, ask: Ask) -> rights_words.Own:
+        return await self.rights.own(ask.token)
 
-    async def _review(self, request: Request) -> Response:
-        token = _token(request)
-        asked = await read_as(request, words.ReviewAsked)
-        await self._keeper.review(token, _named(request), asked.session)
-        return _ok(words.Reviewed())
+    async def _notice(self, ask: Ask) -> NoticeInForce:
+        language = ask.request.path_params["language"]
+        if language not in ("en", "fr"):
+            raise Unfit("malformed", "path", "the language is en or fr")
+        told = await self.rights.told(ask.token, language)
+        return NoticeInForce(told.text, told.notice) if told is not None else NoticeInForce("", "")
 
-    async def _payment(self, request: Request) -> Response:
+    async def _rights_requests(self, ask: Ask) -> rights_words.RightsRequests:
+        return await self._keeper.requests_seen(ask.token)
+
+    async def _review(self, ask: Ask) -> words.Reviewed:
+        await self._keeper.review(ask.token, _named(ask), ask.body.session)
+        return words.Reviewed()
+
+    async def _payment(self, ask: Ask) -> words.PaymentNoted:
         """P7: by a token that is good for nothing else."""
-        token = _token(request)
-        return _ok(self._payments.asked(token, await read_as(request, words.PaymentAsked)))
+        return self._payments.asked(ask.token, ask.body)
 
-    async def _open(self, request: Request) -> Response:
-        token = _token(request)
-        asked = await read_as(request, words.OpenAsked)
-        return _ok(await self.opened(token, token, _named(request), asked.session))
+    async def _open(self, ask: Ask) -> words.Opened:
+        return await self.opened(ask.token, ask.token, _named(ask), ask.body.session)
 
     async def opened(self, token: bytes, holder: bytes, recording: RecordingId, session: str) -> words.Opened:
         """Asks the keeper as `token`, and gives `holder` leave to read the payload. Raises: words.Refused."""
@@ -280,38 +241,12 @@ class Api:
         return words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed)
 
 
-def _named(request: Request) -> RecordingId:
+def _named(ask: Ask) -> RecordingId:
     """The recording of the path. Raises: words.Refused, as for a guessed one."""
     try:
-        return parse_recording_id(request.path_params["recording"])
+        return parse_recording_id(ask.request.path_params["recording"])
     except ValueError:
         raise words.Refused("unknown", sentence(ReleaseRefused(Refusal.UNKNOWN))) from None
-
-
-def _ok(answer: Any) -> Response:
-    return Response(
-        words.write_body(answer), media_type="application/json", headers={"Cache-Control": "no-store"}
-    )
-
-
-def _settled(text: str, desk: words.ApproversDesk) -> bool:
-    """Whether this text needs no word of this approver: approved already, or a plan that names another one."""
-    if hashlib.sha256(text.encode()).hexdigest() in desk.approved:
-        return True
-    named = [line for line in text.splitlines() if line.startswith("approver: ")]
-    return bool(named) and named != [f"approver: {json.dumps(desk.name)}"]
-
-
-def _no(refused: words.Refused, headers: dict[str, str] | None = None) -> Response:
-    status = STATUS.get(refused.word, 403)
-    return Response(words.write_refusal(refused), status, headers, media_type="application/json")
-
-
-def _token(request: Request) -> bytes:
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    if scheme != "Bearer" or not re.fullmatch("[0-9a-f]{64}", text):
-        raise words.Refused("visit-ended", "say who you are first")
-    return bytes.fromhex(text)
 
 
 def certificate_digest(pem: bytes) -> bytes:

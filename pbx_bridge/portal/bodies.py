@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, TypeVar
+from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.wire_json import Malformed
-
-T = TypeVar("T")
 
 BODY_WITHIN_S: Final = 10.0
 """16 KiB over the slowest line there is."""
@@ -28,6 +26,10 @@ STATUS: Final = {
     "session": 401,
     "sign-in": 401,
     "malformed": 400,
+    "method": 405,
+    "too-large": 413,
+    "media-type": 415,
+    "fault": 500,
     "passphrase": 400,
     "second-factor": 400,
     "no-session": 400,
@@ -40,20 +42,19 @@ STATUS: Final = {
 """Of each refusal's word; all others are 403."""
 
 
+class TooLarge(Malformed):
+    """More than a body may have."""
+
+
 async def read_bytes(request: Request) -> bytes:
-    """The whole body. Raises: Malformed when it is longer than MAX_BODY_BYTES, cut, or slow."""
+    """The whole body. Raises: TooLarge; Malformed when it is cut, or slow."""
     body = b""
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             async for part in request.stream():
                 body += part
                 if len(body) > words.MAX_BODY_BYTES:
-                    raise Malformed(f"a body has at most {words.MAX_BODY_BYTES} bytes")
+                    raise TooLarge(f"a body has at most {words.MAX_BODY_BYTES} bytes")
     except (ClientDisconnect, TimeoutError):
         raise Malformed("the body was cut, or came too slowly") from None
     return body
-
-
-async def read_as(request: Request, kind: type[T]) -> T:
-    """The body as a `kind`. Raises: Malformed."""
-    return words.read_body(kind, await read_bytes(request))

@@ -68,7 +68,6 @@ class Keeper(Protocol):
 class RightsDesk:
     def __init__(self, keeper: Keeper, shelf: Shelf, behind: Behind) -> None:
         self._keeper, self._shelf, self._behind = keeper, shelf, behind
-        self.trained = behind.trained
         self._places = asyncio.Semaphore(MAX_COPIES)
 
     async def export(self, token: bytes, recording: RecordingId) -> Response:

@@ -11,10 +11,15 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.api import Api, Book, Keeper, PortalSettings, Proposed, make_api, no_slots
+from pbx_bridge.portal import guard
+from pbx_bridge.portal.api import Api, Keeper, PortalSettings, make_api
+from pbx_bridge.portal.desks import Book, Proposed, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
@@ -26,6 +31,8 @@ HEAD_WITHIN_S: Final = 20.0
 """From connecting, or from an answer, to the end of the next request's head. A client whose kept connection was closed
 connects anew by itself."""
 STOP_WITHIN_S: Final = 2
+_PROGRAMS: Final = "/api/"
+"""What is asked below it is asked by a program, which reads no page."""
 
 
 class _Http(H11Protocol):
@@ -76,9 +83,18 @@ class _Server(uvicorn.Server):
 
 def _app(api: Api, pages: Served | None) -> Starlette:
     """The API, and the pages where the site has them."""
-    if pages is None:
-        return Starlette(routes=api.routes)
-    return Starlette(routes=[*api.routes, *pages.routes], exception_handlers={404: pages.missing})
+
+    async def missing(request: Request, error: Exception) -> Response:
+        if pages is None or request.url.path.startswith(_PROGRAMS):
+            return guard.missing()
+        return await pages.missing(request, error)
+
+    async def not_allowed(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return guard.not_allowed((error.headers or {}).get("Allow", "other methods"))
+
+    routes = api.routes if pages is None else [*api.routes, *pages.routes]
+    return Starlette(routes=routes, exception_handlers={404: missing, 405: not_allowed})
 
 
 class Portal:

@@ -23,6 +23,7 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Malformed, read_object
 from pbx_bridge.wire_portal import Begun, Item, Items, Prove, Proven, Purpose, Refused
+from pbx_bridge.wire_problem import read_problem
 
 T = TypeVar("T")
 
@@ -217,6 +218,8 @@ class Bridge:
     ) -> http.client.HTTPResponse:
         """The answer's start. A kept connection the bridge has closed meanwhile is opened anew, once."""
         headers = dict(more or {})
+        if content:
+            headers["Content-Type"] = "application/json"
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.hex()}"
         kept = self._connection.sock is not None
@@ -241,7 +244,7 @@ class Bridge:
 
 def _refusal(text: bytes, url: str) -> NoReturn:
     with suppress(Malformed):
-        raise words.read_refusal(read_object(text))
+        raise read_problem(read_object(text))
     raise BridgeError(f"{url}: the bridge gave an answer that cannot be read")
 
 

@@ -20,7 +20,8 @@ from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import SealedFile
 from pbx_bridge.ids import RecordingId, TraineeId, new_recording_id
-from pbx_bridge.portal.api import Book, PortalSettings, no_slots
+from pbx_bridge.portal.api import PortalSettings
+from pbx_bridge.portal.desks import Book, no_slots
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
 from pbx_bridge.portal.server import Portal, make_portal
 from pbx_bridge.portal.web.site import Site

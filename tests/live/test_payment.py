@@ -155,7 +155,8 @@ def announce(house: House, token: str, moment: str) -> int:
     link = http.client.HTTPSConnection("localhost", house.bridge.portal_port, timeout=10, context=trusted)
     try:
         body = f'{{"trainee": "{ALICE}", "moment": "{moment}"}}'
-        link.request("POST", "/v1/payment", body, {"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        link.request("POST", "/api/v1/payment", body, headers)
         return link.getresponse().status
     finally:
         link.close()

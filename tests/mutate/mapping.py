@@ -132,7 +132,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/portal/payment\.py|pbx_bridge/portal/api\.py::Api\._payment",
         ("tests/portal/test_payment.py",),
     ),
-    (r"pbx_bridge/portal/api\.py::Api\._slots", ("tests/trainer/test_booking.py",)),
+    (r"pbx_bridge/portal/desks\.py", ("tests/trainer/test_booking.py",)),
     (
         r"pbx_bridge/portal/api\.py::Api\._rights\w*",
         ("tests/rights/test_own.py", "tests/rights/test_exports.py"),

@@ -141,8 +141,9 @@ def post(port: int, ca: Path, token: str, body: bytes) -> tuple[int, dict[str, o
     link = http.client.HTTPSConnection(
         "localhost", port, timeout=10, context=ssl.create_default_context(cafile=str(ca))
     )
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     try:
-        link.request("POST", words.PAYMENT_PATH, body, {"Authorization": f"Bearer {token}"})
+        link.request("POST", words.PAYMENT_PATH, body, headers)
         answer = link.getresponse()
         return answer.status, json.loads(answer.read())
     finally:
@@ -167,11 +168,11 @@ async def test_over_https_as_the_payment_software_does_it(site: Site, tmp_path: 
             ("0" * 64, begin, 401, "payment-token"),
             ("nonsense", begin, 401, "visit-ended"),
             (token, b"{}", 400, "malformed"),
-            (token, b" " * (words.MAX_BODY_BYTES + 1), 400, "malformed"),
+            (token, b" " * (words.MAX_BODY_BYTES + 1), 413, "too-large"),
             (token, words.write_body(words.PaymentAsked("bruno", words.Moment.END)), 409, "no-call"),
         ):
             found, answer = await asked(sent, body)
-            assert (found, answer["no"]) == (status, word)
+            assert (found, answer["word"]) == (status, word)
     finally:
         await portal.close()
     assert site.told == [("alice", True), ("bruno", False)]

@@ -173,9 +173,7 @@ class Door:
         return Route(path, guarded, methods=[method])
 
     async def missing(self, request: Request, error: Exception) -> Response:
-        """An address that is none; a program is told as the API always did."""
-        if request.url.path.startswith("/v1/"):
-            return Response("Not Found", 404, media_type="text/plain")
+        """An address that is none."""
         return self._no(self._asked(request), Refused("not-found", ""))
 
     def _asked(self, request: Request) -> Asked:

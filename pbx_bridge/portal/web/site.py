@@ -55,7 +55,7 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
         door.route("/", _first),
         *signing.routes(),
         *player.routes(),
-        *TrainerPages(door, keeper, api.rights.trained, api.book).routes(),
+        *TrainerPages(door, keeper, api.trainers).routes(),
         *TraineePages(door, keeper, api.rights).routes(),
         *(_static(asset) for asset in found.values()),
     ]

@@ -5,7 +5,6 @@ No search across people, no score. A call that was not recorded for a person's r
 
 from __future__ import annotations
 
-import asyncio
 import re
 from datetime import datetime
 from typing import Final
@@ -14,8 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.portal.api import Book, Keeper
-from pbx_bridge.portal.training import Trained
+from pbx_bridge.portal.api import Keeper
+from pbx_bridge.portal.desks import TrainersDesk
 from pbx_bridge.portal.web.asked import Asked, Door
 from pbx_bridge.portal.web.rendering import HEADERS
 from pbx_bridge.portal.web.sentences import NEEDS, REASONS, STATES, word
@@ -25,12 +24,11 @@ from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Refused
 
 START: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}\Z")
 """As a datetime-local field sends it: the server's own zone."""
-MS_A_MINUTE: Final = 60_000
 
 
 class TrainerPages:
-    def __init__(self, door: Door, keeper: Keeper, trained: Trained, book: Book) -> None:
-        self._door, self._keeper, self._trained, self._book = door, keeper, trained, book
+    def __init__(self, door: Door, keeper: Keeper, desk: TrainersDesk) -> None:
+        self._door, self._keeper, self._desk = door, keeper, desk
 
     def routes(self) -> list[Route]:
         route = self._door.route
@@ -42,10 +40,8 @@ class TrainerPages:
         ]
 
     async def _trainees(self, asked: Asked) -> Response:
-        trainer = await self._keeper.training(asked.visit)
-        items = await self._keeper.recordings(asked.visit)
-        week = await asyncio.to_thread(self._trained, trainer)
-        waiting = [one for one in await self._keeper.backlog() if one.trainer == trainer]
+        shown = await self._desk.week(asked.visit)
+        items, week = await self._keeper.recordings(asked.visit), shown.week
         return asked.page(
             "trainees.html",
             items=items,
@@ -54,7 +50,7 @@ class TrainerPages:
             week=week,
             needs={plan.id: word(NEEDS, plan.need.value, asked.say) for plan in week.plans},
             faults=[(fault, word(REASONS, fault.reason, asked.say)) for fault in week.faults],
-            backlog=round(sum(one.duration_ms for one in waiting) / MS_A_MINUTE),
+            backlog=shown.waiting_minutes,
             soonest=datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M"),
         )
 
@@ -83,6 +79,5 @@ class TrainerPages:
             raise Malformed("start: no such time") from None
         wanted = words.SlotAsked(await asked.field("plan", 64), at, int(minutes), cancel)
         words.write_body(wanted)
-        trainer = await self._keeper.book(asked.visit, wanted.plan, cancel=cancel)
-        await asyncio.to_thread(self._book, trainer, wanted)
+        await self._desk.slot(asked.visit, wanted)
         return RedirectResponse("/trainees", 303, HEADERS)

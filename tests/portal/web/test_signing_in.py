@@ -120,7 +120,7 @@ async def test_every_answer_bears_the_headers(town: Town) -> None:
         assert "camera=()" in headers["permissions-policy"]
     nowhere = await beside(lambda: alice.get("/nowhere"))
     assert (nowhere.status, "There is no such page" in nowhere.text) == (404, True)
-    assert (await beside(lambda: alice.get("/v1/nowhere"))).body == b"Not Found"
+    assert json.loads((await beside(lambda: alice.get("/api/v1/nowhere"))).body)["word"] == "not-found"
     style = await beside(lambda: alice.get("/static/site.css"))
     assert (style.status, style.headers["cache-control"]) == (200, "no-cache")
     tag = {"If-None-Match": style.headers["etag"]}

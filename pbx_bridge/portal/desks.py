@@ -1,0 +1,88 @@
+"""What a trainer and an approver do at the portal, once for pages and API alike: each asks the keeper first.
+
+It decides nothing: who asks, and whether they may, the keeper says; a plan's rules are the catalogue's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.archive.keeper_wire import Waiting
+from pbx_bridge.portal.training import Trained, Week
+
+MS_A_MINUTE: Final = 60_000
+
+Proposed: TypeAlias = Callable[[], Iterable[str]]
+"""The texts of the plans and capacities there are now, approved or not (training/plans.py)."""
+Book: TypeAlias = Callable[[str, words.SlotAsked], None]
+"""Books or cancels the slot for the trainer of that name. Raises: words.Refused. Called in a thread."""
+
+
+class Keeper(Protocol):
+    """The questions that are carried on. Raises: words.Refused, KeeperUnreachable."""
+
+    async def training(self, token: bytes) -> str: ...
+
+    async def backlog(self) -> tuple[Waiting, ...]: ...
+
+    async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
+
+    async def desk(self, token: bytes) -> words.ApproversDesk: ...
+
+    async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WeekShown:
+    """A trainer's week with what still waits for them."""
+
+    week: Week
+    waiting_minutes: int
+
+
+def no_slots(trainer: str, asked: words.SlotAsked) -> None:
+    """For a portal without a catalogue. Raises: words.Refused."""
+    raise words.Refused("slot", "no slots are booked here")
+
+
+class TrainersDesk:
+    def __init__(self, keeper: Keeper, trained: Trained, book: Book) -> None:
+        self._keeper, self._trained, self._book = keeper, trained, book
+
+    async def week(self, token: bytes) -> WeekShown:
+        """Of the trainer who visits, and of nobody else (P15, P22). Raises: words.Refused."""
+        trainer = await self._keeper.training(token)
+        week = await asyncio.to_thread(self._trained, trainer)
+        waiting = [one for one in await self._keeper.backlog() if one.trainer == trainer]
+        return WeekShown(week, round(sum(one.duration_ms for one in waiting) / MS_A_MINUTE))
+
+    async def slot(self, token: bytes, asked: words.SlotAsked) -> None:
+        """P11: the keeper says which trainer asks; the catalogue's rules decide. Raises: words.Refused."""
+        trainer = await self._keeper.book(token, asked.plan, cancel=asked.cancel)
+        await asyncio.to_thread(self._book, trainer, asked)
+
+
+class ApproversDesk:
+    def __init__(self, keeper: Keeper, proposed: Proposed) -> None:
+        self._keeper, self._proposed = keeper, proposed
+
+    async def proposals(self, token: bytes) -> words.Proposals:
+        """What waits for this approver (P22). The digest that counts is taken of the text on the approver's own machine."""
+        desk = await self._keeper.desk(token)
+        texts = tuple(text for text in self._proposed() if not settled(text, desk))[: words.MAX_PROPOSED]
+        days = [one for text in texts for one in await self._keeper.months(token, text)]
+        return words.Proposals(texts, tuple(days), desk.keys)
+
+
+def settled(text: str, desk: words.ApproversDesk) -> bool:
+    """Whether this text needs no word of this approver: approved already, or a plan that names another one."""
+    if hashlib.sha256(text.encode()).hexdigest() in desk.approved:
+        return True
+    named = [line for line in text.splitlines() if line.startswith("approver: ")]
+    return bool(named) and named != [f"approver: {json.dumps(desk.name)}"]

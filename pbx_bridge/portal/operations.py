@@ -1,0 +1,129 @@
+"""Every operation of the API: its path, what it takes and gives, who may ask. One table.
+
+The routes are mounted from it (api.py), bodies are read and answers written by the types named here, and the OpenAPI
+document is made of it (openapi.py): what is checked is what is said. It decides nothing; who sees what is the keeper's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge import wire_rights as rights
+from pbx_bridge import wire_week as week
+from pbx_bridge.wire_json import Hex, Text
+
+PARAMETERS: Final[dict[str, tuple[Text | Hex, str]]] = {
+    "recording": (words.RECORDING, "A recording, as the list names it."),
+    "grant": (Hex(16), "The leave that `open` gave."),
+    "after": (Text(18, 1, "[0-9]{1,18}"), "The number of the last record that is there already."),
+    "language": (Text(2, 2, "en|fr"), "The language to read it in."),
+}
+
+
+class Needs(Enum):
+    """What an operation wants to see first."""
+
+    NOTHING = "nothing"
+    VISIT = "visit"
+    """A person's token, which the proof of their key opened."""
+    PAYMENTS = "payments"
+    """A token of the site's payment software."""
+
+
+class Content(Enum):
+    """An answer that is no JSON of a class."""
+
+    SEALED = "application/octet-stream"
+    DOCUMENT = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be asked."""
+
+    name: str
+    """Its `operationId`."""
+    method: str
+    path: str
+    needs: Needs
+    asked: type[Any] | None
+    """What the body is; None: there is none."""
+    answer: type[Any] | Content
+    says: str
+    """One line for whoever reads the document."""
+
+
+GET, POST = "GET", "POST"
+_VISIT: Final = Needs.VISIT
+OPERATIONS: Final = (
+    Operation(
+        "openapi", GET, words.OPENAPI_PATH, Needs.NOTHING, None, Content.DOCUMENT, "This document."
+    ),
+    Operation(
+        "begin", POST, words.BEGIN_PATH, Needs.NOTHING, words.BeginAsked, words.Begun,
+        "Begin the proof of a key: to visit, to join with a code, or to do one deed.",
+    ),
+    Operation(
+        "prove", POST, words.PROVE_PATH, Needs.NOTHING, words.Prove, words.Proven,
+        "Answer the challenge: its token speaks for the person for 15 minutes.",
+    ),
+    Operation(
+        "list", GET, words.LIST_PATH, _VISIT, None, words.Items,
+        "The recordings the asker may know of.",
+    ),
+    Operation(
+        "open", POST, words.OPEN_PATH, _VISIT, words.OpenAsked, words.Opened,
+        "Open a recording: its header wrapped for the asker's key, and leave to read its payload.",
+    ),
+    Operation(
+        "payload", GET, words.PAYLOAD_PATH, _VISIT, None, Content.SEALED,
+        "The sealed payload, whole or one `Range`, to whom `open` gave the grant; its `ETag` is its SHA-256.",
+    ),
+    Operation(
+        "review", POST, words.REVIEW_PATH, _VISIT, words.ReviewAsked, words.Reviewed,
+        "A trainer: the recording was discussed with its trainee in this training session.",
+    ),
+    Operation(
+        "export", POST, rights.EXPORT_PATH, _VISIT, None, Content.SEALED,
+        "A trainee: a copy of their own recording, the customer silenced, sealed to their key; its `ETag` is its SHA-256.",
+    ),
+    Operation(
+        "erase", POST, rights.ERASE_PATH, _VISIT, None, rights.Erased,
+        "A trainee: have their own recording destroyed.",
+    ),
+    Operation(
+        "own", GET, rights.OWN_PATH, _VISIT, None, rights.Own,
+        "A trainee: plans, calls, acknowledgements, requests and accesses that are theirs.",
+    ),
+    Operation(
+        "notice", GET, week.NOTICE_PATH, _VISIT, None, week.NoticeInForce,
+        "A trainee: the notice that is in force for them.",
+    ),
+    Operation(
+        "requests", GET, rights.REQUESTS_PATH, _VISIT, None, rights.RightsRequests,
+        "A trainee: their requests; an approver: those that are open.",
+    ),
+    Operation(
+        "week", GET, week.WEEK_PATH, _VISIT, None, week.TrainersWeek,
+        "A trainer: their plans, room for review and technical faults of this week.",
+    ),
+    Operation(
+        "slots", POST, words.SLOTS_PATH, _VISIT, words.SlotAsked, words.Done,
+        "A trainer: book a slot of one of their plans, or cancel it.",
+    ),
+    Operation(
+        "proposals", GET, words.PROPOSALS_PATH, _VISIT, None, words.Proposals,
+        "An approver: the plans, capacities and keys that wait for them.",
+    ),
+    Operation(
+        "audit", GET, words.AUDIT_PATH, _VISIT, None, words.AuditPage,
+        "An auditor: the log of accesses from this record on.",
+    ),
+    Operation(
+        "payment", POST, words.PAYMENT_PATH, Needs.PAYMENTS, words.PaymentAsked, words.PaymentNoted,
+        "Payment software: a payment begins or ends in this trainee's call.",
+    ),
+)  # fmt: skip

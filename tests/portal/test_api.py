@@ -1,0 +1,141 @@
+"""What no program should send: the API says what, where and what to do, and repeats nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge import wire_rights as rights
+from pbx_bridge.ids import new_recording_id
+from pbx_bridge.wire_json import read_fields, read_object
+from pbx_bridge.wire_problem import PROBLEM_TYPE, Problem
+from tests.archive.house import house
+from tests.trainer.test_portal import Site
+
+JSON = "Content-Type: application/json"
+BEARER = f"Authorization: Bearer {'5' * 64}"
+PROVE = b'{"challenge":"' + b"0" * 32 + b'","answer":"' + b"0" * 64 + b'"}'
+SECRET = "alice-martin"
+"""What a person might have sent: it stands in no answer."""
+OPEN = words.OPEN_PATH.format(recording=new_recording_id())
+ERASE = rights.ERASE_PATH.format(recording=new_recording_id())
+PAYLOAD = words.PAYLOAD_PATH.format(grant="00" * 16)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with house(tmp_path) as home:
+        yield Site(home, home.tls.ca_cert.read_text())
+
+
+async def sent(site: Site, method: str, path: str, body: bytes, *lines: str) -> tuple[int, str, bytes]:
+    """One request as it stands: the answer's status, its whole head, its body."""
+    where = urlsplit(site.home.url)
+    context = ssl.create_default_context(cadata=site.ca_pem)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=context)
+    head = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *lines]
+    if not any(line.startswith("Transfer-Encoding") for line in lines):
+        head.append(f"Content-Length: {len(body)}")
+    writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+    await writer.drain()
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    first, _, content = answer.partition(b"\r\n\r\n")
+    return int(first.split()[1]), first.decode().lower(), content
+
+
+REFUSED = [
+    # how it is encoded
+    ("POST", words.PROVE_PATH, PROVE, (), 415, "media-type", "Content-Type"),
+    ("POST", words.PROVE_PATH, PROVE, ("Content-Type: text/plain",), 415, "media-type", "Content-Type"),
+    (
+        "POST", words.PROVE_PATH, PROVE.decode().encode("utf-16"),
+        ("Content-Type: application/json; charset=utf-16",), 415, "media-type", "Content-Type",
+    ),
+    ("POST", words.PROVE_PATH, PROVE, (JSON, "Content-Encoding: gzip"), 415, "media-type", "Content-Encoding"),
+    ("POST", words.PROVE_PATH, PROVE.decode().encode("utf-16"), (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, PROVE.decode().encode("utf-32-le"), (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b"\xef\xbb\xbf" + PROVE, (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, PROVE[:-1], (JSON,), 400, "malformed", "body"),
+    # what it is
+    ("POST", words.PROVE_PATH, b'{"a":' * 2_000 + b"1" + b"}" * 2_000, (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b"[" * 10_000, (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b"1" * 10_000, (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b'{"challenge":NaN}', (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b'{"answer":"' + b"0" * 64 + b'",' + PROVE[1:], (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, f'{{"{SECRET}":1}}'.encode(), (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b'{"\\ud800\\u0000":1}', (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, f'{{"challenge":"{SECRET}","answer":1}}'.encode(), (JSON,), 400, "malformed", "body"),
+    ("POST", words.PROVE_PATH, b" " * (words.MAX_BODY_BYTES + 1), (JSON,), 413, "too-large", "body"),
+    ("POST", words.PROVE_PATH, b"zz\r\n" + PROVE, (JSON, "Transfer-Encoding: chunked"), 400, None, ""),
+    ("POST", OPEN, f'{{"session":"{SECRET}\\u0007"}}'.encode(), (JSON, BEARER), 400, "malformed", "body"),
+    # what does not belong there
+    ("POST", ERASE, b"{}", (JSON, BEARER), 400, "malformed", "body"),
+    ("GET", words.LIST_PATH, b"{}", (JSON, BEARER), 400, "malformed", "body"),
+    ("GET", f"{words.LIST_PATH}?trainee={SECRET}", b"", (BEARER,), 400, "malformed", "query"),
+    ("GET", words.AUDIT_PATH.format(after="-1"), b"", (BEARER,), 400, "malformed", "path"),
+    ("GET", words.AUDIT_PATH.format(after="9" * 19), b"", (BEARER,), 400, "malformed", "path"),
+    # who asks
+    ("GET", words.LIST_PATH, b"", (BEARER, BEARER), 401, "visit-ended", ""),
+    ("GET", words.LIST_PATH, b"", (f"Authorization: Bearer {'A' * 64}",), 401, "visit-ended", ""),
+    ("GET", words.LIST_PATH, b"", (f"Authorization: Basic {SECRET}",), 401, "visit-ended", ""),
+    ("GET", words.LIST_PATH, b"", (BEARER.upper(),), 401, "visit-ended", ""),
+    ("GET", PAYLOAD, b"", (BEARER, "Range: bytes=5-4"), 401, "visit-ended", ""),
+    # where it goes
+    ("DELETE", words.LIST_PATH, b"", (BEARER,), 405, "method", "method"),
+    ("PUT", ERASE, b"", (BEARER,), 405, "method", "method"),
+    ("GET", ERASE, b"", (BEARER,), 405, "method", "method"),
+    ("TRACE", words.OPENAPI_PATH, b"", (), 405, "method", "method"),
+    ("GET", f"{words.API}/{SECRET}", b"", (), 404, "not-found", "path"),
+    ("GET", "/v1/recordings", b"", (BEARER,), 404, "not-found", "path"),
+    ("POST", words.OPEN_PATH.format(recording=SECRET), b'{"session":"x"}', (JSON, BEARER), 404, "unknown", ""),
+    ("POST", words.OPEN_PATH.format(recording="%00"), b'{"session":"x"}', (JSON, BEARER), 404, "unknown", ""),
+    ("POST", words.OPEN_PATH.format(recording="%ff"), b'{"session":"x"}', (JSON, BEARER), 404, "unknown", ""),
+]  # fmt: skip
+
+
+async def test_each_is_told_what_and_where(site: Site) -> None:
+    for method, path, body, lines, wanted, word, where in REFUSED:
+        status, head, content = await sent(site, method, path, body, *lines)
+        case = (method, path, body[:60], lines)
+        assert status == wanted, case
+        assert SECRET.encode() not in content, case
+        if word is None:  # not HTTP: no handler of ours sees it
+            continue
+        problem = read_fields(Problem, read_object(content))
+        assert (problem.word, problem.where, problem.status) == (word, where, wanted), case
+        assert f"content-type: {PROBLEM_TYPE}" in head, case
+        assert len(problem.detail) > 20, case
+        assert ("allow: " in head) == (wanted == 405), case
+        assert ("www-authenticate: bearer" in head) == (wanted == 401), case
+
+
+async def test_the_scheme_may_be_written_in_any_case(site: Site) -> None:
+    """RFC 9110, 11.1. The token itself has one form."""
+    bruno = await site.join("bruno")
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        status, _, content = await sent(
+            site, "GET", words.LIST_PATH, b"", f"Authorization: {scheme} {bruno.token.hex()}"
+        )
+        assert (status, json.loads(content)) == (200, {"items": []})
+
+
+async def test_a_fault_of_the_bridge_is_a_problem_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of what went wrong is told."""
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(site.home.link, "recordings", broken)
+    status, _, content = await sent(site, "GET", words.LIST_PATH, b"", BEARER)
+    problem = json.loads(content)
+    assert (status, problem["word"]) == (500, "fault")
+    assert SECRET not in content.decode()
