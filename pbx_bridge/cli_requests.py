@@ -209,7 +209,13 @@ def _say(request: RightsRequest, gone: Sequence[RecordingId]) -> None:
         print(f"the key's fingerprint: {fingerprint(request.recipient)}")
         print(f"next: an approver compares it with the customer: pbx-bridge grant {request.id}")
     if request.right is Right.OBJECTION and request.party is Party.TRAINEE:
-        print("next, so that nothing new is recorded: pbx-bridge plan end")
+        print("from now on nothing new of them is recorded, and what there is opens for them alone")
+        print(
+            f"next: answer them; accepted: pbx-bridge request close {request.id} answered, and pbx-bridge plan end;"
+        )
+        print(
+            f"refused, with the reason: pbx-bridge request close {request.id} refused, and recording goes on"
+        )
     elif request.right is Right.OBJECTION:
         print(
             "so that nothing new is recorded: found by --number, their number is opted out; else pbx-bridge number optout"

@@ -105,6 +105,8 @@ class Deed(Enum):
     """`about` is the person, `text` the recipient whose fingerprint was compared."""
     GRANT = "grant"
     """`about` is the request, `text` what was read of it: `grant_text` of wire_rights.py (P23)."""
+    TAKE_BACK = "take-back"
+    """A trainee takes back their own request `about`; `text` is `take_back_text` of wire_rights.py (P23)."""
     HAND_OVER = "hand-over"
     """A trainee ends their own first hours of the recording whose id is `text` (P18)."""
 

@@ -105,6 +105,8 @@ class Visitor:
 
     name: Annotated[str, NAME]
     requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
+    recipient: Annotated[str, RECIPIENT_OR_EMPTY] = ""
+    """The key they proved to hold: what is made for them is sealed to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ class Own:
 @dataclass(frozen=True, slots=True)
 class Erased:
     pass
+
+
+def take_back_text(request: RightsRequest) -> str:
+    """P23: what a trainee takes back: this very request of theirs."""
+    return f"request: {request.id}\nright: {request.right.value}\n"
 
 
 def grant_text(request: RightsRequest) -> str:

@@ -90,6 +90,7 @@ class Keeper:
             rights_wire.CloseRequest: rights.close,
             rights_wire.SeeRequests: rights.seen,
             rights_wire.Who: rights.who,
+            rights_wire.OpenOwn: rights.open_own,
             rights_wire.EraseOwn: rights.erase,
             rights_wire.OwnAccesses: lambda request: audit.accesses(
                 wire.Accesses(rights.trainee(request.token), request.before)
@@ -116,6 +117,8 @@ class Keeper:
         """One proven deed, to the side it belongs to."""
         if act.do is words.Deed.GRANT:
             self._rights.grant(person, act)
+        elif act.do is words.Deed.TAKE_BACK:
+            self._rights.take_back(person, act)
         elif act.do is words.Deed.HAND_OVER:
             self._release.hand_over_proven(person, act)
         else:

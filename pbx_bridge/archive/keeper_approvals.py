@@ -41,8 +41,8 @@ class ApprovalSide:
                 self._confirm(person, act.about, act.text)
 
     def approvals(self, request: wire.Approvals) -> wire.Approved:
-        """Digests of everything that is approved now, for the bridge."""
-        return wire.Approved(tuple(sorted(self._approved.digests)))
+        """Digests of everything that is approved now, for the bridge; none of a trainee who objects (P23)."""
+        return wire.Approved(tuple(sorted({one.digest for one in self._room.in_force() if not one.ended})))
 
     def plans(self, request: wire.PlansApproved) -> wire.ApprovedPlans:
         """The plans among them, by the names and entries they were approved with."""

@@ -52,7 +52,7 @@ class AuditSide:
 
     def accesses(self, request: wire.Accesses) -> wire.AccessesFound:
         """P19: a trainee, whom the bridge has proven, sees who opened or tried to open what is theirs."""
-        self._room.record(Access(request.trainee, "accesses"))
+        self._room.looked(Access(request.trainee, "accesses"))
         return self._found(request.trainee, request.before)
 
     def accesses_of(self, request: wire.AccessesOf) -> wire.AccessesFound:
@@ -61,7 +61,8 @@ class AuditSide:
         return self._found(request.trainee, request.before)
 
     def _found(self, trainee: str, before: int) -> wire.AccessesFound:
-        own = [manifest for _, manifest in self._room.parts.store if manifest.trainee == trainee]
+        known = self._room.parts.store.of_person(trainee)
+        own = [manifest for _, manifest in known if manifest.trainee == trainee]
         recordings = {str(manifest.recording) for manifest in own}
         persons = {trainee, *(assignment.trainer for manifest in own for assignment in manifest.trainers)}
         found, more = self._index.concerning(recordings, persons, before, MAX_ACCESSES)

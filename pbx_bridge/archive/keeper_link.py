@@ -249,6 +249,10 @@ class KeeperLink:
     async def erase_own(self, token: bytes, recording: RecordingId) -> None:
         await self._ask(rights_wire.EraseOwn(token, recording), wire.Done)
 
+    async def open_own(self, token: bytes, right: rights.Right) -> rights.RightsRequest:
+        """P23: the trainee who visits asks for a copy, or objects."""
+        return await self._ask(rights_wire.OpenOwn(token, right), rights.RightsRequest)
+
     async def who(self, token: bytes) -> rights.Visitor:
         return await self._ask(rights_wire.Who(token), rights.Visitor)
 

@@ -122,19 +122,23 @@ class PeopleSide:
 
     def book(self, request: wire.Book) -> wire.Booker:
         """P11, P22: the trainer who visits, for the bridge to book a slot of their own plan. Raises: words.Refused."""
-        return self._trainer(request.token, "cancel-slot" if request.cancel else "book-slot", request.plan)
+        trainer = self._trainer(request.token, "cancel-slot" if request.cancel else "book-slot", request.plan)
+        self._room.record(trainer)
+        return wire.Booker(trainer.who)
 
     def training(self, request: wire.Training) -> wire.Booker:
         """P22: the trainer who visits, for the bridge to show their own week. Raises: words.Refused."""
-        return self._trainer(request.token, "training")
+        trainer = self._trainer(request.token, "training")
+        self._room.looked(trainer)
+        return wire.Booker(trainer.who)
 
-    def _trainer(self, token: bytes, act: str, plan: str = "") -> wire.Booker:
+    def _trainer(self, token: bytes, act: str, plan: str = "") -> Access:
+        """What is to be recorded of the trainer who visits. Raises: words.Refused."""
         person = self.person(token)
         if Role.TRAINER not in person.roles or not person.confirmed:
             self._room.record(Access(person.name, act, outcome="refused", reason="role", subject=plan))
             raise words.Refused("role", "only a trainer whose key is confirmed does this (P22)")
-        self._room.record(Access(person.name, act, subject=plan))
-        return wire.Booker(person.name)
+        return Access(person.name, act, subject=plan)
 
     def everyone(self, request: wire.Everyone) -> wire.People:
         """Who joined, and whose key waits."""

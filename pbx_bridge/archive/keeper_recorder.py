@@ -71,7 +71,7 @@ class RecorderSide:
         book = self._room.parts.book
         if manifest.recording in book.recorded or manifest.recording in book.destroyed:
             raise words.Refused("twice", "this recording was put before")
-        if not covers(self._room.parts.approved, manifest):
+        if not covers(self._room.in_force(), manifest):
             reason = Reason.NOT_APPROVED.value
             self._room.record(Access(BRIDGE, "put", manifest.recording, "refused", reason))
             raise words.Refused(

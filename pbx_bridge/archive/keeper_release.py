@@ -46,7 +46,7 @@ class ReleaseSide:
             refusal = Refused(Refusal.KEY_UNCONFIRMED)
             self._room.record(Access(asker.name, "list", outcome="refused", reason=refusal.refusal.value))
             raise words.Refused(refusal.refusal.value, sentence(refusal))
-        self._room.record(Access(asker.name, "list"))
+        self._room.looked(Access(asker.name, "list"))
         return self._items(asker)
 
     def open(self, request: wire.Open) -> words.Released:

@@ -11,7 +11,7 @@ import base64
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access
@@ -39,14 +39,18 @@ from pbx_bridge.rights.rules import (
 from pbx_bridge.wire_portal import Act, Role
 from pbx_bridge.wire_rights import (
     MAX_RECORDINGS,
+    Closing,
     Party,
     Right,
     RightsRequest,
     RightsRequests,
     Visitor,
     grant_text,
+    take_back_text,
 )
 
+OWN_RIGHTS: Final = (Right.ACCESS, Right.OBJECTION)
+"""What a trainee asks for by themselves, beside erasing one recording: `EraseOwn`."""
 Destroy = Callable[[RecordingId, Reason], None]
 """Destroys a recording's key, now."""
 
@@ -72,6 +76,23 @@ class RightsSide:
     # -- requests -----------------------------------------------------------------------------------------------
 
     def open(self, asked: wire.OpenRequest) -> RightsRequest:
+        """A request that came today, as an administrator notes it. Raises: words.Refused."""
+        return self._opened(asked, ADMINISTRATOR)
+
+    def open_own(self, asked: wire.OpenOwn) -> RightsRequest:
+        """P23: the trainee who visits asks for a copy, or objects; one of each at a time. Raises: words.Refused."""
+        name = self.trainee(asked.token)
+        if asked.right not in OWN_RIGHTS:
+            raise words.Refused(
+                "malformed", "here one asks for a copy, or objects; a recording is erased by itself"
+            )
+        if any(one.right is asked.right and one.closed_at is None for one in self._of_trainee(name)):
+            raise words.Refused(
+                "asked-already", "a request of this kind is open: its deadline stands beside it"
+            )
+        return self._opened(wire.OpenRequest(asked.right, Party.TRAINEE, name), name)
+
+    def _opened(self, asked: wire.OpenRequest, by: str) -> RightsRequest:
         """A request that came today. Erasure, and a customer's objection, are done at once; where a request of before keeps
         the recording (P20), it opens for nobody from now on and goes when that one ends. Raises: words.Refused."""
         now = self._room.parts.clock()
@@ -87,7 +108,7 @@ class RightsSide:
             until=asked.until,
         )
         self._check(request, now)
-        act = Access(ADMINISTRATOR, "request", reason=request.right.value, person=request.trainee)
+        act = Access(by, "request", reason=request.right.value, person=request.trainee)
         self._room.record(replace(act, subject=request.id))
         self._book.keep(request, now)
         self._refresh(set(request.recordings))
@@ -115,17 +136,24 @@ class RightsSide:
 
     def close(self, asked: wire.CloseRequest) -> RightsRequest:
         """The request ended; what it kept is kept no longer."""
-        request, now = self._open_one(asked.id), self._room.parts.clock()
-        self._room.record(
-            Access(
-                ADMINISTRATOR,
-                "close",
-                reason=asked.closing.value,
-                person=request.trainee,
-                subject=request.id,
-            )
-        )
-        changed = self._book.change(request, now, closed_at=now, closing=asked.closing)
+        return self._closed(self._open_one(asked.id), asked.closing, ADMINISTRATOR)
+
+    def take_back(self, person: Person, act: Act) -> None:
+        """P23: a trainee takes their own request back, by their own key: an objection that ends lets calls be recorded
+        again. `act.text` is the request as they read it. Raises: words.Refused."""
+        request = self._book.find(act.about)
+        theirs = Role.TRAINEE in person.roles and person.confirmed and request is not None
+        if not theirs or request not in self._of_trainee(person.name) or take_back_text(request) != act.text:
+            self._refuse(person, act.about, "no open request of yours reads like this", "close")
+        if request.closed_at is not None:
+            self._refuse(person, act.about, "this request is closed already", "close")
+        self._closed(request, Closing.WITHDRAWN, person.name)
+
+    def _closed(self, request: RightsRequest, closing: Closing, by: str) -> RightsRequest:
+        now = self._room.parts.clock()
+        act = Access(by, "close", reason=closing.value, person=request.trainee)
+        self._room.record(replace(act, subject=request.id))
+        changed = self._book.change(request, now, closed_at=now, closing=closing)
         self._refresh(set(request.recordings))
         self._erase_freed(request.recordings)
         return changed
@@ -141,13 +169,14 @@ class RightsSide:
         self._room.record(Access(person.name, "requests"))
         if person.approves:
             return RightsRequests(tuple(one for one in self._book if one.closed_at is None))
-        return RightsRequests(self._of(person))
+        return RightsRequests(self._of_trainee(person.name))
 
     def who(self, asked: wire.Who) -> Visitor:
         """Which trainee visits. The bridge tells them what it knows of them (art. 15)."""
         name = self.trainee(asked.token)
-        self._room.record(Access(name, "own"))
-        return Visitor(name, self._of(self._people.person(asked.token)))
+        self._room.looked(Access(name, "own"))
+        _, recipient = self._people.visitor(asked.token)
+        return Visitor(name, self._of_trainee(name), recipient)
 
     def trainee(self, token: bytes) -> str:
         """The trainee who visits. Raises: words.Refused when somebody else does."""
@@ -272,8 +301,8 @@ class RightsSide:
             raise words.Refused("unknown", "there is no open request with this name")
         return request
 
-    def _of(self, person: Person) -> tuple[RightsRequest, ...]:
-        return tuple(one for one in self._book if one.party is Party.TRAINEE and one.trainee == person.name)
+    def _of_trainee(self, name: str) -> tuple[RightsRequest, ...]:
+        return tuple(one for one in self._book if one.party is Party.TRAINEE and one.trainee == name)
 
     def _refresh(self, recordings: set[RecordingId]) -> None:
         """Writes beside each key what the open requests keep."""
@@ -310,8 +339,8 @@ class RightsSide:
             if not self._is_kept(recording):
                 self._destroy(recording, Reason.ERASED)
 
-    def _refuse(self, person: Person, name: str, why: str) -> NoReturn:
-        self._room.record(Access(person.name, "grant", outcome="refused", reason="role", subject=name[:8]))
+    def _refuse(self, person: Person, name: str, why: str, act: str = "grant") -> NoReturn:
+        self._room.record(Access(person.name, act, outcome="refused", reason="role", subject=name[:8]))
         raise words.Refused("role", why)
 
 

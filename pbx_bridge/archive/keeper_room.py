@@ -13,8 +13,10 @@ from typing import Final, Protocol
 import structlog
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.approvals import Approval
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable
+from pbx_bridge.access.looks import Looks
 from pbx_bridge.access.people import People, PeopleError
 from pbx_bridge.age import AgeError, NoIdentityMatches, X25519Identity, open_bytes
 from pbx_bridge.archive.book import Book
@@ -28,6 +30,7 @@ from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.archive.timekeeper import Timekeeper
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.rights.rules import objects
 
 log = structlog.get_logger()
 
@@ -75,10 +78,22 @@ class Room:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._verified: dict[RecordingId, words.SignedManifest] = {}
+        self._looks = Looks()
 
     def record(self, access: Access) -> None:
         """P19: on the disk when it returns. Raises: AuditUnwritable."""
         self.parts.audit.append(access, self.parts.clock())
+
+    def looked(self, look: Access) -> None:
+        """P19: a look at a list is on the disk before it is answered; one of the same minute speaks for it, while the log
+        could be written. Raises: AuditUnwritable."""
+        now, log = self.parts.clock(), self.parts.audit
+        if self._looks.covers(look, now):
+            fault = log.fault()
+            if not fault and not log.failed:
+                return
+        self.record(look)
+        self._looks.recorded(look, now)
 
     def answered(
         self,
@@ -129,7 +144,14 @@ class Room:
             entry.suspended_until,
             entry.restricted_until,
             entry.erased_from,
+            objects(self.parts.requests, manifest.trainee, manifest.start),
         )
+
+    def in_force(self) -> Iterator[Approval]:
+        """P13, P23: the approvals by which something may be recorded now: no trainee's objection stands against them."""
+        for approval in self.parts.approved:
+            if not objects(self.parts.requests, approval.trainee, approval.at):
+                yield approval
 
     def is_current(self, sealed: bytes) -> bool:
         """P20: whether a key is sealed to the identity in force; one sealed to the former has to be sealed anew."""

@@ -46,6 +46,8 @@ class Holding:
     """Unix seconds until which a request has it stored and nothing else (P23)."""
     erased_from: int | None = None
     """Unix seconds since when somebody concerned wants it gone, while an open request of before keeps it (P20, P23)."""
+    objected: bool = False
+    """Whether its trainee objects to having been recorded (P23): it opens for nobody else."""
 
     def end(self, keeping: Keeping) -> End:
         """P20: when it ends, as things stand."""
@@ -159,6 +161,8 @@ def may_open(asker: Asker, holding: Holding | None, now: int | None, keeping: Ke
         return Refused(Refusal.ON_ITS_WAY)
     if holding.restricted_until is not None and now < holding.restricted_until:
         return Refused(Refusal.RESTRICTED, until=holding.restricted_until)
+    if asker.role is not Role.TRAINEE and holding.objected:
+        return Refused(Refusal.RESTRICTED, until=end.at)
     if asker.role is not Role.TRAINEE and holding.handed_over_at is None:
         alone_until = manifest.start + manifest.duration_ms // 1000 + keeping.trainee_first_h * HOUR_S
         if now < alone_until:

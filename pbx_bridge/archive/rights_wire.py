@@ -75,6 +75,14 @@ class EraseOwn:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenOwn:
+    """The trainee who visits asks for a copy, or objects to being recorded."""
+
+    token: Annotated[bytes, TOKEN]
+    right: Right
+
+
+@dataclass(frozen=True, slots=True)
 class SeeRequests:
     """An approver sees what waits for their grant, a trainee what they asked."""
 
@@ -101,6 +109,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "erase-own": EraseOwn,
     "requests": SeeRequests,
     "who": Who,
+    "open-own": OpenOwn,
     "own-accesses": OwnAccesses,
 }
 ADMINISTRATOR: Final[dict[str, type[Any]]] = {

@@ -14,7 +14,7 @@ from typing import Final
 from pbx_bridge.archive.rules import DAY_S, KEEP_CEILING_DAYS
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
-from pbx_bridge.wire_rights import Party, Right, RightsRequest
+from pbx_bridge.wire_rights import Closing, Party, Right, RightsRequest
 
 ANSWER_MONTHS: Final = 1
 """GDPR art. 12(3): without undue delay, at the latest one month after it was received."""
@@ -65,6 +65,20 @@ def erases(request: RightsRequest) -> bool:
     """P16, P23 (art. 17, 21): whether what it is about is to go: an erasure, and a customer's objection after the call."""
     return request.right is Right.ERASURE or (
         request.right is Right.OBJECTION and request.party is Party.CUSTOMER
+    )
+
+
+def objects(requests: Iterable[RightsRequest], trainee: str, at: int) -> bool:
+    """P16, P23 (art. 21, 18(1)(d)): whether this trainee's objection stands against what was approved or begun `at`: from
+    the moment it came, while nobody answered it against everything, once it was accepted against all of before. Refused or
+    taken back, it stands against nothing."""
+    return any(
+        one.right is Right.OBJECTION
+        and one.party is Party.TRAINEE
+        and one.trainee == trainee
+        and one.closing in (None, Closing.ANSWERED)
+        and (one.closed_at is None or at <= one.closed_at)
+        for one in requests
     )
 
 

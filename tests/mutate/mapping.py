@@ -26,6 +26,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/access/(approvals|proposals|people)\.py", ("tests/access/test_approvals.py", *KEEPER)),
     (r"pbx_bridge/access/roles\.py::audit_refusal", ("tests/access/test_audit_reading.py",)),
     (r"pbx_bridge/access/roles\.py", ("tests/access/test_roles.py", *KEEPER)),
+    (
+        r"pbx_bridge/access/looks\.py|pbx_bridge/archive/keeper_room\.py::Room\.looked",
+        ("tests/access/test_looks.py",),
+    ),
     (r"pbx_bridge/access/audit_check\.py", ("tests/access/test_audit_check.py",)),
     (r"pbx_bridge/access/audit\w*\.py", ("tests/access/test_audit.py", "tests/access/test_audit_check.py")),
     (r"pbx_bridge/app_notices\.py", ("tests/training/test_notices.py", "tests/catalogue/test_commands.py")),
@@ -98,6 +102,11 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         r"pbx_bridge/portal/web/\w+\.py",
         ("tests/portal/web/test_signing_in.py", "tests/portal/web/test_routes.py"),
+    ),
+    (
+        r"pbx_bridge/(rights/rules\.py::objects|archive/keeper_room\.py::Room\.in_force)"
+        r"|pbx_bridge/archive/keeper_rights\.py::RightsSide\.(open_own|take_back)|pbx_bridge/wire_rights\.py::take_back_text",
+        ("tests/rights/test_objecting.py",),
     ),
     (
         r"pbx_bridge/archive/keeper_rights\.py",
