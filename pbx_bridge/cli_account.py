@@ -1,4 +1,4 @@
-"""The server's commands about accounts of the pages: list, remove. One is made by `pbx-bridge person invite --browser`."""
+"""The server's commands about accounts of the pages: list, end sessions, remove. `person invite --browser` makes one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def _accounts(config: Config) -> Accounts:
 
 def commands(config: Callable[[], Config]) -> typer.Typer:
     """The group `pbx-bridge account`."""
-    group = typer.Typer(help="Accounts of the portal's pages: list, remove.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Accounts of the portal's pages: list, end sessions, remove.", no_args_is_help=True
+    )
 
     @group.command("list")
     def everyone(as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False) -> None:
@@ -43,13 +45,22 @@ def commands(config: Callable[[], Config]) -> typer.Typer:
             )
         Console().print(table)
 
+    @group.command("end-sessions")
+    def end_sessions(name: Annotated[str, typer.Argument(help="Their short name.")]) -> None:
+        """End every open session of somebody, at once; they sign in again. Example: pbx-bridge account end-sessions bruno"""
+        if not _accounts(config()).end_sessions(name):
+            raise _nobody(name)
+        print(f"{name}: sessions ended")
+
     @group.command("remove")
     def remove(name: Annotated[str, typer.Argument(help="Their short name.")]) -> None:
         """End an account and its sessions, at once; the key stays as it is. Example: pbx-bridge account remove bruno"""
         if not _accounts(config()).remove(name):
-            raise OperatorError(
-                "no account has this name", where=name[:64], do="Look: pbx-bridge account list"
-            )
+            raise _nobody(name)
         print(f"{name}: removed")
 
     return group
+
+
+def _nobody(name: str) -> OperatorError:
+    return OperatorError("no account has this name", where=name[:64], do="Look: pbx-bridge account list")

@@ -7,18 +7,21 @@ here. It holds no key.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, Protocol
 
 from starlette.responses import Response, StreamingResponse
 
+from pbx_bridge.age import X25519Recipient, seal_bytes
 from pbx_bridge.archive.keeper_wire import AccessesFound
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.payload import READ_BYTES, Shelf
 from pbx_bridge.portal.training import Trained, nobody
 from pbx_bridge.wire_access import AccessLine
-from pbx_bridge.wire_rights import MAX_OWN_ACCESSES, Exported, Own, Visitor
+from pbx_bridge.wire_json import write_fields
+from pbx_bridge.wire_rights import MAX_OWN_ACCESSES, Exported, Own, Right, RightsRequest, Visitor
 
 MAX_COPIES: Final = 2
 """At once: each takes the keeper a core for seconds."""
@@ -62,6 +65,8 @@ class Keeper(Protocol):
 
     async def who(self, token: bytes) -> Visitor: ...
 
+    async def open_own(self, token: bytes, right: Right) -> RightsRequest: ...
+
     async def own_accesses(self, token: bytes, before: int) -> AccessesFound: ...
 
 
@@ -101,10 +106,34 @@ class RightsDesk:
         visitor = await self._keeper.who(token)
         return await asyncio.to_thread(self._behind.told, visitor.name, language)
 
+    async def ask(self, token: bytes, right: Right) -> RightsRequest:
+        """The trainee who visits asks for a copy, or objects. Raises: words.Refused."""
+        return await self._keeper.open_own(token, right)
+
+    async def requests(self, token: bytes) -> tuple[RightsRequest, ...]:
+        """What the trainee who visits asked for, oldest first. Raises: words.Refused."""
+        return (await self._keeper.who(token)).requests
+
+    async def everything(self, token: bytes) -> bytes:
+        """All that is kept of this trainee beside their recordings, sealed to the key they visit with. Raises:
+        words.Refused."""
+        recipient = X25519Recipient.parse((await self._keeper.who(token)).recipient)
+        own = write_fields(await self.own(token))
+        text = json.dumps(own, ensure_ascii=False, indent=2) + "\n"
+        return await asyncio.to_thread(seal_bytes, text.encode(), [recipient])
+
+    async def known(self, token: bytes) -> Own:
+        """What the bridge keeps of this trainee: no recordings, no accesses. Raises: words.Refused."""
+        visitor = await self._keeper.who(token)
+        return await asyncio.to_thread(self._behind.known, visitor)
+
+    async def accesses(self, token: bytes, before: int) -> AccessesFound:
+        """One page of the accesses to what is theirs, older than number `before` (0: the newest). Raises: words.Refused."""
+        return await self._keeper.own_accesses(token, before)
+
     async def own(self, token: bytes) -> Own:
         """All that is kept of this trainee beside their recordings. Raises: words.Refused."""
-        visitor = await self._keeper.who(token)
-        own = await asyncio.to_thread(self._behind.known, visitor)
+        own = await self.known(token)
         found: list[AccessLine] = []
         more = True
         while more and len(found) < MAX_OWN_ACCESSES:

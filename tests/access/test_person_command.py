@@ -136,6 +136,14 @@ async def test_accounts_are_listed_and_removed(site: Site, capsys: pytest.Captur
 
     assert await account("list", "--json") == 0
     assert json.loads(capsys.readouterr().out) == [{"name": "alice", "made_at": 1_790_000_000}]
+    before = next(iter(accounts))
+    assert await account("end-sessions", "alice") == 0
+    assert (accounts.stands("alice", before.entry), next(iter(accounts)).passphrase) == (
+        False,
+        before.passphrase,
+    )
+    with pytest.raises(OperatorError, match="no account"):
+        await account("end-sessions", "nobody")
     assert await account("remove", "alice") == 0
     assert list(accounts) == []
     with pytest.raises(OperatorError, match="no account"):

@@ -115,6 +115,27 @@ class Accounts:
             self._keep(account)
             return account
 
+    def change(
+        self, account: Account, *, passphrase: str = "", totp: tuple[str, int] | None = None
+    ) -> Account:
+        """The account with another passphrase, or another second factor and the step whose code proved it. Sessions of it
+        as it was end."""
+        with self._turn:
+            if passphrase:
+                account = replace(account, passphrase=self._hasher.hash(normal(passphrase)))
+            if totp is not None:
+                account = replace(account, totp=totp[0], used_step=totp[1])
+            account = replace(account, entry=secrets.token_bytes(8))
+            self._keep(account)
+            return account
+
+    def end_sessions(self, name: str) -> bool:
+        """Every open session of this account ends with its next request; False when there is no such account."""
+        account = self.find(name)
+        if account is not None:
+            self.change(account)
+        return account is not None
+
     def find(self, name: str) -> Account | None:
         return self._read(self._path(name))
 

@@ -121,6 +121,7 @@ def _environment(language: str, assets: dict[str, Asset]) -> Environment:
     made.filters["iso"] = lambda unix: datetime.fromtimestamp(unix).astimezone().isoformat()
     made.filters["stamp"] = lambda text: when(int(datetime.fromisoformat(text).timestamp()), language)
     made.filters["minutes"] = minutes
+    made.filters["filed"] = lambda unix: datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d-%H%M")
     made.filters["moment"] = lambda at: when(int(at.timestamp()), language)
     made.filters["clock"] = lambda at: at.astimezone().strftime("%H:%M")
     made.filters["field"] = lambda at: at.astimezone().strftime("%Y-%m-%dT%H:%M")

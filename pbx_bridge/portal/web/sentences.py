@@ -55,6 +55,7 @@ REFUSALS: Final = {
     "passphrase": N_(
         "This passphrase can be guessed. Take more words, chosen at random: four or five that do not belong together."
     ),
+    "differ": N_("The two new passphrases differ."),
     "second-factor": N_("The code of the second factor is wrong. Is the clock of your telephone right?"),
     "sign-in": N_("Name, passphrase or code is wrong, or this code was used already."),
     "session": N_("Your session has ended. Sign in again."),
@@ -65,6 +66,7 @@ REFUSALS: Final = {
         "This slot cannot be booked: it must lie in the future, within your own plan, at most two hours a day."
     ),
     "disk": N_("The server's disk is full. Tell the administrator."),
+    "asked-already": N_("You asked for this already: it stands under “My rights” with its deadline."),
     "not-found": N_("There is no such page."),
 }
 OTHER: Final = N_("This was refused (%(word)s). Tell the administrator if you do not expect it.")
@@ -98,7 +100,7 @@ REASONS: Final = {
     "no-plan": N_("no plan holds for you"),
     "plan-ended": N_("your plan is over"),
     "not-drawn": N_("not drawn"),
-    "not-approved": N_("your plan is not approved as it stands"),
+    "not-approved": N_("your plan is not approved as it stands, or you objected"),
     "weekly-cap": N_("enough was recorded this week"),
     "capacity": N_("your trainer can review no more this week"),
     "backlog": N_("too much waits for your trainer's review"),
@@ -143,6 +145,20 @@ NEEDS: Final = {
     "new-application": N_("new application"),
     "back-after-absence": N_("back after absence"),
 }
+RIGHTS: Final = {
+    "access": N_("a copy"),
+    "erasure": N_("erasure"),
+    "restriction": N_("restriction"),
+    "objection": N_("objection"),
+}
+REQUEST_STATES: Final = {
+    "open": N_("open"),
+    "due soon": N_("due soon"),
+    "overdue": N_("overdue"),
+    "answered": N_("answered"),
+    "refused": N_("refused"),
+    "withdrawn": N_("taken back"),
+}
 ACTS: Final = {
     "open": N_("opened"),
     "view": N_("watched"),
@@ -153,6 +169,7 @@ ACTS: Final = {
     "book-slot": N_("booked a slot"),
     "cancel-slot": N_("cancelled a slot"),
     "erase": N_("erased"),
+    "close": N_("closed a request"),
     "list": N_("looked at the list"),
     "own": N_("looked at what is kept of them"),
     "accesses": N_("looked at the accesses"),
@@ -183,6 +200,7 @@ MENUS: Final = {
         ("/notice", N_("My notice")),
         ("/calls", N_("My calls")),
         ("/accesses", N_("Who opened what")),
+        ("/rights", N_("My rights")),
     ),
     Role.TRAINER: (("/trainees", N_("My trainees")),),
 }

@@ -1,4 +1,4 @@
-"""Joining with an invitation, signing in, signing out, and one's own sessions.
+"""Joining with an invitation, signing in, signing out, and proving one's key.
 
 An account is made only after the keeper has proven that the invitation's code and the new key belong together; its name is
 the one the keeper says. The key's private half never leaves the browser it was made in.
@@ -7,32 +7,24 @@ the one the keeper says. The key's private half never leaves the browser it was 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Protocol
 
-import pyotp
-import segno
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.portal.limits import RateLimit
-from pbx_bridge.portal.web.accounts import Account, Accounts, new_totp_secret, totp_step
+from pbx_bridge.portal.web.accounts import Account, new_totp_secret, totp_step
 from pbx_bridge.portal.web.asked import COOKIE, LANGUAGE_COOKIE, Asked, Door, Needs, local
-from pbx_bridge.portal.web.attempts import Attempts
+from pbx_bridge.portal.web.own_account import Gate, shown_secret, spaceless
 from pbx_bridge.portal.web.passphrases import MAX_CHARS, is_strong
 from pbx_bridge.portal.web.rendering import HEADERS, LANGUAGES
 from pbx_bridge.portal.web.sentences import refusal
 from pbx_bridge.portal.web.sessions import Sessions
 from pbx_bridge.wire_json import Hex, Text
 from pbx_bridge.wire_portal import Proven, Purpose, Refused
-
-ISSUER: Final = "pbx-bridge"
-HASHES_AT_ONCE: Final = 2
-"""64 MiB each."""
-CODE: Final = re.compile(r"[0-9]{6}\Z")
 
 
 class Keeper(Protocol):
@@ -80,16 +72,12 @@ class SigningIn:
         door: Door,
         keeper: Keeper,
         certificate: bytes,
-        accounts: Accounts,
+        gate: Gate,
         sessions: Sessions,
-        monotonic_s: Callable[[], float],
         clock: Callable[[], int],
     ) -> None:
         self._door, self._keeper, self._certificate = door, keeper, certificate
-        self._accounts, self._sessions = accounts, sessions
-        self._now_s, self._clock = monotonic_s, clock
-        self._attempts = Attempts()
-        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._gate, self._sessions, self._clock = gate, sessions, clock
 
     def routes(self) -> list[Route]:
         """Joining and proving are limited as the API's own proofs are."""
@@ -106,21 +94,13 @@ class SigningIn:
             route("/key", self._key_page, needs=session),
             route("/key/begin", self._begin, "POST", session, proofs),
             route("/key/prove", self._prove, "POST", session, proofs),
-            route("/account", self._account, needs=session),
-            route("/account/end", self._end, "POST", session),
         ]
 
     # -- joining ------------------------------------------------------------------------------------------------
 
     async def _join_page(self, asked: Asked) -> Response:
         """The code stands in the address's fragment, which no browser sends: the page's script reads it."""
-        secret = new_totp_secret()
-        uri = pyotp.TOTP(secret).provisioning_uri(issuer_name=ISSUER, name=asked.request.url.hostname or "")
-        picture = segno.make(uri, error="m").svg_inline(
-            scale=4, border=2, omitsize=True, svgclass="qr", lineclass=None
-        )
-        groups = " ".join(re.findall("....", secret))
-        return asked.page("join.html", secret=secret, groups=groups, qr=picture)
+        return asked.page("join.html", **shown_secret(asked, new_totp_secret()))
 
     async def _begin_joining(self, asked: Asked) -> Response:
         wanted = await asked.read(words.BeginAsked)
@@ -141,12 +121,12 @@ class SigningIn:
         proven = await self._keeper.prove(joining.challenge, joining.answer)
         if proven.purpose is not Purpose.JOIN:
             raise Refused("malformed", "")
-        async with self._hashing:
+        async with self._gate.hashing:
             account = await asyncio.to_thread(
-                self._accounts.make, proven.name, joining.passphrase, joining.totp, step, now
+                self._gate.accounts.make, proven.name, joining.passphrase, joining.totp, step, now
             )
         self._sessions.end_all(account.name)
-        self._attempts.succeeded(account.name)
+        self._gate.attempts.succeeded(account.name)
         return self._enter(asked, account, proven, json_answer(Joined(proven.name, proven.confirmed)))
 
     # -- signing in ---------------------------------------------------------------------------------------------
@@ -158,25 +138,13 @@ class SigningIn:
     async def _sign_in(self, asked: Asked) -> Response:
         """Name, passphrase and code together: which of them was wrong is not said."""
         name, passphrase = await asked.field("name", 64), await asked.field("passphrase", MAX_CHARS)
-        code = re.sub(r"\s", "", await asked.field("code", 12))
-        ahead = local(await asked.field("next"))
-        now_s = self._now_s()
-        wait_s = self._attempts.wait_s(name, now_s)
-        refused = Refused("too-often", "", int(wait_s) + 1) if wait_s else None
-        account = None
-        if refused is None:
-            self._attempts.failed(name, now_s)  # before the slow part: attempts side by side count too
-            async with self._hashing:
-                account = await asyncio.to_thread(
-                    self._accounts.check, name, passphrase, code if CODE.match(code) else "", self._clock()
-                )
-            refused = None if account else Refused("sign-in", "")
-        if account is None:
-            assert refused is not None
+        code, ahead = spaceless(await asked.field("code", 12)), local(await asked.field("next"))
+        try:
+            account = await self._gate.pass_(name, passphrase, code)
+        except Refused as refused:
             text = refusal(refused, asked.language, asked.say)
             status = 429 if refused.word == "too-often" else 401
             return asked.page("sign_in.html", status=status, ahead=ahead, fault=text, name=name)
-        self._attempts.succeeded(name)
         return self._enter(asked, account, None, RedirectResponse(f"/key?next={ahead}", 303, HEADERS))
 
     def _enter(self, asked: Asked, account: Account, proven: Proven | None, answer: Response) -> Response:
@@ -229,15 +197,6 @@ class SigningIn:
             raise Refused("stranger", "")
         self._sessions.proven(asked.mine, proven)
         return json_answer(Entered(proven.expires_at))
-
-    # -- one's own sessions -------------------------------------------------------------------------------------
-
-    async def _account(self, asked: Asked) -> Response:
-        return asked.page("account.html", sessions=self._sessions.of(asked.mine.name))
-
-    async def _end(self, asked: Asked) -> Response:
-        self._sessions.end(asked.mine.name, await asked.field("session", 32))
-        return RedirectResponse("/account", 303, HEADERS)
 
 
 def kind_of(agent: str) -> str:

@@ -14,6 +14,8 @@ from starlette.routing import Route
 from pbx_bridge.portal.api import Api, Keeper
 from pbx_bridge.portal.web.accounts import Accounts
 from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.own_account import Gate, OwnAccount
+from pbx_bridge.portal.web.own_rights import OwnRights
 from pbx_bridge.portal.web.player import PlayerPages
 from pbx_bridge.portal.web.rendering import HEADERS, Asset, Pages, asset_answer, assets
 from pbx_bridge.portal.web.sessions import Sessions
@@ -49,14 +51,17 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
     pages, accounts = Pages(found), Accounts(site.accounts)
     sessions = Sessions(time.monotonic, accounts.stands)
     door = Door(pages, sessions, site.language, time.monotonic, _clock)
-    signing = SigningIn(door, keeper, api.certificate, accounts, sessions, time.monotonic, _clock)
+    gate = Gate(accounts, time.monotonic, _clock)
+    signing = SigningIn(door, keeper, api.certificate, gate, sessions, _clock)
     player = PlayerPages(door, keeper, api)
     routes = [
         door.route("/", _first),
         *signing.routes(),
+        *OwnAccount(door, gate, sessions).routes(),
         *player.routes(),
         *TrainerPages(door, keeper, api.trainers).routes(),
         *TraineePages(door, keeper, api.rights).routes(),
+        *OwnRights(door, keeper, api.rights).routes(),
         *(_static(asset) for asset in found.values()),
     ]
     return Served(routes, door.missing, player.close)

@@ -6,8 +6,10 @@ Each page asks the keeper with this visit; what it does not say stands on no pag
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -20,10 +22,12 @@ from pbx_bridge.portal.web.asked import Asked, Door
 from pbx_bridge.portal.web.rendering import HEADERS
 from pbx_bridge.portal.web.sentences import ACTS, NEEDS, OUTCOMES, REASONS, STATES, word
 from pbx_bridge.training.plans import Plan
+from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import Item, Refused
 
-MAX_SHOWN_CALLS = 200
+MAX_SHOWN_CALLS: Final = 200
 """The newest."""
+NUMBER: Final = re.compile(r"[0-9]{1,15}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class TraineePages:
         return RedirectResponse("/recordings", 303, HEADERS)
 
     async def _plan(self, asked: Asked) -> Response:
-        own = await self._rights.own(asked.visit)
+        own = await self._rights.known(asked.visit)
         today = datetime.now().astimezone().date()
         plans = []
         for text in own.plans:
@@ -94,14 +98,14 @@ class TraineePages:
 
     async def _notice(self, asked: Asked) -> Response:
         told, own = await asyncio.gather(
-            self._rights.told(asked.visit, asked.language), self._rights.own(asked.visit)
+            self._rights.told(asked.visit, asked.language), self._rights.known(asked.visit)
         )
         given = [one for one in own.acknowledgements if told is not None and one.notice == told.notice]
         return asked.page("notice.html", told=told, given=given[-1] if given else None)
 
     async def _calls(self, asked: Asked) -> Response:
         """P24: each call's answer, whole: these reasons are this person's own."""
-        own = await self._rights.own(asked.visit)
+        own = await self._rights.known(asked.visit)
         calls = [
             (call, word(OUTCOMES, call.outcome, asked.say), word(REASONS, call.reason, asked.say))
             for call in reversed(own.calls[-MAX_SHOWN_CALLS:])
@@ -109,9 +113,15 @@ class TraineePages:
         return asked.page("calls.html", calls=calls)
 
     async def _accesses(self, asked: Asked) -> Response:
-        own = await self._rights.own(asked.visit)
-        acts = {line.number: word(ACTS, line.act, asked.say) for line in own.accesses}
-        return asked.page("accesses.html", lines=own.accesses[:500], acts=acts, name=own.name)
+        """P19: a page at a time, the newest first."""
+        before = asked.request.query_params.get("before", "0")
+        if not NUMBER.match(before):
+            raise Malformed("before: a record's number")
+        found = await self._rights.accesses(asked.visit, int(before))
+        lines = found.accesses
+        older = lines[-1].number if found.more and lines else 0
+        acts = {line.number: word(ACTS, line.act, asked.say) for line in lines}
+        return asked.page("accesses.html", lines=lines, acts=acts, older=older, first=before == "0")
 
 
 def named(asked: Asked) -> RecordingId:

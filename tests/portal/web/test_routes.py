@@ -14,7 +14,7 @@ import pytest
 from starlette.routing import Route
 
 from pbx_bridge.ids import parse_recording_id
-from pbx_bridge.portal.web import signing_in
+from pbx_bridge.portal.web import own_account, signing_in
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import House, house, manifest
@@ -43,6 +43,8 @@ GETS: dict[str, dict[str, str]] = {
     "/language": dict.fromkeys(WHO, "to /"),
     "/key": dict.fromkeys(WHO, HERE) | SIGNED_IN,
     "/account": dict.fromkeys(WHO, HERE) | SIGNED_IN,
+    "/account/passphrase": dict.fromkeys(WHO, HERE) | SIGNED_IN,
+    "/account/second-factor": dict.fromkeys(WHO, HERE) | SIGNED_IN,
     "/": dict.fromkeys(WHO, "to /account")
     | {"nobody": FIRST, "signed-in": KEY}
     | dict.fromkeys(("unconfirmed", "alice", "bea"), "to /recordings")
@@ -60,6 +62,8 @@ GETS: dict[str, dict[str, str]] = {
     "/notice": OF_TRAINEES,
     "/calls": OF_TRAINEES,
     "/accesses": OF_TRAINEES,
+    "/rights": OF_TRAINEES,
+    "/rights/objection": OF_TRAINEES,
 }
 POSTS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/erase": PRIVATE
@@ -72,15 +76,23 @@ POSTS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/review": PRIVATE
     | dict.fromkeys(("unconfirmed", "alice", "bea", "carla", "dan", "eve"), "404")
     | {"bruno": "403"},
+    "/rights/access": OF_TRAINEES | dict.fromkeys(("alice", "bea"), "to /rights"),
+    "/rights/everything": OF_TRAINEES,
+    "/recordings/{recording}/copy": PRIVATE
+    | dict.fromkeys(("unconfirmed", "bea", "bruno", "carla", "dan", "eve"), "404")
+    | {"alice": "403"},
     "/slots": PRIVATE
     | {"unconfirmed": "400"}
     | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
     "/account/end": dict.fromkeys(WHO, "to /account") | SIGNED_IN,
+    "/account/passphrase": dict.fromkeys(WHO, "400") | SIGNED_IN,
+    "/account/second-factor": dict.fromkeys(WHO, "400") | SIGNED_IN,
     "/join": dict.fromkeys(WHO, "400"),
     "/join/begin": dict.fromkeys(WHO, "400"),
     "/sign-in": dict.fromkeys(WHO, "401"),
     "/key/begin": dict.fromkeys(WHO, "400") | SIGNED_IN,
     "/key/prove": dict.fromkeys(WHO, "400") | SIGNED_IN,
+    "/rights/objection": OF_TRAINEES | dict.fromkeys(("alice", "bea"), "to /rights"),
     "/sign-out": dict.fromkeys(WHO, "to /sign-in") | SIGNED_IN,
 }
 """Bodies that are none for what a script sends: here it is asked who gets that far."""
@@ -88,7 +100,8 @@ POSTS: dict[str, dict[str, str]] = {
 
 @pytest.fixture
 async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
-    monkeypatch.setattr(signing_in, "RateLimit", lambda **_: Unlimited())
+    for module in (signing_in, own_account):
+        monkeypatch.setattr(module, "RateLimit", lambda **_: Unlimited())
     async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as found:
         yield found
 
