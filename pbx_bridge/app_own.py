@@ -6,11 +6,12 @@ Who asks was proven to the keeper; here only what bears that very name is taken.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
 
+from pbx_bridge.app_ledger import LedgerTail
 from pbx_bridge.archive.keeper_wire import End
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls.reasons import Reason
@@ -18,7 +19,7 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.enrolled import Enrolled
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
-from pbx_bridge.ledger import Ledger, Line
+from pbx_bridge.ledger import Line
 from pbx_bridge.training.plans import plan_text
 from pbx_bridge.wire_rights import MAX_CALLS, Acknowledged, Own, OwnCall, Visitor
 
@@ -27,11 +28,10 @@ log = structlog.get_logger()
 MAX_FILE_BYTES = 1024
 
 
-def own_of(visitor: Visitor, enrolled: Callable[[], Enrolled], ledger: Ledger, acknowledgements: Path) -> Own:
+def own_of(visitor: Visitor, known: Enrolled, ledger: LedgerTail, acknowledgements: Path) -> Own:
     """P23: all of `visitor`, and nothing of anybody else."""
-    known = enrolled()
     trainee = next((one for one in known.trainees if one.id == visitor.name), None)
-    lines = [line for line in ledger.lines() if line.trainee == visitor.name]
+    lines = ledger.of(visitor.name)
     return Own(
         name=visitor.name,
         endpoints=trainee.endpoints if trainee else (),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pbx_bridge.app_approvals import of_use
 from pbx_bridge.app_booking import book
+from pbx_bridge.app_current import Current
+from pbx_bridge.app_ledger import LedgerTail
 from pbx_bridge.app_listening import listening
 from pbx_bridge.app_notices import trainees_notice
 from pbx_bridge.app_own import erased, own_of
@@ -33,7 +35,6 @@ from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, StationId, TraineeId
-from pbx_bridge.ledger import Ledger
 from pbx_bridge.portal.api import PortalSettings
 from pbx_bridge.portal.payment import Payments
 from pbx_bridge.portal.rights import Behind, Told
@@ -74,6 +75,8 @@ class Parts:
         self.call_key = call_key(config.bridge.state_dir / "recorder")
         self.acknowledgements = Acknowledgements(config.bridge.state_dir / "acknowledgements", self.call_key)
         self.numbers = number_lists_of(config)
+        self._enrolled = Current(catalogue)
+        self._lines = LedgerTail(config.bridge.state_dir / "ledger")
         self._tls = tls_of(config)
         self._registry = registry_of(config, self._tls)
         self.stations: StationServer
@@ -126,17 +129,16 @@ class Parts:
 
     def _known(self, visitor: Visitor) -> Own:
         """What is kept of this trainee (P23)."""
-        state = self._config.bridge.state_dir
-        return own_of(visitor, self.catalogue.enrolled, Ledger(state / "ledger"), state / "acknowledgements")
+        given = self._config.bridge.state_dir / "acknowledgements"
+        return own_of(visitor, self._enrolled(), self._lines, given)
 
     def _week(self, trainer: str) -> Week:
         """What this trainer may know of their own trainees' week (P15, P24)."""
-        ledger, today = Ledger(self._config.bridge.state_dir / "ledger"), datetime.now().astimezone().date()
-        return week_of(trainer, sound(self.catalogue.enrolled()), ledger, today)
+        return week_of(trainer, self._enrolled(), self._lines, datetime.now().astimezone().date())
 
     def _told(self, trainee: str, language: str) -> Told | None:
         """P14: what this trainee is told today, and which text their workstation asks to acknowledge."""
-        enrolled, today = sound(self.catalogue.enrolled()), datetime.now().astimezone().date()
+        enrolled, today = self._enrolled(), datetime.now().astimezone().date()
         name = TraineeId(trainee)
         asked = trainees_notice(self._config, enrolled, name, today)
         read = trainees_notice(self._config, enrolled, name, today, "fr" if language == "fr" else "en")

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from pbx_bridge.app_ledger import LedgerTail
 from pbx_bridge.archive.release import TECHNICAL
 from pbx_bridge.calls.reasons import Outcome
 from pbx_bridge.catalogue.enrolled import Enrolled
-from pbx_bridge.ledger import Ledger, shown
+from pbx_bridge.ledger import shown
 from pbx_bridge.portal.training import Fault, Week
 
 
-def week_of(trainer: str, enrolled: Enrolled, ledger: Ledger, today: date) -> Week:
+def week_of(trainer: str, enrolled: Enrolled, ledger: LedgerTail, today: date) -> Week:
     """P24: of calls that were not recorded only those with a technical fault; of the others not even that there were any."""
     mine = [plan for plan in enrolled.plans if plan.trainer == trainer]
     now = tuple(
@@ -22,7 +23,9 @@ def week_of(trainer: str, enrolled: Enrolled, ledger: Ledger, today: date) -> We
     )
     names, plans = {str(plan.trainee) for plan in now}, {plan.id for plan in mine}
     seconds, faults = 0.0, []
-    for line in ledger.lines(since=today - timedelta(days=today.weekday())):
+    monday = today - timedelta(days=today.weekday())
+    lines = [line for name in {str(plan.trainee) for plan in mine} for line in ledger.of(name, since=monday)]
+    for line in sorted(lines, key=lambda line: line.at):
         if line.outcome == Outcome.RECORDED.value and line.plan in plans:
             seconds += line.seconds
         told = shown(line)

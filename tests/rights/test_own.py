@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from pbx_bridge.app_ledger import LedgerTail
 from pbx_bridge.app_own import acknowledged, erased, own_of
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls.reasons import Outcome, Reason
@@ -52,17 +53,17 @@ def test_everything_of_one_trainee_and_nothing_of_another(tmp_path: Path) -> Non
         why = Reason.PRIVATE if name == ALICE else Reason.NOT_DRAWN
         ledger.write(f"{name}-call", name, Outcome.NOT_RECORDED, why)
         (notices / f"file-{len(name)}").write_text(f"{name} desk {'ab' * 32} 1790000000 {'cd' * 64}\n")
-    own = own_of(Visitor("alice", ()), lambda: ENROLLED, ledger, notices)
+    own = own_of(Visitor("alice", ()), ENROLLED, LedgerTail(tmp_path / "ledger"), notices)
     assert read_body(Own, write_body(own)) == own
     assert [len(found) for found in (own.plans, own.acknowledgements, own.calls)] == [1, 1, 1]
     assert [call.reason for call in own.calls] == ["private"]
     assert (own.endpoints, own.login) == (("PJSIP/alice",), "login-alice")
     assert "bea" not in repr(own)
-    assert "bea" in repr(own_of(Visitor("bea", ()), lambda: ENROLLED, ledger, notices))
+    assert "bea" in repr(own_of(Visitor("bea", ()), ENROLLED, LedgerTail(tmp_path / "ledger"), notices))
 
 
 def test_a_trainee_who_is_in_no_list_gets_what_is_there(tmp_path: Path) -> None:
-    own = own_of(Visitor("zoe", ()), lambda: ENROLLED, Ledger(tmp_path), tmp_path / "none")
+    own = own_of(Visitor("zoe", ()), ENROLLED, LedgerTail(tmp_path), tmp_path / "none")
     assert (own.plans, own.acknowledgements, own.calls, own.login) == ((), (), (), "")
 
 

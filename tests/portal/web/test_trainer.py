@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pbx_bridge.app_ledger import LedgerTail
 from pbx_bridge.app_training import week_of
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.catalogue.enrolled import Enrolled
@@ -55,7 +56,7 @@ def test_a_week_tells_faults_and_nothing_a_person_decided(tmp_path: Path) -> Non
         plan=PLAN.id,
     )
     ledger.write("hers", TraineeId("bea"), Outcome.NOT_RECORDED, Reason.DISK)
-    week = week_of("bruno", enrolled(("bea", "carla")), ledger, TODAY)
+    week = week_of("bruno", enrolled(("bea", "carla")), LedgerTail(tmp_path / "ledger"), TODAY)
     assert (week.capacity_minutes, week.recorded_minutes) == (90, 5)
     assert [plan.id for plan in week.plans] == [PLAN.id]
     assert {fault.trainee for fault in week.faults} == {"alice"}
@@ -71,9 +72,9 @@ def test_a_week_tells_faults_and_nothing_a_person_decided(tmp_path: Path) -> Non
 def test_a_stranger_and_a_plan_that_is_over_have_an_empty_week(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     ledger.write("one", TraineeId("alice"), Outcome.NOT_RECORDED, Reason.DISK)
-    assert week_of("nobody", enrolled(), ledger, TODAY) == Week()
+    assert week_of("nobody", enrolled(), LedgerTail(tmp_path / "ledger"), TODAY) == Week()
     over = replace(enrolled(), plans=(replace(PLAN, ended_on=TODAY),))
-    assert week_of("bruno", over, ledger, TODAY) == Week(capacity_minutes=90)
+    assert week_of("bruno", over, LedgerTail(tmp_path / "ledger"), TODAY) == Week(capacity_minutes=90)
 
 
 async def test_a_trainers_whole_way(tmp_path: Path, axe: str) -> None:
