@@ -166,7 +166,7 @@ class RightsSide:
             no = Refused(Refusal.KEY_UNCONFIRMED)
             self._room.record(Access(person.name, "requests", outcome="refused", reason=no.refusal.value))
             raise words.Refused(no.refusal.value, sentence(no))
-        self._room.record(Access(person.name, "requests"))
+        self._room.looked(Access(person.name, "requests"))
         if person.approves:
             return RightsRequests(tuple(one for one in self._book if one.closed_at is None))
         return RightsRequests(self._of_trainee(person.name))
