@@ -90,7 +90,7 @@ class Orders:
             case co.OpenRecording():
                 self._live.open(order)
             case co.MarkPause():
-                self._live[order.recording].pause(order.at_ns)
+                self._live[order.recording].pause(order.at_ns, hold=order.hold)
                 self._voices.pause(order.recording)
             case co.MarkTalk():
                 self._live[order.recording].talk(order.at_ns)

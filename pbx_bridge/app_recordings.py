@@ -135,8 +135,8 @@ class LiveRecording:
     def voice(self, chunk: VoiceChunk) -> None:
         self._media.voice(chunk)
 
-    def pause(self, at_ns: int) -> None:
-        self._media.pause(at_ns)
+    def pause(self, at_ns: int, *, hold: bool) -> None:
+        self._media.pause(at_ns, hold=hold)
 
     def talk(self, at_ns: int) -> None:
         self._media.talk(at_ns)

@@ -122,6 +122,8 @@ class OpenRecording:
 class MarkPause:
     recording: RecordingId
     at_ns: int
+    hold: bool = False
+    """The caller is on hold; else another doubt about the talk. It only names the mark on the time line."""
 
 
 @dataclass(frozen=True, slots=True)

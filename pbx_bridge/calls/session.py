@@ -232,7 +232,7 @@ class Session:
         station, recording = self._live()
         self.state = State.PAUSED
         self._paused_ns = at_ns
-        self._orders += [co.PauseCapture(station, recording), co.MarkPause(recording, at_ns)]
+        self._orders += [co.PauseCapture(station, recording), co.MarkPause(recording, at_ns, self._now.held)]
         self._await_party(at_ns)
 
     def _await_party(self, at_ns: int) -> None:

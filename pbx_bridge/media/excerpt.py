@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Final
 
+from pbx_bridge.media.chapters import Chapter, chapters
 from pbx_bridge.media.ebml import Read
 from pbx_bridge.media.mend import NotWebm, mend
 from pbx_bridge.media.merge import Film, Sink
@@ -31,8 +32,11 @@ _AROUND: Final = 8
 """How many blocks before and after are heard too: the codec smears a sound over its window and the one before."""
 
 
-def excerpt(read: Read, size: int, sink: Sink, keep: Side, *, pictures: bool) -> int:
-    """Writes the copy of a whole file of `size` bytes to `sink`; its playing time in milliseconds.
+def excerpt(
+    read: Read, size: int, sink: Sink, keep: Side, *, pictures: bool, notes: tuple[Chapter, ...] = ()
+) -> int:
+    """Writes the copy of a whole file of `size` bytes to `sink`; its playing time in milliseconds. `notes` stand in it as
+    further marks on its time line.
 
     Raises: NotWebm; what `read` and `sink` raise.
     """
@@ -49,7 +53,7 @@ def excerpt(read: Read, size: int, sink: Sink, keep: Side, *, pictures: bool) ->
             film.picture(packet.ms, packet.data, keyframe=packet.keyframe, duration_ms=packet.duration_ms)
     for frame in one.rest():
         film.voice(frame)
-    film.finish()
+    film.finish((*chapters(read, size), *notes))
     return duration_ms
 
 

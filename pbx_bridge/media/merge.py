@@ -7,8 +7,10 @@ to half a second before the cut; only its head, the first few hundred bytes, is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
+from pbx_bridge.media.chapters import Chapter
 from pbx_bridge.media.opus import Encoder
 from pbx_bridge.media.voice import FRAME_MS, Frame
 from pbx_bridge.media.webm import OPUS_RATE, Webm
@@ -54,14 +56,14 @@ class Film:
         for packet in self._opus.encode(frame.place, frame.pcm):
             self._sound(packet)
 
-    def finish(self) -> None:
-        """Write what is left, the index and the head."""
+    def finish(self, chapters: Iterable[Chapter] = ()) -> None:
+        """Write what is left, the index, the chapters and the head."""
         wanted = self._samples * OPUS_RATE // self._rate + self._delay
         for packet in self._opus.rest():
             if self._sounds * _PACKET < wanted:
                 self._sound(packet, max(0, (self._sounds + 1) * _PACKET - wanted))
         duration_ms = self._samples * 1000 / self._rate
-        rest, patches = self._webm.finish(duration_ms)
+        rest, patches = self._webm.finish(duration_ms, chapters)
         self._append(rest)
         for patch in patches:
             self._sink.seek(patch.at)

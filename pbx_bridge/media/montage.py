@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from pbx_bridge.calls.facts import VoiceChunk
+from pbx_bridge.media.chapters import Chapter, of_pauses
 from pbx_bridge.media.heard import Heard
 from pbx_bridge.media.outcome import Facts
 from pbx_bridge.media.pictures import MS, PICTURE_EVERY_NS, Picture, Show
@@ -24,6 +25,8 @@ class Mark(Enum):
 
     TALK = "talk"
     PAUSE = "pause"
+    HOLD = "hold"
+    """A pause of which is known that the caller is on hold."""
     CLOSE = "close"
 
 
@@ -81,8 +84,8 @@ class Montage:
         match item:
             case Stamp(mark=Mark.TALK):
                 self._spans.talk(item.at_ns)
-            case Stamp(mark=Mark.PAUSE):
-                self._spans.pause(item.at_ns)
+            case Stamp(mark=Mark.PAUSE | Mark.HOLD):
+                self._spans.pause(item.at_ns, hold=item.mark is Mark.HOLD)
             case Stamp():
                 self._spans.close(item.at_ns)
                 self._close_told_ns = told_ns
@@ -113,6 +116,10 @@ class Montage:
         yield from self._woven(shows, self._voices.rest(self._timeline.edge_ns, self._spans))
         last_ms = (self._timeline.edge_ns - self._start_ns) // MS - 1
         yield from self._repeat(last_ms, duration_ms=1)
+
+    def chapters(self) -> tuple[Chapter, ...]:
+        """Talk and pauses of the whole file, after `finish`, for who looks at its time line; none without a pause."""
+        return of_pauses(self._spans.pauses(self._timeline.edge_ns), self._timeline.edge_ns - self._start_ns)
 
     def facts(self, size: int) -> Facts:
         """The finished recording in figures."""

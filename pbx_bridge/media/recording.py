@@ -90,10 +90,10 @@ class Recording:
         """They talk again from `at_ns`. Say it before the station is told to resume."""
         self._put(Stamp(Mark.TALK, at_ns))
 
-    def pause(self, at_ns: int) -> None:
+    def pause(self, at_ns: int, *, hold: bool = False) -> None:
         """P9: hold, consultation or another doubt from `at_ns` on. Say it before the station is told to
         pause."""
-        self._put(Stamp(Mark.PAUSE, at_ns))
+        self._put(Stamp(Mark.HOLD if hold else Mark.PAUSE, at_ns))
 
     def close(self, at_ns: int) -> None:
         """The talk ended at `at_ns`. Sealed or Failed follows, after what is under way came or the hold is
@@ -194,7 +194,7 @@ class Recording:
         film = self._film
         if film is None:
             return self._fail(Failure.NO_PICTURES, "no picture came before the end of the talk (P2)")
-        film.finish()
+        film.finish(self._montage.chapters())
         if self._discarding:
             return self._erase(Discarded())
         digest = self._sink.finish()

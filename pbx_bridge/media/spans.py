@@ -11,6 +11,7 @@ must go.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 class LateFact(Exception):
@@ -31,6 +32,17 @@ class Talk:
 
     start_ns: int
     end_ns: int | None = None
+    held: bool = False
+    """It ended by a hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What lies between two spans of talk, counted from the recording's start."""
+
+    from_ns: int
+    to_ns: int
+    hold: bool
 
 
 class Spans:
@@ -55,7 +67,7 @@ class Spans:
             return
         self.all.append(Talk(max(at_ns, last, self.released_ns)))
 
-    def pause(self, at_ns: int) -> None:
+    def pause(self, at_ns: int, *, hold: bool = False) -> None:
         """P9: nothing from `at_ns` on counts until the next `talk`. Raises: LateFact."""
         at_ns = max(at_ns, self.start_ns)
         taken = sum(_overlap(span, at_ns, self.released_ns) for span in self.all)
@@ -64,7 +76,8 @@ class Spans:
         while len(self.all) > 1 and self.all[-1].start_ns >= at_ns:
             self.all.pop()
         last = self.all[-1]
-        last.end_ns = at_ns if last.end_ns is None else min(at_ns, last.end_ns)
+        if last.end_ns is None or at_ns < last.end_ns:
+            last.end_ns, last.held = at_ns, hold
 
     def close(self, at_ns: int) -> None:
         """P8: the recording ends at `at_ns`; a second, earlier end counts, a later one does not. Raises:
@@ -86,6 +99,14 @@ class Spans:
             if begin_ns < end_ns:
                 parts.append((begin_ns, end_ns))
         return parts
+
+    def pauses(self, until_ns: int) -> list[Pause]:
+        """The pauses that ended before `until_ns`."""
+        return [
+            Pause(before.end_ns - self.start_ns, after.start_ns - self.start_ns, before.held)
+            for before, after in pairwise(self.all)
+            if before.end_ns is not None and before.end_ns < after.start_ns < until_ns
+        ]
 
     def talked_ns(self, until_ns: int) -> int:
         """How long they talked before `until_ns`."""

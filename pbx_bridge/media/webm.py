@@ -10,6 +10,7 @@ for VP9 alone), so that on a still screen a crash would cost two seconds of voic
               duration | Tracks: 1 picture, 2 sound
     cluster:  time | blocks in the order of time; a keyframe begins one
     index:    one cue for each keyframe of the picture; without pictures one for each cluster
+    chapters: talk and pauses, where there was a pause (chapters.py)
 
 Only the head is written twice, within its own length: its rooms are filled by `finish`, or by mend.py after a
 crash. No date, no name, no random id: two files of the same packets are the same bytes (P17).
@@ -18,7 +19,10 @@ crash. No date, no name, no random id: two files of the same packets are the sam
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from pbx_bridge.media.chapters import CHAPTERS, Chapter, written
 
 PICTURE, SOUND = 1, 2
 """Track numbers."""
@@ -32,7 +36,7 @@ OPUS_RATE = 48_000
 SEEK_PRE_ROLL_NS = 80_000_000
 """How much a player decodes before a place it seeks (RFC 7845, 4.6)."""
 _ROOM_BYTES = 80
-"""For the way to the index; 30 are needed."""
+"""For the way to the index and to the chapters; 62 are needed at most."""
 _DURATION_BYTES = 11
 _UNKNOWN = (1 << 56) - 1
 _BT709, _LIMITED = 1, 1
@@ -87,16 +91,16 @@ class Webm:
         """As `picture`. `ms` counts the codec's delay; `cut_ns` of the packet's end are not to be heard."""
         return self._add(_Block(SOUND, ms, packet, True, 0, cut_ns))
 
-    def finish(self, duration_ms: float) -> tuple[bytes, tuple[Patch, ...]]:
+    def finish(self, duration_ms: float, chapters: Iterable[Chapter] = ()) -> tuple[bytes, tuple[Patch, ...]]:
         """The last bytes to append, then what to write over the head."""
         last = self._cluster()
-        index = _element(0x1C53BB6B, *self._cues)
-        seek = _element(
-            0x4DBB, _element(0x53AB, b"\x1c\x53\xbb\x6b"), _number(0x53AC, self._size - self._start)
-        )
-        way = _element(0x114D9B74, seek)
-        self._size += len(index)
-        return last + index, (
+        index, marks = _element(0x1C53BB6B, *self._cues), written(chapters)
+        seeks = [_seek(0x1C53BB6B, self._size - self._start)]
+        if marks:
+            seeks.append(_seek(CHAPTERS, self._size + len(index) - self._start))
+        way = _element(0x114D9B74, *seeks)
+        self._size += len(index) + len(marks)
+        return last + index + marks, (
             Patch(self._start - 12, _segment(self._size - self._start)),
             Patch(self._start, way + _void(_ROOM_BYTES - len(way))),
             Patch(self._duration_at, _float(0x4489, duration_ms)),
@@ -139,6 +143,10 @@ def _block(block: _Block, begin_ms: int) -> bytes:
     if block.cut_ns:
         parts.append(_element(0x75A2, struct.pack(">q", block.cut_ns)))
     return _element(0xA0, *parts)
+
+
+def _seek(name: int, position: int) -> bytes:
+    return _element(0x4DBB, _element(0x53AB, name.to_bytes(4)), _number(0x53AC, position))
 
 
 def _ebml() -> bytes:

@@ -100,7 +100,7 @@ def test_hold_pauses_and_resume_resumes_with_the_same_party() -> None:
     story = recording() >> fa.Held(3 * SECOND_NS, AGENT)
     story << [
         co.PauseCapture(STATION, REC),
-        co.MarkPause(REC, 3 * SECOND_NS),
+        co.MarkPause(REC, 3 * SECOND_NS, hold=True),
         co.CancelTimer(AGENT, "apart"),
     ]
     story >> fa.Unheld(4 * SECOND_NS, AGENT)

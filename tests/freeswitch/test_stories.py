@@ -104,7 +104,7 @@ def test_hold_pauses_at_once_and_resume_resumes() -> None:
     end = ns(events, "CHANNEL_HANGUP", agent)
     sealed(site, end)
     assert told(site, co.MarkPause, co.MarkTalk) == [
-        co.MarkPause(REC, ns(events, "CHANNEL_HOLD")),
+        co.MarkPause(REC, ns(events, "CHANNEL_HOLD"), hold=True),
         co.MarkTalk(REC, ns(events, "CHANNEL_UNHOLD")),
     ]
     assert from_to(site) == (ns(events, "CHANNEL_BRIDGE"), end, Reason.HUNG_UP)
@@ -311,4 +311,4 @@ def test_two_calls_of_two_trainees_at_once_do_not_touch_each_other() -> None:
     site >> one[held : held + 1]
     assert told(site, co.MarkPause) == []
     site >> two[held : held + 1]
-    assert told(site, co.MarkPause) == [co.MarkPause(opened.recording, ns(two, "CHANNEL_HOLD"))]
+    assert told(site, co.MarkPause) == [co.MarkPause(opened.recording, ns(two, "CHANNEL_HOLD"), hold=True)]

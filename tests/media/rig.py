@@ -208,7 +208,7 @@ class Cutter:
         """The whole file."""
         self._write(self.montage.finish())
         assert self.film is not None
-        self.film.finish()
+        self.film.finish(self.montage.chapters())
         return bytes(self.sink.data)
 
     def _write(self, pieces: Iterable[Piece]) -> None:

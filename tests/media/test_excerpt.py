@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pbx_bridge.media.chapters import Chapter, chapters
 from pbx_bridge.media.excerpt import SHADOW_DB, OneVoice, excerpt
 from pbx_bridge.media.mend import NotWebm
 from pbx_bridge.media.merge import Film
@@ -61,6 +62,18 @@ def copied(keep: Side, *, pictures: bool, file: bytes | None = None) -> bytes:
     sink = io.BytesIO()
     excerpt(reading(whole), len(whole), sink, keep, pictures=pictures)
     return sink.getvalue()
+
+
+def test_marks_stay_and_notes_become_marks() -> None:
+    sink = io.BytesIO()
+    mark, note = Chapter(0, 6_000, "hold"), Chapter(1_000, 1_000, "bruno: greeted by name")
+    film = Film(sink, WIDTH, HEIGHT, RATE)
+    film.picture(0, vp9((60,))[0], keyframe=True)
+    film.voice(Frame(0, RATE * FRAME_MS // 1000, bytes(4 * RATE * FRAME_MS // 1000)))
+    film.finish([mark])
+    marked, out = sink.getvalue(), io.BytesIO()
+    excerpt(reading(marked), len(marked), out, Side.AGENT, pictures=True, notes=(note,))
+    assert chapters(reading(out.getvalue()), len(out.getvalue())) == (mark, note)
 
 
 def legs(file: bytes) -> Leg:

@@ -17,6 +17,7 @@ import av
 import pytest
 
 from pbx_bridge.age import CHUNK_SIZE
+from pbx_bridge.media.chapters import Chapter, chapters
 from pbx_bridge.media.montage import Mark, Packet, Piece
 from tests.media.rig import CARD_LUMA, HEIGHT, MS, T0, WIDTH, Cutter, Played, S, play, tone, vp9
 
@@ -172,7 +173,7 @@ def test_a_pause_is_a_card_and_silence_of_true_length() -> None:
     out."""
     cutter = filmed(2)
     card = vp9((CARD_LUMA,))[0]
-    cutter.mark(Mark.PAUSE)
+    cutter.mark(Mark.HOLD)
     for tick in range(177):
         cutter.chunk("agent", tone(8000, tick * 160, 160, 700))
         cutter.chunk("customer", tone(8000, tick * 160, 160, 700))
@@ -185,6 +186,11 @@ def test_a_pause_is_a_card_and_silence_of_true_length() -> None:
     filmed(2, cutter=cutter)
     cutter.mark(Mark.CLOSE)
     file = cutter.finish()
+    assert chapters(lambda at, size: file[at : at + size], len(file)) == (
+        Chapter(0, 2_000, "talk"),
+        Chapter(2_000, 5_540, "hold"),
+        Chapter(5_540, 7_540, "talk"),
+    )
     assert in_order(cutter.pieces)
     played = play(file)
     seconds = [(ms, luma) for ms, luma in played.pictures if 1_950 < ms < 5_700]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pbx_bridge.media.spans import LateFact, Spans
+from pbx_bridge.media.spans import LateFact, Pause, Spans
 
 
 def spans(*stamps: tuple[str, int], released: int = 0) -> Spans:
@@ -72,3 +72,18 @@ def test_talk_is_never_where_a_later_word_said_it_was_not(said: list[tuple[str, 
         later_talks = [other for what, other in said[number + 1 :] if what == "talk"]
         if kind == "close" or (kind == "pause" and not later_talks):
             assert all(b <= max(at, 0) for _, b in result)
+
+
+def test_pauses_lie_between_the_talks_and_a_hold_is_told_from_another_one() -> None:
+    """What cut the talk first names it; one that takes back more names it anew."""
+    said = spans(("pause", 30), ("talk", 50), ("pause", 60), ("talk", 70), ("pause", 90))
+    assert said.pauses(100) == [Pause(30, 50, hold=False), Pause(60, 70, hold=False)]
+    said = Spans(1_000)
+    said.pause(1_030, hold=True)
+    said.pause(1_040)
+    said.talk(1_050)
+    assert said.pauses(2_000) == [Pause(30, 50, hold=True)]
+    assert said.pauses(1_050) == [], "the talk that follows is not in the file"
+    said.pause(1_020)
+    said.talk(1_060)
+    assert said.pauses(2_000) == [Pause(20, 60, hold=False)]
