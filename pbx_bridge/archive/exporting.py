@@ -83,7 +83,7 @@ def export(order: Order, sealed: BinaryIO, new: BinaryIO) -> Exported:
 
     sink = SealedWithHead(new, [order.recipient])
     try:
-        duration_ms = excerpt(read, plain.size, sink, order.keep, pictures=order.pictures)
+        duration_ms = excerpt(read, plain.size, sink, order.keep, pictures=order.pictures, notes=order.notes)
     except NotWebm as error:
         raise Refused("unreadable", f"this recording cannot be read: {error}") from None
     sink.close()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.roles import Person
 from pbx_bridge.age import X25519Identity
@@ -20,6 +21,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_approvals import ApprovalSide
 from pbx_bridge.archive.keeper_audit import AuditSide
+from pbx_bridge.archive.keeper_notes import NotesSide
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
@@ -46,7 +48,8 @@ class Keeper:
         people = PeopleSide(room, self._do)
         self._approvals = approvals
         self._release = release = ReleaseSide(room, people)
-        self._rights = rights = RightsSide(room, people, self._destroy)
+        notes = NotesSide(room, people)
+        self._rights = rights = RightsSide(room, people, self._destroy, notes.shown)
         audit = AuditSide(room, people)
         self._handlers: dict[type[Any], Handler] = {
             wire.Introduce: recorder.introduce,
@@ -82,6 +85,9 @@ class Keeper:
             wire.Open: release.open,
             wire.Review: release.review,
             wire.Viewed: release.viewed,
+            wire_notes.ReadNotes: notes.read,
+            wire_notes.WriteNote: notes.write,
+            wire_notes.EraseNote: notes.erase,
             wire.HandOver: release.hand_over,
             wire.TraineesOwn: release.trainees_own,
             rights_wire.OpenRequest: rights.open,

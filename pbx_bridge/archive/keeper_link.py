@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights
 from pbx_bridge.age import X25519Identity, X25519Recipient, seal_bytes
@@ -209,6 +210,15 @@ class KeeperLink:
     ) -> None:
         """P19: which parts went to the asker."""
         await self._ask(wire.Viewed(token, recording, parts, damaged), wire.Done)
+
+    async def notes(self, token: bytes, recording: RecordingId) -> wire_notes.Notes:
+        return await self._ask(wire_notes.ReadNotes(token, recording), wire_notes.Notes)
+
+    async def write_note(self, token: bytes, recording: RecordingId, session: str, sealed: str) -> None:
+        await self._ask(wire_notes.WriteNote(token, recording, session, sealed), wire.Done)
+
+    async def erase_note(self, token: bytes, recording: RecordingId, note: str) -> None:
+        await self._ask(wire_notes.EraseNote(token, recording, note), wire.Done)
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str:
         """The trainer who visits and wants a slot of this plan."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
@@ -26,6 +26,7 @@ from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.media.chapters import Chapter
 from pbx_bridge.media.voice import Side
 from pbx_bridge.rights.decide import may_erase, may_export_own, may_export_requested
 from pbx_bridge.rights.rules import (
@@ -36,6 +37,7 @@ from pbx_bridge.rights.rules import (
     restricted_until,
     suspended_until,
 )
+from pbx_bridge.wire_notes import NoteShown
 from pbx_bridge.wire_portal import Act, Role
 from pbx_bridge.wire_rights import (
     MAX_RECORDINGS,
@@ -53,6 +55,8 @@ OWN_RIGHTS: Final = (Right.ACCESS, Right.OBJECTION)
 """What a trainee asks for by themselves, beside erasing one recording: `EraseOwn`."""
 Destroy = Callable[[RecordingId, Reason], None]
 """Destroys a recording's key, now."""
+Noted = Callable[[RecordingId, X25519Identity], Sequence[NoteShown]]
+"""All notes of a recording, opened with its identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,13 @@ class Order:
     recipient: X25519Recipient
     keep: Side
     pictures: bool
+    notes: tuple[Chapter, ...]
+    """What trainers noted, for its trainee's copy alone."""
 
 
 class RightsSide:
-    def __init__(self, room: Room, people: PeopleSide, destroy: Destroy) -> None:
-        self._room, self._people, self._destroy = room, people, destroy
+    def __init__(self, room: Room, people: PeopleSide, destroy: Destroy, noted: Noted) -> None:
+        self._room, self._people, self._destroy, self._noted = room, people, destroy, noted
         self._book = room.parts.requests
         self._refresh({recording for request in self._book for recording in request.recordings})
 
@@ -252,7 +258,8 @@ class RightsSide:
         """Notes first who holds a copy from now on (P20)."""
         self._room.parts.book.note_released(recording, who, self._room.parts.clock())
         identity = self._room.opened_key(self._room.parts.store.key(recording))
-        return Order(recording, identity, X25519Recipient.parse(recipient), keep, pictures)
+        notes = tuple(map(_mark, self._noted(recording, identity))) if keep is Side.AGENT else ()
+        return Order(recording, identity, X25519Recipient.parse(recipient), keep, pictures, notes)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -342,6 +349,10 @@ class RightsSide:
     def _refuse(self, person: Person, name: str, why: str, act: str = "grant") -> NoReturn:
         self._room.record(Access(person.name, act, outcome="refused", reason="role", subject=name[:8]))
         raise words.Refused("role", why)
+
+
+def _mark(note: NoteShown) -> Chapter:
+    return Chapter(note.at_ms, note.at_ms, f"{note.author}: {note.text}")
 
 
 def _shown(recipient: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Final, TypeVar
 
+from pbx_bridge import wire_notes
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
@@ -514,6 +515,9 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "open": Open,
     "review": Review,
     "viewed": Viewed,
+    "read-notes": wire_notes.ReadNotes,
+    "write-note": wire_notes.WriteNote,
+    "erase-note": wire_notes.EraseNote,
     "backlog": Backlog,
     "desk": Desk,
     "book": Book,

@@ -1,7 +1,8 @@
 """The key store: per recording its own age identity, sealed to the keeper, and what the recorder signed about it.
 
 Two small files per recording: `<id>.key`, written once and overwritten in place when it is destroyed, and
-`<id>.json`, replaced atomically. A recording without its `.key` is destroyed, whatever else stands anywhere (P20).
+`<id>.json`, replaced atomically; and `<id>.notes` where there are notes (notebook.py).
+A recording without its `.key` is destroyed, whatever else stands anywhere (P20).
 After a crash a recording that is rebuilt has `<id>.key-new` beside it until its new manifest is in.
 It never opens a key, and decides nothing.
 """
@@ -17,6 +18,7 @@ from typing import Annotated, Final
 from pbx_bridge.access.books import closed, opened
 from pbx_bridge.archive.backlog import Backlog
 from pbx_bridge.archive.manifest import Manifest, decode
+from pbx_bridge.archive.notebook import Notebook
 from pbx_bridge.archive.retention import Stamp
 from pbx_bridge.durable import (
     destroy_secret,
@@ -74,6 +76,7 @@ class KeyStore:
         """`key` closes the entries (access/books.py). Raises: OperatorError naming an entry that cannot be read."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder, self._close_key = folder, key
+        self.notebook = Notebook(folder, key)
         self._edited: set[RecordingId] = set()
         self._entries: dict[RecordingId, tuple[Entry, Manifest]] = {}
         self.backlog = Backlog()
@@ -222,9 +225,11 @@ class KeyStore:
         self.backlog.forget(recording)
 
     def destroy(self, recording: RecordingId) -> bool:
-        """P20: overwrites and removes the key; from here the recording is gone from every backup of its file."""
+        """P20: overwrites and removes the key; from here the recording and its notes are gone from every backup of their
+        files. The notes' own file goes too."""
         new = destroy_secret(self._new_key(recording))
-        return destroy_secret(self._key(recording)) or new
+        there = destroy_secret(self._key(recording)) or new
+        return self.notebook.destroy(recording) or there
 
     def _paths(self, recording: RecordingId) -> tuple[Path, Path]:
         return self._key(recording), self._new_key(recording)

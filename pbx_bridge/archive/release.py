@@ -199,6 +199,19 @@ def may_review(asker: Asker, holding: Holding | None, now: int | None, keeping: 
     return may_open(asker, holding, now, keeping)
 
 
+def may_write_note(asker: Asker, holding: Holding | None, now: int | None, keeping: Keeping) -> Answer:
+    """P18, P21: whether this person may write a note on the recording's time line: a trainer who may open it now."""
+    if asker.role is not Role.TRAINER:
+        return Refused(Refusal.UNKNOWN)
+    return may_open(asker, holding, now, keeping)
+
+
+def is_note_of(asker: Asker, author: str) -> bool:
+    """P18, P23: whether a note by `author` is for this asker, who may open its recording, to read and to erase: a trainee
+    has every note about them, a trainer those they wrote themselves."""
+    return asker.role is Role.TRAINEE or asker.name == author
+
+
 def visible_reason(asker: Asker, reason: str) -> str:
     """P24: the reason if this person may see it, "" if not."""
     return reason if asker.role is Role.TRAINEE or reason in TECHNICAL else ""

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights_words
 from pbx_bridge.archive.keeper_wire import AccessesFound, Waiting
@@ -81,6 +82,12 @@ class Keeper(Protocol):
     async def viewed(
         self, token: bytes, recording: RecordingId, parts: str, *, damaged: bool = False
     ) -> None: ...
+
+    async def notes(self, token: bytes, recording: RecordingId) -> wire_notes.Notes: ...
+
+    async def write_note(self, token: bytes, recording: RecordingId, session: str, sealed: str) -> None: ...
+
+    async def erase_note(self, token: bytes, recording: RecordingId, note: str) -> None: ...
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 

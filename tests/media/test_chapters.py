@@ -53,7 +53,7 @@ def test_talk_and_pauses_in_turn_from_the_start_to_the_end() -> None:
 def told(path: Path, *marks: Chapter) -> list[tuple[str, str, str]]:
     """What ffprobe says of them: begin, end, title."""
     path.write_bytes(file_with(*marks))
-    asked = ["ffprobe", "-v", "warning", "-show_chapters", "-of", "json", path]
+    asked = ["ffprobe", "-v", "warning", "-show_chapters", "-of", "json", str(path)]
     done = subprocess.run(asked, capture_output=True, check=True, timeout=60)
     assert done.stderr == b""
     found = json.loads(done.stdout)["chapters"]

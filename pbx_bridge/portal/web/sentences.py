@@ -61,6 +61,9 @@ REFUSALS: Final = {
     "session": N_("Your session has ended. Sign in again."),
     "visit-ended": N_("Prove your key again: open the page anew."),
     "no-session": N_("Say in which training session: it stands in the record of accesses."),
+    "note": N_("A note is plain text of 1 to 500 characters."),
+    "note-unknown": N_("There is no such note of yours. Open the page again."),
+    "notes-full": N_("This recording has as many notes as it may have. Erase one first."),
     "role": N_("Your role here does not allow this."),
     "slot": N_(
         "This slot cannot be booked: it must lie in the future, within your own plan, at most two hours a day."
@@ -163,6 +166,9 @@ ACTS: Final = {
     "open": N_("opened"),
     "view": N_("watched"),
     "export": N_("took a copy"),
+    "read-notes": N_("read the notes"),
+    "write-note": N_("wrote a note"),
+    "erase-note": N_("erased a note"),
     "hand-over": N_("handed over"),
     "review": N_("marked as reviewed"),
     "training": N_("looked at their week"),

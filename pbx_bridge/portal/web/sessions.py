@@ -45,6 +45,8 @@ class Session:
     visit_ends: int = 0
     roles: tuple[Role, ...] = ()
     confirmed: bool = False
+    recorders: tuple[str, ...] = ()
+    """Public keys in hex, for the player to check manifests with."""
 
 
 class Sessions:
@@ -83,6 +85,7 @@ class Sessions:
         """The keeper granted a visit to the key that was proven in this session."""
         session.visit, session.visit_ends = proven.token, proven.expires_at
         session.roles, session.confirmed = proven.roles, proven.confirmed
+        session.recorders = tuple(key.hex() for key in proven.recorders)
 
     def of(self, name: str) -> list[Session]:
         """The live sessions of one person, newest first."""

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from pbx_bridge.portal.api import Api, Keeper
 from pbx_bridge.portal.web.accounts import Accounts
 from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.notes import NotesPages
 from pbx_bridge.portal.web.own_account import Gate, OwnAccount
 from pbx_bridge.portal.web.own_rights import OwnRights
 from pbx_bridge.portal.web.player import PlayerPages
@@ -60,6 +61,7 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
         *OwnAccount(door, gate, sessions).routes(),
         *player.routes(),
         *TrainerPages(door, keeper, api.trainers).routes(),
+        *NotesPages(door, keeper).routes(),
         *TraineePages(door, keeper, api.rights).routes(),
         *OwnRights(door, keeper, api.rights).routes(),
         *(_static(asset) for asset in found.values()),

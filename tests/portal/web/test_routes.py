@@ -58,6 +58,7 @@ GETS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/erase": OF_ALICE,
     "/recordings/{recording}/watch": OF_ALICE | {"bruno": HERE},
     "/recordings/{recording}/payload/{grant}": dict.fromkeys(WHO, "404") | SIGNED_IN,
+    "/recordings/{recording}/notes": OF_ALICE | {"bruno": "403"},
     "/plan": OF_TRAINEES,
     "/notice": OF_TRAINEES,
     "/calls": OF_TRAINEES,
@@ -81,6 +82,12 @@ POSTS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/copy": PRIVATE
     | dict.fromkeys(("unconfirmed", "bea", "bruno", "carla", "dan", "eve"), "404")
     | {"alice": "403"},
+    "/recordings/{recording}/notes": PRIVATE
+    | {"unconfirmed": "400"}
+    | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
+    "/recordings/{recording}/notes/{note}/erase": PRIVATE
+    | {"bruno": "403"}
+    | dict.fromkeys(("alice", "bea", "carla", "dan", "eve"), "404"),
     "/slots": PRIVATE
     | {"unconfirmed": "400"}
     | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
@@ -158,7 +165,7 @@ async def test_every_deed_for_everybody(home: House) -> None:
             fields = {"session": "0" * 16, "name": who, "passphrase": "x", "code": "1"}
             client = people[who]
             cookies = dict(client.cookies)
-            send = partial(client.form, path.format(recording=recording), **fields)
+            send = partial(client.form, path.format(recording=recording, note="a" * 8), **fields)
             answer = await asyncio.to_thread(send)
             client.cookies = cookies
             assert outcome(answer) == expected, (path, who)

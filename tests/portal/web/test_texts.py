@@ -103,6 +103,12 @@ def test_no_page_names_an_address_outside_or_a_style_or_script_of_its_own() -> N
         "player.js",
         "sealed.js",
         "worker.js",
+        "marks.js",
+        "notes.js",
+        "signed.js",
+        "timeline.js",
+        "waves.js",
+        "webm.js",
         "site.css",
     ):
         text = (HERE / "static" / name).read_text()

@@ -48,7 +48,16 @@ export async function newKey() {
 
 export async function keep(name, key) {
   await inKeys("readwrite", (keys) => keys.put(key, name));
+  await inKeys("readwrite", (keys) => keys.delete(`recorders of ${name}`));
   navigator.storage?.persist?.(); // a browser short of room must not throw the key away; Firefox asks its user, so nobody waits
+}
+
+// The recorders this browser trusts: those it was told of first since the person joined. Others need a new invitation.
+export async function recordersOf(name, told) {
+  const known = await inKeys("readonly", (keys) => keys.get(`recorders of ${name}`));
+  if (known) return known;
+  await inKeys("readwrite", (keys) => keys.put(told, `recorders of ${name}`));
+  return told;
 }
 
 export async function works() {

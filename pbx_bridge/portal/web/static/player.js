@@ -1,7 +1,9 @@
 // The player: opens a recording with the viewer's key, in this page; what is decrypted exists only in its memory.
 import { Decrypter } from "./age.js";
-import { ask, keyOf, unhex } from "./key.js";
+import { ask, keyOf, recordersOf, unhex } from "./key.js";
+import { Marks } from "./marks.js";
 import { Damaged, Sealed } from "./sealed.js";
+import { Unvouched, checks, vouched } from "./signed.js";
 import { complain, renewed } from "./site.js";
 
 const AT_MOST = 1 << 20; // of one answer: none stays open while the viewer pauses, so no worker is ended under it
@@ -13,6 +15,7 @@ const form = document.getElementById("open");
 const base = `/recordings/${stage.dataset.recording}`;
 let sealed = null;
 let grant = "";
+let marks = null;
 let broken = false;
 
 function tell(damaged) {
@@ -22,11 +25,15 @@ function tell(damaged) {
 function breakOff(error) {
   if (broken) return;
   broken = true;
-  const damaged = error instanceof Damaged;
+  const damaged = error instanceof Damaged || error instanceof Unvouched;
   video.pause();
-  complain(damaged ? stage.dataset.damaged : `${stage.dataset.lost} ${error.message}`);
+  const words = stage.dataset;
+  complain(error instanceof Unvouched ? words.unvouched : damaged ? words.damaged : `${words.lost} ${error.message}`);
   tell(damaged);
 }
+
+// Of what stands under the picture: only damage ends the playing.
+const hurt = (error) => (error instanceof Damaged ? breakOff(error) : complain(error.message));
 
 // -- bytes for the worker -------------------------------------------------------------------------------------------
 
@@ -66,8 +73,10 @@ form.addEventListener("submit", async (event) => {
     await renewed();
     const key = await keyOf(name);
     if (!key) throw new Error(document.body.dataset.noKey);
-    const opened = await ask(`${base}/open`, { session: form.elements.session?.value ?? "" }, csrf);
+    const session = form.elements.session?.value ?? "";
+    const opened = await ask(`${base}/open`, { session }, csrf);
     grant = opened.grant;
+    await vouched(opened, stage.dataset.recording, await recordersOf(name, stage.dataset.recorders.split(" ")));
     const decrypter = new Decrypter();
     decrypter.addIdentity(key);
     const fileKey = await decrypter.decryptHeader(unhex(opened.header));
@@ -80,9 +89,12 @@ form.addEventListener("submit", async (event) => {
     stage.hidden = false;
     video.src = `${base}/video`;
     setInterval(() => renewed().catch(breakOff), 4 * 60 * 1000);
+    marks = new Marks({ video, sealed, key, base, csrf, session, broken: hurt });
+    video.addEventListener("loadeddata", () => marks.open().then(setVoices).catch(hurt), { once: true });
+    marks.readNotes().catch((error) => complain(error.message));
     await video.play().catch(() => {}); // a browser that wants another click shows its own button
   } catch (error) {
-    if (error instanceof Damaged) breakOff(error);
+    if (error instanceof Damaged || error instanceof Unvouched) breakOff(error);
     else complain(error.message);
     button.disabled = false;
   }
@@ -113,14 +125,23 @@ function setVoices() {
   for (const side of ["agent", "customer"]) {
     if (voices[side]) voices[side].gain.value = document.getElementById(side).checked ? 1 : 0;
   }
+  marks?.mute(["agent", "customer"].map((side) => !document.getElementById(side).checked));
 }
 video.addEventListener("play", () => { connectVoices(); voices.context.resume(); });
 for (const side of ["agent", "customer"]) document.getElementById(side).addEventListener("change", setVoices);
 
 const speed = document.getElementById("speed");
+function faster(by) {
+  const next = speed.options[speed.selectedIndex + by];
+  if (!next) return;
+  next.selected = true;
+  video.playbackRate = Number(speed.value);
+}
 speed.addEventListener("change", () => { video.playbackRate = Number(speed.value); }); // the pitch is kept by default
 
+// What a browser offers on a picture: to copy, save or snap a frame of it.
 const frame = document.getElementById("frame");
+frame.addEventListener("contextmenu", (event) => event.preventDefault());
 const full = () => (document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen());
 document.getElementById("full").addEventListener("click", full);
 
@@ -132,6 +153,9 @@ const keys = {
   j: () => { video.currentTime -= 10; },
   l: () => { video.currentTime += 10; },
   f: full,
+  "<": () => faster(-1),
+  ">": () => faster(1),
+  n: () => marks?.toNote(),
   "1": () => document.getElementById("agent").click(),
   "2": () => document.getElementById("customer").click(),
 };
@@ -155,5 +179,5 @@ stamp();
 setInterval(stamp, 5000);
 navigator.serviceWorker?.addEventListener("message", serve);
 navigator.serviceWorker?.startMessages();
-if (!navigator.serviceWorker || !globalThis.AudioContext) complain(stage.dataset.unsupported);
+if (!navigator.serviceWorker || !globalThis.AudioContext || !(await checks())) complain(stage.dataset.unsupported);
 else form.querySelector("fieldset").disabled = false;

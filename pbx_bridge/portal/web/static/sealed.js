@@ -24,6 +24,7 @@ export class Sealed {
     this.bytes = bytes;
     this.parts = Math.ceil((bytes - NONCE) / PART);
     this.kept = new Map();
+    this.seen = null; // told of each part that comes: its place in the clear file and its bytes
     const last = bytes - NONCE - (this.parts - 1) * PART - 16;
     if (!(bytes > NONCE && last >= 0 && (last > 0 || this.parts === 1))) throw new Damaged("a length that no sealed file has");
     this.size = (this.parts - 1) * CHUNK + last;
@@ -34,7 +35,7 @@ export class Sealed {
     const head = await this.fetch(0, Math.min(this.bytes, NONCE + 2 * PART));
     this.key = await streamKey(this.fileKey, head.subarray(0, NONCE));
     this.fileKey = null;
-    for (let n = 0, at = NONCE; n < Math.min(2, this.parts); n += 1, at += PART) this.take(n, head.subarray(at, at + PART));
+    for (let n = 0, at = NONCE; n < Math.min(2, this.parts); n += 1, at += PART) this.keep(n, this.take(n, head.subarray(at, at + PART)));
     await this.load(this.parts - 1, this.parts - 1);
     return this;
   }
@@ -57,7 +58,6 @@ export class Sealed {
     } catch {
       throw new Damaged(`part ${n} is not as it was sealed`);
     }
-    this.keep(n, clear);
     return clear;
   }
 
@@ -69,7 +69,21 @@ export class Sealed {
 
   // Clear parts `low` to `high`, held by the caller: others read at the same time, and the memory kept is bounded.
   async load(low, high) {
+    const { found, fresh } = await this.gather(low, high);
+    found.forEach((clear, at) => this.keep(low + at, clear));
+    for (const n of fresh) this.seen?.(n * CHUNK, found[n - low]);
+    return found;
+  }
+
+  // The same without keeping them: for who goes through the whole file beside the player. All of them are told.
+  async pass(low, high) {
+    const { found } = await this.gather(low, high);
+    found.forEach((clear, at) => this.seen?.((low + at) * CHUNK, clear));
+  }
+
+  async gather(low, high) {
     const found = [];
+    const fresh = [];
     for (let n = low; n <= high; n += 1) if (this.kept.has(n)) found[n - low] = this.kept.get(n);
     let first = low;
     let last = high;
@@ -79,10 +93,10 @@ export class Sealed {
       const sealed = await this.fetch(NONCE + first * PART, Math.min(this.bytes, NONCE + (last + 1) * PART));
       for (let n = first; n <= last; n += 1) {
         found[n - low] = this.take(n, sealed.subarray((n - first) * PART, (n - first + 1) * PART));
+        fresh.push(n);
       }
     }
-    found.forEach((clear, at) => this.keep(low + at, clear));
-    return found;
+    return { found, fresh };
   }
 
   // Clear bytes from `first` on, at most to `last`: as many as one request brings.
