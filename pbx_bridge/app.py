@@ -110,7 +110,7 @@ class Bridge:
         await self._retention.begin()
         await Recovery(self._parts.archive, self._ledger, self._lines, self._tasks).recover()
         await refresh(self._standings, keeper)
-        async with self._parts.running(self.on_fact, self._stations.on_event, self.on_payment):
+        async with self._parts.running(self.on_fact, self._stations.on_event, self.on_payment, self._frozen):
             log.info("listening", stations=str(self._config.stations.listen))
             for work in (
                 self._tell_ready(),
@@ -125,6 +125,10 @@ class Bridge:
             await self._stop.wait()
             await self._end_all()
         await asyncio.to_thread(self._live.notes.close)
+
+    def _frozen(self) -> list[str]:
+        """Why nothing is recorded at the moment."""
+        return [reason.value for reason in self._desk.frozen_for]
 
     def stop(self) -> None:
         self._stop.set()

@@ -15,7 +15,7 @@ from pbx_bridge.app_approvals import approvals_say, of_use
 from pbx_bridge.app_doctor_pbx import examine_pbx
 from pbx_bridge.app_finding import Finding
 from pbx_bridge.app_notices import callers_notices
-from pbx_bridge.app_places import catalogue_of, keeper_socket
+from pbx_bridge.app_places import catalogue_of, keeper_socket, tokens_of
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import KeeperStatus
@@ -23,12 +23,14 @@ from pbx_bridge.archive.rules import IDENTITY_DAYS
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.portal.tokens import DAY_S
 from pbx_bridge.rights.rules import requests_say
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
 FREE_FLOOR_BYTES = 2 << 30
 """A busy hour is about 500 MB; below this a full disk is near."""
+TOKEN_ENDS_DAYS = 30
 LATE_DAYS = 7
 """A machine may be off for so long, or its clock in doubt, before somebody has to look."""
 
@@ -38,7 +40,7 @@ async def examine(config: Config) -> list[Finding]:
     findings = [Finding("configuration", True, "every key is understood"), _catalogue(config), told(config)]
     findings += [_space(config), _swap(), *await examine_pbx(config.pbx)]
     findings += [await examine_keeper(config), await _approvals(config), _counted(config)]
-    findings.append(await _requests(config))
+    findings += [await _requests(config), _tokens(config)]
     return findings
 
 
@@ -66,6 +68,18 @@ def told(config: Config) -> Finding:
             says = f"the announcement {notice.sound} does not say that {key} objects"
             return Finding("notices", False, f"{says}: word it as pbx-bridge notice caller does")
     return Finding("notices", True, f"{len(config.notice)} announcements; pbx-bridge notice shows all texts")
+
+
+def _tokens(config: Config) -> Finding:
+    """P7: a token for payments that ended pauses nothing, and nobody sees it."""
+    tokens = tokens_of(config)
+    held, soon = tokens.all(), time.time() + TOKEN_ENDS_DAYS * DAY_S
+    lasting = [one for one in held if one.token.ends_at - one.token.made_at >= DAY_S]  # no command's own
+    late = [one.name for one in lasting if one.token.ends_at <= soon]
+    if late:
+        says = f"the token of {', '.join(sorted(late))} has ended or ends within {TOKEN_ENDS_DAYS} days"
+        return Finding("tokens", False, f"{says}: make another, pbx-bridge token add --help")
+    return Finding("tokens", True, f"{len(lasting)} programs have one; pbx-bridge token list")
 
 
 def _space(config: Config) -> Finding:

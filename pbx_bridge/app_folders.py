@@ -22,7 +22,7 @@ OF_THE_BRIDGE = (
     "acknowledgements",
     "catalogue",
     "retention",
-    "payment",
+    "tokens",
     "numbers",
     "accounts",
 )

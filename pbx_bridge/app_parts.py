@@ -20,9 +20,9 @@ from pbx_bridge.app_places import (
     call_key,
     keeper_socket,
     number_lists_of,
-    payment_tokens,
     registry_of,
     tls_of,
+    tokens_of,
 )
 from pbx_bridge.app_recordings import Archive
 from pbx_bridge.app_training import week_of
@@ -87,6 +87,7 @@ class Parts:
         on_fact: Callable[[Fact], None],
         on_station: Callable[[StationEvent], None],
         on_payment: Callable[[str, bool], bool],
+        frozen: Callable[[], list[str]],
     ) -> AsyncIterator[None]:
         """Serves while the block runs. Raises: OperatorError when an address is taken."""
         config = self._config
@@ -111,9 +112,10 @@ class Parts:
                 KeeperLink(keeper_socket(config)),
                 Shelf(self.archive.folder),
                 self._proposed,
-                Payments(payment_tokens(config), on_payment),
+                tokens_of(config),
+                Payments(on_payment),
                 partial(book, self.catalogue),
-                Behind(self._known, self._erased, self._told, self._week),
+                Behind(self._known, self._erased, self._told, self._week, frozen),
                 Site(config.bridge.state_dir / "accounts", config.bridge.language),
             )
             await portal.start()

@@ -17,7 +17,7 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.portal.payment import PaymentTokens
+from pbx_bridge.portal.tokens import Tokens
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.stations.registry import Registry
 from pbx_bridge.telephony.number_lists import NumberLists
@@ -42,8 +42,9 @@ def catalogue_of(config: Config, *, dry_run: bool = False) -> Catalogue:
     return Catalogue.open(config.catalogue, owner=owner, dry_run=dry_run)
 
 
-def payment_tokens(config: Config) -> PaymentTokens:
-    return PaymentTokens(config.bridge.state_dir / "payment")
+def tokens_of(config: Config) -> Tokens:
+    """What the site's programs may ask by."""
+    return Tokens(config.bridge.state_dir / "tokens")
 
 
 def keeper_socket(config: Config) -> Path:

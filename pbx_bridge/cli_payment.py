@@ -1,29 +1,31 @@
-"""`pbx-bridge pause`, `resume` and `payment`: announce a payment by hand, and the tokens of programs that do (P7).
+"""`pbx-bridge pause` and `resume`: announce a payment by hand (P7).
 
-`pause` and `resume` go the way a site's payment software goes: over the portal, with a token made for this one request.
+They go the way a site's payment software goes: over the portal, with a token made for this one request.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
 import secrets
 import ssl
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.app_places import payment_tokens, tls_of
+from pbx_bridge.app_places import tls_of, tokens_of
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.portal.tokens import Purpose
 from pbx_bridge.wire_json import Malformed, read_object
 from pbx_bridge.wire_problem import read_problem
 
-ONE_REQUEST_S = 60
+COMMAND: Final = "command-"
+"""How the tokens of these two commands begin."""
+ONE_REQUEST_S: Final = 60
 """How long the command's own token holds, should the command not come to take it back."""
-ANSWER_S = 10.0
+ANSWER_S: Final = 10.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 Trainee = Annotated[str, typer.Argument(help="The trainee's name in the catalogue.")]
@@ -31,10 +33,6 @@ Trainee = Annotated[str, typer.Argument(help="The trainee's name in the catalogu
 
 def add_to(app: typer.Typer, config: Callable[[], Config]) -> None:
     """Adds the commands; `config` loads the configuration that was chosen."""
-    payment = typer.Typer(
-        help="Programs that may announce payments: token, tokens, revoke.", no_args_is_help=True
-    )
-    app.add_typer(payment, name="payment")
 
     @app.command()
     def pause(trainee: Trainee) -> None:
@@ -50,37 +48,14 @@ def add_to(app: typer.Typer, config: Callable[[], Config]) -> None:
         _announce(config(), trainee, words.Moment.END)
         print(f"{trainee}: no payment any more")
 
-    @payment.command()
-    def token(
-        name: Annotated[str, typer.Argument(help="A short name for the program that gets it.")],
-    ) -> None:
-        """Make a token that announces payments and nothing else; shown once. Example: pbx-bridge payment token shop"""
-        made = payment_tokens(config()).make(name)
-        url = f"https://{config().stations.names[0]}:{config().portal.listen.port}{words.PAYMENT_PATH}"
-        print(f"{made}\nFor {name}, shown only now:")
-        print(
-            f'  POST {url}\n  Authorization: Bearer TOKEN\n  {{"trainee": NAME, "moment": "begin" or "end"}}'
-        )
-
-    @payment.command()
-    def tokens(
-        as_json: Annotated[bool, typer.Option("--json", help="For a script.")] = False,
-    ) -> None:
-        """The programs that have one. Example: pbx-bridge payment tokens"""
-        names = payment_tokens(config()).names()
-        print(json.dumps(names) if as_json else "\n".join(names) or "No program announces payments.")
-
-    @payment.command()
-    def revoke(name: str) -> None:
-        """End a program's token, at once. Example: pbx-bridge payment revoke shop"""
-        payment_tokens(config()).revoke(name)
-        print(f"{name}: revoked")
-
 
 def _announce(config: Config, trainee: str, moment: words.Moment) -> None:
     """Raises: OperatorError when the bridge does not run or the trainee has no call."""
-    made, name = payment_tokens(config), f"command-{secrets.token_hex(4)}"
-    token = made.make(name, lasts_s=ONE_REQUEST_S)
+    made, name = tokens_of(config), f"{COMMAND}{secrets.token_hex(4)}"
+    for left in made.all():  # of a command that was killed
+        if left.name.startswith(COMMAND) and made.ends(left):
+            made.remove(left.name)
+    token = made.make(name, Purpose.PAYMENTS, lasts_s=ONE_REQUEST_S)
     try:
         status, body = _post(config, token, _asked(trainee, moment))
     except OSError as error:
@@ -88,7 +63,7 @@ def _announce(config: Config, trainee: str, moment: words.Moment) -> None:
             f"the portal does not answer: {error}", do="Is the bridge running? Start it: pbx-bridge serve"
         ) from None
     finally:
-        made.revoke(name)
+        made.remove(name)
     if status != 200:
         try:
             refused = read_problem(read_object(body))

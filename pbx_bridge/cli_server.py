@@ -33,6 +33,7 @@ from pbx_bridge import (
     cli_requests,
     cli_retention,
     cli_rights,
+    cli_token,
 )
 from pbx_bridge.app_places import catalogue_of, keeper_socket, registry_of, tls_of
 from pbx_bridge.archive.keeper_link import KeeperLink
@@ -265,6 +266,7 @@ cli_init.add_to(app, lambda: _chosen["config"])
 cli_catalogue.add_to(app, trainer, _config)
 cli_plan.add_to(app, _config)
 cli_payment.add_to(app, _config)
+app.add_typer(cli_token.commands(_config, lambda *asked: _ask(*asked)), name="token")
 cli_notice.add_to(app, _config)
 cli_rights.add_to(app, _config)
 app.add_typer(cli_account.commands(_config), name="account")

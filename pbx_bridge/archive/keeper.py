@@ -79,6 +79,8 @@ class Keeper:
             wire.Revoke: people.revoke,
             wire.Writable: audit.writable,
             wire.Audit: audit.page,
+            wire.Checkpoint: audit.checkpoint,
+            wire.TokenChanged: audit.token_changed,
             wire.Accesses: audit.accesses,
             wire.AccessesOf: audit.accesses_of,
             wire.List: release.listing,

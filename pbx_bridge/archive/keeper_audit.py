@@ -17,6 +17,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, KEEPER, Room
 from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
+from pbx_bridge.wire_program import AuditCheckpoint
 
 
 class AuditSide:
@@ -42,6 +43,16 @@ class AuditSide:
         lines = self._index.page(request.after, words.AUDIT_PAGE_BYTES)
         key = verifier_key(self._log.public)
         return words.AuditPage(b64encode(lines).decode(), self._log.checkpoint(), key)
+
+    def checkpoint(self, request: wire.Checkpoint) -> AuditCheckpoint:
+        """The newest checkpoint: a number, a hash and a signature (P19)."""
+        return AuditCheckpoint(self._log.checkpoint(), verifier_key(self._log.public))
+
+    def token_changed(self, request: wire.TokenChanged) -> wire.Done:
+        """P19: a program's token is made or removed; before it is made this is on the disk."""
+        act = "token-add" if request.made else "token-remove"
+        self._room.record(Access(ADMINISTRATOR, act, reason=request.purpose, subject=request.name))
+        return wire.Done()
 
     def _allow(self, person: Person) -> None:
         why = audit_refusal(person)

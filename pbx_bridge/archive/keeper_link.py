@@ -23,6 +23,7 @@ from pbx_bridge.archive.keeper_server import peer_uid
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Role, SignedManifest
+from pbx_bridge.wire_program import AuditCheckpoint
 
 T = TypeVar("T")
 
@@ -238,6 +239,10 @@ class KeeperLink:
     async def audit(self, token: bytes, after: int) -> words.AuditPage:
         return await self._ask(wire.Audit(token, after), words.AuditPage)
 
+    async def checkpoint(self) -> AuditCheckpoint:
+        """P19: the audit log's newest checkpoint."""
+        return await self._ask(wire.Checkpoint(), AuditCheckpoint)
+
     async def accesses(self, trainee: str, before: int = 0) -> wire.AccessesFound:
         """P19: who opened, or tried to open, what is this trainee's; newest first, older than `before`."""
         return await self._ask(wire.Accesses(trainee, before), wire.AccessesFound)
@@ -293,6 +298,10 @@ class KeeperLink:
     async def invite(self, name: str, *roles: Role) -> wire.Invited:
         """A one-time code for a person with these roles; a trainer's without any."""
         return await self._ask(wire.Invite(name, roles or (Role.TRAINER,)), wire.Invited)
+
+    async def token_changed(self, name: str, purpose: str, *, made: bool) -> None:
+        """P19: notes that a program's token is made or removed."""
+        await self._ask(wire.TokenChanged(name, purpose, made), wire.Done)
 
     async def everyone(self) -> tuple[wire.KnownPerson, ...]:
         return (await self._ask(wire.Everyone(), wire.People)).people

@@ -478,6 +478,20 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """P19: the newest checkpoint, for a second place. It names nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChanged:
+    """P22: the administrator makes or removes a program's token; the log has it by its name, with what it is for."""
+
+    name: Annotated[str, NAME]
+    purpose: Annotated[str, WORD]
+    made: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Accesses:
     """P19: a trainee at their own workstation sees accesses to their own; older than number `before` (0: the newest)."""
 
@@ -527,6 +541,7 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "end-plan": EndPlan,
     "months": Months,
     "audit": Audit,
+    "checkpoint": Checkpoint,
     "accesses": Accesses,
     "writable": Writable,
     "purge": Purge,
@@ -545,6 +560,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "approvals": Approvals,
     "revoke": Revoke,
     "accesses-of": AccessesOf,
+    "token-changed": TokenChanged,
     "writable": Writable,
     "backlog": Backlog,
     "purge": Purge,

@@ -32,14 +32,17 @@ from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal import openapi
 from pbx_bridge.portal.desks import ApproversDesk, Book, Proposed, TrainersDesk, no_slots
-from pbx_bridge.portal.guard import JSON, Ask, Handler, Unfit, route
+from pbx_bridge.portal.guard import JSON, Ask, Handler, Programs, Unfit, route
 from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.operations import OPERATIONS
 from pbx_bridge.portal.payload import Payloads, Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
+from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
 from pbx_bridge.portal.week import week_words
 from pbx_bridge.wire_json import Malformed
+from pbx_bridge.wire_portal import KeeperUnreachable
+from pbx_bridge.wire_program import AuditCheckpoint, Health
 from pbx_bridge.wire_week import NoticeInForce, TrainersWeek
 
 log = structlog.get_logger()
@@ -111,6 +114,10 @@ class Keeper(Protocol):
 
     async def requests_seen(self, token: bytes) -> rights_words.RightsRequests: ...
 
+    async def audit_fault(self) -> str: ...
+
+    async def checkpoint(self) -> AuditCheckpoint: ...
+
 
 class Api:
     """The handlers; `routes` is what the server serves."""
@@ -123,12 +130,13 @@ class Api:
         certificate: bytes,
         monotonic_s: Callable[[], float],
         proposed: Proposed,
+        tokens: Tokens = NO_TOKENS,
         payments: Payments = NO_PAYMENTS,
         book: Book = no_slots,
         behind: Behind = NOTHING_BEHIND,
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
-        self._keeper, self._payments = keeper, payments
+        self._keeper, self._payments, self._frozen = keeper, payments, behind.frozen
         self.payloads = Payloads(shelf, monotonic_s)
         self.rights = RightsDesk(keeper, shelf, behind)
         self.trainers = TrainersDesk(keeper, behind.trained, book)
@@ -136,7 +144,7 @@ class Api:
         self._ca_pem, self.certificate = ca_pem, certificate
         self._document = openapi.write(OPERATIONS)
         proofs, answers = RateLimit(burst=20, per_s=0.5), RateLimit(burst=20, per_s=0.5)
-        requests = RateLimit(burst=200, per_s=50)
+        requests, programs = RateLimit(burst=200, per_s=50), Programs(tokens, monotonic_s)
         limits = {"begin": proofs, "prove": answers}
         handlers: dict[str, Handler] = {
             "openapi": self._openapi,
@@ -156,11 +164,13 @@ class Api:
             "proposals": self._proposals,
             "audit": self._audit,
             "payment": self._payment,
+            "health": self._health,
+            "audit-checkpoint": self._checkpoint,
         }
         self.routes = [
             Route(words.CA_PATH, self._ca, methods=["GET"]),
             *(
-                route(one, handlers[one.name], limits.get(one.name, requests), monotonic_s)
+                route(one, handlers[one.name], limits.get(one.name, requests), programs, monotonic_s)
                 for one in OPERATIONS
             ),
         ]
@@ -231,8 +241,21 @@ class Api:
         return words.Reviewed()
 
     async def _payment(self, ask: Ask) -> words.PaymentNoted:
-        """P7: by a token that is good for nothing else."""
-        return self._payments.asked(ask.token, ask.body)
+        """P7: by a token that was made for it."""
+        assert ask.held is not None
+        return self._payments.asked(ask.held, ask.body)
+
+    async def _health(self, ask: Ask) -> Health:
+        """Whether a call could be recorded now; nothing of any that was."""
+        frozen = tuple(sorted(self._frozen()))
+        try:
+            fault = await self._keeper.audit_fault()
+        except KeeperUnreachable:
+            return Health(keeper=False, audit=False, nothing_recorded=frozen)
+        return Health(keeper=True, audit=not fault, nothing_recorded=frozen)
+
+    async def _checkpoint(self, ask: Ask) -> AuditCheckpoint:
+        return await self._keeper.checkpoint()
 
     async def _open(self, ask: Ask) -> words.Opened:
         return await self.opened(ask.token, ask.token, _named(ask), ask.body.session)
@@ -270,6 +293,7 @@ def make_api(
     keeper: Keeper,
     shelf: Shelf,
     proposed: Proposed,
+    tokens: Tokens = NO_TOKENS,
     payments: Payments = NO_PAYMENTS,
     book: Book = no_slots,
     behind: Behind = NOTHING_BEHIND,
@@ -277,4 +301,4 @@ def make_api(
     """The API over this archive. Raises: OSError, ValueError when the certificates cannot be read."""
     certificate = certificate_digest(settings.cert.read_bytes())
     ca_pem = settings.ca_cert.read_bytes()
-    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, payments, book, behind)
+    return Api(keeper, shelf, ca_pem, certificate, time.monotonic, proposed, tokens, payments, book, behind)

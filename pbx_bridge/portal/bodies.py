@@ -15,7 +15,8 @@ BODY_WITHIN_S: Final = 10.0
 STATUS: Final = {
     "unknown": 404,
     "not-found": 404,
-    "payment-token": 401,
+    "token": 401,
+    "scope": 403,
     "no-call": 409,
     "on-its-way": 409,
     "trainee-first": 403,

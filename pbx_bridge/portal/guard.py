@@ -21,6 +21,7 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.portal.bodies import STATUS, TooLarge, read_bytes
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.operations import Needs, Operation
+from pbx_bridge.portal.tokens import Held, Scope, Tokens
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 from pbx_bridge.wire_problem import PROBLEM_TYPE, write_problem
@@ -40,6 +41,8 @@ class Ask:
     """b"" where none is needed."""
     body: Any
     """Of the operation's own class."""
+    held: Held | None = None
+    """The program's token, where one is needed."""
 
 
 class Unfit(Exception):
@@ -54,22 +57,59 @@ Handler: TypeAlias = Callable[[Ask], Awaitable[Any]]
 """The answer, of the operation's class, or a Response of its own. Raises: words.Refused, Unfit, KeeperUnreachable."""
 
 
+class TooOften(Exception):
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait_s)
+        self.seconds = int(wait_s) + 1
+
+
+class Programs:
+    """Lets programs in by their tokens, each so often; who tries others is slowed by address."""
+
+    def __init__(self, tokens: Tokens, monotonic_s: Callable[[], float]) -> None:
+        self._tokens, self._now_s = tokens, monotonic_s
+        self._uses = RateLimit(burst=120, per_s=20)
+        """Payments of the largest site there may be: some five begin or end in a second."""
+        self._wrong = RateLimit(burst=20, per_s=0.5)
+
+    def held(self, request: Request, secret: bytes, scopes: tuple[Scope, ...]) -> Held:
+        """P18, P22: the token, if it holds and has one of the scopes. Raises: Refused, TooOften."""
+        held = self._tokens.holder(secret)
+        asker = f"token {held.name}" if held is not None else address(request)
+        if wait_s := (self._wrong if held is None else self._uses).wait_s(asker, self._now_s()):
+            raise TooOften(wait_s)
+        if held is None:
+            raise Refused("token", "this token is unknown here, or has ended: pbx-bridge token add")
+        if not set(scopes) & set(held.token.scopes):
+            raise Refused("scope", "this token was made for something else: pbx-bridge token list")
+        return held
+
+
+def address(request: Request) -> str:
+    """What counts as one asker."""
+    return network(request.client.host if request.client else "")
+
+
 def route(
-    operation: Operation, handler: Handler, limit: RateLimit, monotonic_s: Callable[[], float]
+    operation: Operation,
+    handler: Handler,
+    limit: RateLimit,
+    programs: Programs,
+    monotonic_s: Callable[[], float],
 ) -> Route:
     """The operation, guarded."""
 
     async def guarded(request: Request) -> Response:
         try:
-            wait_s = limit.wait_s(network(request.client.host if request.client else ""), monotonic_s())
-            if wait_s:
-                seconds = int(wait_s) + 1
-                no = Refused("too-often", f"too many requests: try again in {seconds} s")
-                return problem(no, more={"Retry-After": str(seconds)})
-            answer = await handler(await _asked(request, operation))
+            if wait_s := limit.wait_s(address(request), monotonic_s()):
+                raise TooOften(wait_s)
+            answer = await handler(await _asked(request, operation, programs))
             return answer if isinstance(answer, Response) else answered(answer)
         except Refused as refused:
             return problem(refused)
+        except TooOften as often:
+            no = Refused("too-often", f"too many requests: try again in {often.seconds} s")
+            return problem(no, more={"Retry-After": str(often.seconds)})
         except Unfit as unfit:
             # what was not read of it must not be taken for the next request
             return problem(Refused(unfit.word, unfit.text), unfit.where, {"Connection": "close"})
@@ -92,12 +132,15 @@ def route(
     return Route(operation.path, guarded, methods=[operation.method])
 
 
-async def _asked(request: Request, operation: Operation) -> Ask:
-    """Raises: Refused, Unfit."""
+async def _asked(request: Request, operation: Operation, programs: Programs) -> Ask:
+    """Raises: Refused, Unfit, TooOften."""
     if request.url.query:
         raise Unfit("malformed", "query", f"no query is taken here: {FORM}")
-    token = b"" if operation.needs is Needs.NOTHING else bearer(request)
-    return Ask(request, token, await _body(request, operation))
+    if operation.needs is Needs.NOTHING:
+        return Ask(request, b"", await _body(request, operation))
+    token = bearer(request)
+    held = programs.held(request, token, operation.scopes) if operation.needs is Needs.TOKEN else None
+    return Ask(request, token, await _body(request, operation), held)
 
 
 def bearer(request: Request) -> bytes:

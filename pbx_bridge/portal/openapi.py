@@ -23,8 +23,7 @@ _ABOUT: Final = (
 _BEARER: Final = {"type": "http", "scheme": "bearer", "bearerFormat": "64 hexadecimal digits"}
 _SCHEMES: Final = {
     Needs.VISIT: _BEARER | {"description": "A person's visit: the token of `prove`."},
-    Needs.PAYMENTS: _BEARER
-    | {"description": "A program's token: it announces payments and does nothing else."},
+    Needs.TOKEN: _BEARER | {"description": "A program's token, with its scopes; it stands for no person."},
 }
 
 
@@ -62,7 +61,7 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
     said: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.says,
-        "security": [] if operation.needs is Needs.NOTHING else [{operation.needs.value: []}],
+        "security": _security(operation),
         "responses": {
             "200": {"description": "It was done.", "content": _content(operation.answer, schemas)},
             "4XX": {"$ref": "#/components/responses/refused"},
@@ -78,6 +77,14 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         schema = schemas.refer(operation.asked)
         said["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return said
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    """Any one of these lets somebody in."""
+    if operation.needs is Needs.NOTHING:
+        return []
+    names: list[list[str]] = [[scope.value] for scope in operation.scopes] or [[]]
+    return [{operation.needs.value: named} for named in names]
 
 
 def _content(answer: type[Any] | Content, schemas: Schemas) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from enum import Enum
 from typing import Any, Final
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge import wire_program as program
 from pbx_bridge import wire_rights as rights
 from pbx_bridge import wire_week as week
+from pbx_bridge.portal.tokens import Scope
 from pbx_bridge.wire_json import Hex, Text
 
 PARAMETERS: Final[dict[str, tuple[Text | Hex, str]]] = {
@@ -29,8 +31,8 @@ class Needs(Enum):
     NOTHING = "nothing"
     VISIT = "visit"
     """A person's token, which the proof of their key opened."""
-    PAYMENTS = "payments"
-    """A token of the site's payment software."""
+    TOKEN = "token"
+    """A program's token with one of the operation's scopes."""
 
 
 class Content(Enum):
@@ -54,6 +56,8 @@ class Operation:
     answer: type[Any] | Content
     says: str
     """One line for whoever reads the document."""
+    scopes: tuple[Scope, ...] = ()
+    """Of a program's token: one of them lets it in."""
 
 
 GET, POST = "GET", "POST"
@@ -123,7 +127,18 @@ OPERATIONS: Final = (
         "An auditor: the log of accesses from this record on.",
     ),
     Operation(
-        "payment", POST, words.PAYMENT_PATH, Needs.PAYMENTS, words.PaymentAsked, words.PaymentNoted,
+        "payment", POST, words.PAYMENT_PATH, Needs.TOKEN, words.PaymentAsked, words.PaymentNoted,
         "Payment software: a payment begins or ends in this trainee's call.",
+        (Scope.PAYMENT_BEGIN, Scope.PAYMENT_END),
+    ),
+    Operation(
+        "health", GET, program.HEALTH_PATH, Needs.TOKEN, None, program.Health,
+        "Monitoring: whether this bridge could record a call now.",
+        (Scope.HEALTH,),
+    ),
+    Operation(
+        "audit-checkpoint", GET, program.CHECKPOINT_PATH, Needs.TOKEN, None, program.AuditCheckpoint,
+        "A second place: the audit log's newest checkpoint, to keep.",
+        (Scope.CHECKPOINT,),
     ),
 )  # fmt: skip

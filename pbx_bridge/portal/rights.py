@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Final, Protocol
 
@@ -51,6 +51,8 @@ class Behind:
 
     trained: Trained = nobody
     """The week of a trainer, whom the keeper has proven."""
+    frozen: Callable[[], Iterable[str]] = lambda: ()
+    """Why nothing is recorded at the moment: words of the ledger's closed list."""
 
 
 NOTHING_BEHIND: Final = Behind()

@@ -23,6 +23,7 @@ from pbx_bridge.portal.desks import Book, Proposed, no_slots
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
+from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
 from pbx_bridge.portal.web.site import Served, Site, serve
 
 MAX_CONNECTIONS: Final = 128
@@ -106,6 +107,7 @@ class Portal:
         keeper: Keeper,
         shelf: Shelf,
         proposed: Proposed = lambda: (),
+        tokens: Tokens = NO_TOKENS,
         payments: Payments = NO_PAYMENTS,
         book: Book = no_slots,
         behind: Behind = NOTHING_BEHIND,
@@ -114,7 +116,7 @@ class Portal:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
-            api = make_api(settings, keeper, shelf, proposed, payments, book, behind)
+            api = make_api(settings, keeper, shelf, proposed, tokens, payments, book, behind)
             self._pages = serve(site, keeper, api) if site is not None else None
             self._config = uvicorn.Config(
                 _app(api, self._pages),
@@ -169,10 +171,11 @@ def make_portal(
     keeper: Keeper,
     shelf: Shelf,
     proposed: Proposed = lambda: (),
+    tokens: Tokens = NO_TOKENS,
     payments: Payments = NO_PAYMENTS,
     book: Book = no_slots,
     behind: Behind = NOTHING_BEHIND,
     site: Site | None = None,
 ) -> Portal:
     """The portal, not yet listening. Raises: OperatorError."""
-    return Portal(settings, keeper, shelf, proposed, payments, book, behind, site)
+    return Portal(settings, keeper, shelf, proposed, tokens, payments, book, behind, site)

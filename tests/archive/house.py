@@ -24,6 +24,7 @@ from pbx_bridge.portal.api import PortalSettings
 from pbx_bridge.portal.desks import Book, no_slots
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
 from pbx_bridge.portal.server import Portal, make_portal
+from pbx_bridge.portal.tokens import Tokens
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.training.plans import Application, Need, Plan, plan_digest, plan_text
@@ -106,6 +107,7 @@ class House:
         self._dora: X25519Identity | None = None
         self._approved: set[str] = set()
         self.book: Book = no_slots
+        self.tokens = Tokens(folder / "tokens")
         self.portal: Portal
         self.proposed: list[str] = []
         """Texts of the plans and capacities this site has."""
@@ -216,6 +218,7 @@ async def house(
             built.link,
             Shelf(built.archive),
             lambda: built.proposed,
+            built.tokens,
             book=lambda *asked: built.book(*asked),
             behind=behind,
             site=site,

@@ -10,12 +10,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from pbx_bridge.app_doctor import _approvals, _catalogue, _counted, _requests, examine_keeper
+from pbx_bridge.app_doctor import _approvals, _catalogue, _counted, _requests, _tokens, examine_keeper
 from pbx_bridge.app_finding import Finding
 from pbx_bridge.app_retention import Count
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.database import FILE
 from pbx_bridge.config import Config, load
+from pbx_bridge.portal.tokens import DAY_S, Purpose, Tokens
 from pbx_bridge.training.plans import Trainee, Trainer
 from pbx_bridge.wire_json import canonical, write_fields
 from tests.archive.house import config_beside, house, plan_behind
@@ -116,3 +117,17 @@ async def test_who_waits_is_asked_of_the_keeper(tmp_path: Path) -> None:
         for finding in (await _requests(config), await _approvals(config), await examine_keeper(config)):
             assert not finding.good
             assert "the keeper cannot be asked" in finding.says
+
+
+async def test_a_token_that_ends_soon_is_named(tmp_path: Path) -> None:
+    """P7: payment software whose token has ended announces nothing any more."""
+    async with house(tmp_path) as home:
+        config = load(config_beside(home))
+        assert _tokens(config).good
+        Tokens(tmp_path / "tokens").make("watch", Purpose.MONITORING, lasts_s=31 * DAY_S)
+        assert _tokens(config).good
+        Tokens(tmp_path / "tokens").make("shop", Purpose.PAYMENTS, lasts_s=29 * DAY_S)
+        found = _tokens(config)
+        assert not found.good
+        assert "shop" in found.says
+        assert "watch" not in found.says

@@ -227,12 +227,12 @@ async def test_a_card_number_in_a_window_whose_title_says_so_is_nowhere(house: H
 
 @scene(lasts_s=20)
 async def test_a_card_number_announced_by_payment_software_is_nowhere(house: House) -> None:
-    token = (await house.bridge.command("payment", "token", "shop")).split()[0]
+    token = (await house.bridge.command("token", "add", "shop", "--for", "payments")).split()[0]
     async with house.stage() as stage:
         truth = await tell_card(house, stage, by_software(house, token))
     await judge_card(house, truth)
     assert await asyncio.to_thread(announce, house, token, "begin") == 409, "nobody has a call now"
-    await house.bridge.command("payment", "revoke", "shop")
+    await house.bridge.command("token", "remove", "shop")
     assert await asyncio.to_thread(announce, house, token, "begin") == 401
     assert token not in house.said()
 

@@ -35,6 +35,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_notices\.py", ("tests/training/test_notices.py", "tests/catalogue/test_commands.py")),
     (r"pbx_bridge/app_approvals\.py", ("tests/access/test_approvals.py", "tests/trainer/test_approving.py")),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.months", ("tests/trainer/test_approving.py",)),
+    (
+        r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.(checkpoint|token_changed)",
+        ("tests/portal/test_token_command.py",),
+    ),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.viewed", ("tests/portal/web/test_player.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
     (
@@ -70,6 +74,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             *KEEPER,
             "tests/archive/test_keeper_recovery.py",
         ),
+    ),
+    (
+        r"pbx_bridge/archive/keeper_audit\.py::AuditSide\.token_changed",
+        ("tests/portal/test_token_command.py",),
     ),
     (r"pbx_bridge/archive/keeper_audit\.py", ("tests/access/test_audit_reading.py",)),
     (
@@ -140,6 +148,11 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         r"pbx_bridge/portal/payment\.py|pbx_bridge/portal/api\.py::Api\._payment",
         ("tests/portal/test_payment.py",),
+    ),
+    (r"pbx_bridge/portal/tokens\.py", ("tests/portal/test_tokens.py",)),
+    (
+        r"pbx_bridge/portal/guard\.py",
+        ("tests/portal/test_token_command.py", "tests/portal/test_api_routes.py"),
     ),
     (r"pbx_bridge/portal/desks\.py", ("tests/trainer/test_booking.py",)),
     (

@@ -15,16 +15,20 @@ from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity
-from pbx_bridge.portal import openapi
+from pbx_bridge.portal import guard, openapi
 from pbx_bridge.portal.operations import OPERATIONS, Operation
+from pbx_bridge.portal.tokens import Purpose
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_problem import PROBLEM_TYPE
 from tests.archive.house import house, manifest
+from tests.portal.web.test_signing_in import Unlimited
 from tests.trainer.test_portal import CONTENT, Site
 
-WHO = ("nobody", "stranger", "program", "unconfirmed", "alice", "bea", "bruno", "carla", "dan", "eve")
-"""Without a token; with one that never was; with the payment software's; a trainee's key nobody confirmed; the
-recording's trainee; another trainee; its trainer; another trainer; an approver; an auditor."""
+PROGRAMS = tuple(purpose.value for purpose in Purpose)
+PERSONS = ("unconfirmed", "alice", "bea", "bruno", "carla", "dan", "eve")
+WHO = ("nobody", "stranger", *PROGRAMS, *PERSONS)
+"""Without a token; with one that never was; programs with all that their purpose allows; a trainee's key nobody
+confirmed; the recording's trainee; another trainee; its trainer; another trainer; an approver; an auditor."""
 ROLES = {
     "alice": Role.TRAINEE,
     "bea": Role.TRAINEE,
@@ -33,10 +37,11 @@ ROLES = {
     "dan": Role.APPROVER,
     "eve": Role.AUDITOR,
 }
+OF_A_PROGRAM = dict.fromkeys(WHO, "token") | {"nobody": "visit-ended"} | dict.fromkeys(PROGRAMS, "scope")
 EVERYBODY = dict.fromkeys(WHO, "200")
-VISITORS = dict.fromkeys(("nobody", "stranger", "program"), "visit-ended")
-NOBODY_ELSE = VISITORS | dict.fromkeys(("unconfirmed", *ROLES), "unknown")
-OF_A_ROLE = VISITORS | dict.fromkeys(("unconfirmed", *ROLES), "role")
+VISITORS = dict.fromkeys(("nobody", "stranger", *PROGRAMS), "visit-ended")
+NOBODY_ELSE = VISITORS | dict.fromkeys(PERSONS, "unknown")
+OF_A_ROLE = VISITORS | dict.fromkeys(PERSONS, "role")
 CONFIRMED = VISITORS | {"unconfirmed": "key-unconfirmed"} | dict.fromkeys(ROLES, "200")
 WANTED: dict[str, dict[str, str]] = {
     "openapi": EVERYBODY,
@@ -55,7 +60,9 @@ WANTED: dict[str, dict[str, str]] = {
     "slots": OF_A_ROLE | {"bruno": "slot", "carla": "slot"},  # this house has no catalogue
     "proposals": OF_A_ROLE | {"dan": "200"},
     "audit": OF_A_ROLE | {"eve": "200"},
-    "payment": dict.fromkeys(WHO, "payment-token") | {"nobody": "visit-ended"},
+    "payment": OF_A_PROGRAM | {"payments": "no-call"},
+    "health": OF_A_PROGRAM | {"monitoring": "200"},
+    "audit-checkpoint": OF_A_PROGRAM | {"audit-copy": "200"},
 }
 BODIES: dict[str, Callable[[], object]] = {
     "begin": lambda: words.BeginAsked(str(X25519Identity.generate().recipient()), bytes(32)),
@@ -69,14 +76,17 @@ BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
+async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    monkeypatch.setattr(guard, "RateLimit", lambda **_: Unlimited())
     async with house(tmp_path) as home:
         yield Site(home, home.tls.ca_cert.read_text())
 
 
 async def tokens(site: Site) -> dict[str, str]:
     """Everybody's token, "" for nobody."""
-    found = {"nobody": "", "stranger": "5" * 64, "program": "6" * 64}
+    found = {"nobody": "", "stranger": "5" * 64}
+    for purpose in Purpose:
+        found[purpose.value] = site.home.tokens.make(f"the-{purpose.value}", purpose)
     for name, role in ROLES.items():
         found[name] = (await site.join(name, role)).token.hex()
     found["unconfirmed"] = (await site.join("unconfirmed", Role.TRAINEE, confirmed=False)).token.hex()

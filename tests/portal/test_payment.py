@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
 import ssl
-import stat
 from pathlib import Path
 from typing import cast
 
@@ -15,10 +13,10 @@ import pytest
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.archive.catalogue import Shelf
-from pbx_bridge.errors import OperatorError
 from pbx_bridge.portal.api import Keeper, PortalSettings
-from pbx_bridge.portal.payment import MAX_TOKENS, NO_PAYMENTS, Payments, PaymentTokens
+from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.server import make_portal
+from pbx_bridge.portal.tokens import Held, Purpose, Scope, Tokens
 from pbx_bridge.stations.ca import ensure_ca
 from pbx_bridge.wire_json import Malformed
 
@@ -27,21 +25,26 @@ END = words.PaymentAsked("alice", words.Moment.END)
 
 
 class Site:
-    """A trainee called alice is in a call; the clock is turned by hand."""
+    """A trainee called alice is in a call."""
 
     def __init__(self, folder: Path) -> None:
-        self.now_s = 1_000_000.0
         self.told: list[tuple[str, bool]] = []
-        self.tokens = PaymentTokens(folder / "payment", now=lambda: self.now_s)
-        self.payments = Payments(self.tokens, self._announce)
+        self.tokens = Tokens(folder / "tokens")
+        self.payments = Payments(self._announce)
 
     def _announce(self, trainee: str, begins: bool) -> bool:
         self.told.append((trainee, begins))
         return trainee == "alice"
 
-    def refused(self, token: str, asked: words.PaymentAsked = BEGIN) -> str:
+    def held(self, *scopes: Scope) -> Held:
+        made = self.tokens.make(f"shop-{len(self.tokens.all())}", Purpose.PAYMENTS, scopes)
+        found = self.tokens.holder(bytes.fromhex(made))
+        assert found is not None
+        return found
+
+    def refused(self, held: Held, asked: words.PaymentAsked = BEGIN) -> str:
         with pytest.raises(words.Refused) as refusal:
-            self.payments.asked(bytes.fromhex(token), asked)
+            self.payments.asked(held, asked)
         return refusal.value.word
 
 
@@ -51,75 +54,26 @@ def site(tmp_path: Path) -> Site:
 
 
 def test_a_token_announces_and_takes_back(site: Site) -> None:
-    token = bytes.fromhex(site.tokens.make("shop"))
-    site.payments.asked(token, BEGIN)
-    site.payments.asked(token, END)
+    held = site.held()
+    site.payments.asked(held, BEGIN)
+    site.payments.asked(held, END)
+    assert site.told == [("alice", True), ("alice", False)]
+
+
+def test_who_may_only_begin_takes_nothing_back(site: Site) -> None:
+    """And the other way round."""
+    begins, ends = site.held(Scope.PAYMENT_BEGIN), site.held(Scope.PAYMENT_END)
+    assert site.refused(begins, END) == site.refused(ends, BEGIN) == "scope"
+    assert site.told == []
+    site.payments.asked(begins, BEGIN)
+    site.payments.asked(ends, END)
     assert site.told == [("alice", True), ("alice", False)]
 
 
 def test_who_is_not_in_a_call_and_who_is_not_enrolled_get_the_same_answer(site: Site) -> None:
-    token = site.tokens.make("shop")
-    assert site.refused(token, words.PaymentAsked("bruno", words.Moment.BEGIN)) == "no-call"
-
-
-def test_nothing_is_announced_with_any_other_token(site: Site) -> None:
-    token = site.tokens.make("shop")
-    for other in ("00" * 32, token[:-2] + f"{int(token[-2:], 16) ^ 1:02x}"):
-        assert site.refused(other) == "payment-token"
-    site.tokens.revoke("shop")
-    assert site.refused(token) == "payment-token"
+    assert site.refused(site.held(), words.PaymentAsked("bruno", words.Moment.BEGIN)) == "no-call"
     with pytest.raises(words.Refused):
-        NO_PAYMENTS.asked(bytes.fromhex(token), BEGIN)
-    assert site.told == []
-
-
-def test_a_token_that_ends_ends_to_the_second(site: Site) -> None:
-    token = site.tokens.make("command", lasts_s=60)
-    site.now_s += 59.9
-    assert site.tokens.holder(bytes.fromhex(token)) == "command"
-    site.now_s += 0.1
-    assert site.tokens.holder(bytes.fromhex(token)) is None
-    assert site.tokens.names() == []
-
-
-def test_the_token_itself_is_kept_nowhere(site: Site, tmp_path: Path) -> None:
-    token = site.tokens.make("shop")
-    (file,) = (tmp_path / "payment").iterdir()
-    assert token not in file.read_text()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE((tmp_path / "payment").stat().st_mode) == 0o700
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_what_root_makes_the_bridge_can_read(tmp_path: Path) -> None:
-    folder = tmp_path / "payment"
-    folder.mkdir()
-    os.chown(folder, 12345, 12345)  # as `serve` does at its start
-    Site(tmp_path).tokens.make("shop")
-    assert (folder / "shop").stat().st_uid == 12345
-
-
-def test_mistakes_are_told(site: Site) -> None:
-    for name in ("../x", "", ".hidden", "a/b"):
-        with pytest.raises(OperatorError):
-            site.tokens.make(name)
-    site.tokens.make("shop")
-    with pytest.raises(OperatorError, match="there is one"):
-        site.tokens.make("shop")
-    with pytest.raises(OperatorError, match="no such token"):
-        site.tokens.revoke("../shop")
-    for number in range(MAX_TOKENS - 1):
-        site.tokens.make(f"more-{number}")
-    with pytest.raises(OperatorError, match="there are"):
-        site.tokens.make("one-too-many")
-
-
-def test_a_damaged_file_is_nobodys_token(site: Site, tmp_path: Path) -> None:
-    token = site.tokens.make("shop")
-    file = tmp_path / "payment" / "shop"
-    for damage in (b"", b"\xff\xfe", file.read_bytes()[:-1], b"x" * 100_000):
-        file.write_bytes(damage)
-        assert site.refused(token) == "payment-token"
+        NO_PAYMENTS.asked(site.held(), BEGIN)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +108,9 @@ async def test_over_https_as_the_payment_software_does_it(site: Site, tmp_path: 
     tls = ensure_ca(tmp_path / "tls", ["localhost"])
     settings = PortalSettings("127.0.0.1", 0, tls.ca_cert, tls.cert, tls.key)
     keeper, shelf = cast(Keeper, NoKeeper()), Shelf(tmp_path)
-    portal = make_portal(settings, keeper, shelf, payments=site.payments)
-    port, token = await portal.start(), site.tokens.make("shop")
+    portal = make_portal(settings, keeper, shelf, tokens=site.tokens, payments=site.payments)
+    port, token = await portal.start(), site.tokens.make("shop", Purpose.PAYMENTS)
+    other = site.tokens.make("health", Purpose.MONITORING)
     begin = words.write_body(BEGIN)
     try:
 
@@ -165,7 +120,9 @@ async def test_over_https_as_the_payment_software_does_it(site: Site, tmp_path: 
         assert await asked(token, begin) == (200, {})
         assert site.told == [("alice", True)]
         for sent, body, status, word in (
-            ("0" * 64, begin, 401, "payment-token"),
+            ("0" * 64, begin, 401, "token"),
+            (other, begin, 403, "scope"),
+            (other, b"{}", 403, "scope"),
             ("nonsense", begin, 401, "visit-ended"),
             (token, b"{}", 400, "malformed"),
             (token, b" " * (words.MAX_BODY_BYTES + 1), 413, "too-large"),
