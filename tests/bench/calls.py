@@ -49,6 +49,7 @@ EVERY_S, BEEP_S, BEEP_HERTZ = 5, 0.1, 1250
 FLASH_MS = 400
 NEAR_S = 1.0
 """A flash and a beep further apart than this in the film are not of one pair."""
+PIECES_ON_THE_WAY = 256
 RECORDED = (ALICE, Outcome.RECORDED, Reason.HUNG_UP)
 
 
@@ -83,15 +84,28 @@ class JitteryHouse(House):
 
 @contextlib.asynccontextmanager
 async def relay(to_port: int, jitter_s: float) -> AsyncIterator[int]:
-    """A TCP relay on the loopback; each piece waits a random time up to `jitter_s`, order is kept."""
+    """A TCP relay on the loopback; each piece arrives a random time up to `jitter_s` late, order is kept.
 
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Late, not slow: a piece counts its time from when it came, and waits for none but the one before it.
+    """
+
+    async def hear(reader: asyncio.StreamReader, pieces: asyncio.Queue[tuple[float, bytes]]) -> None:
         with contextlib.suppress(OSError):
             while piece := await reader.read(65536):
-                await asyncio.sleep(random.uniform(0, jitter_s))
-                writer.write(piece)
+                await pieces.put((time.monotonic() + random.uniform(0, jitter_s), piece))
+        await pieces.put((0.0, b""))
+
+    async def tell(pieces: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while (due := await pieces.get())[1]:
+                await asyncio.sleep(max(0.0, due[0] - time.monotonic()))
+                writer.write(due[1])
                 await writer.drain()
         writer.close()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(PIECES_ON_THE_WAY)
+        await asyncio.gather(hear(reader, pieces), tell(pieces, writer))
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", to_port)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pbx_bridge import cli_notice, wire
 from pbx_bridge.app_doctor import told
-from pbx_bridge.app_notices import callers_notices, councils_note, trainees_notice
+from pbx_bridge.app_notices import callers_notices, councils_note, customers_notice, trainees_notice
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.enrolled import ENDPOINTS_LIMIT, Enrolled
 from pbx_bridge.config import (
@@ -247,6 +247,17 @@ def test_a_sites_own_words_are_spoken_as_they_stand(tmp_path: Path) -> None:
     assert second.text == caller_notice(replace(TERMS, officer=""), "fr")
     with pytest.raises(ValueError, match="word for word"):
         NoticeEntry(language="en", sound="own", text="Press 9.")
+
+
+def test_a_customer_who_is_called_hears_the_bridges_language_or_the_first_there_is(tmp_path: Path) -> None:
+    """P16."""
+    english, french = NoticeEntry(language="en", sound="en"), NoticeEntry(language="fr", sound="fr")
+    said = [
+        customers_notice(site(tmp_path, notice=notices)).language
+        for notices in ((english, french), (french, english), (english,), (french,))
+    ]
+    here = site(tmp_path).bridge.language
+    assert said == [here, here, "en", "fr"]
 
 
 def test_the_commands_print_what_is_in_force(tmp_path: Path) -> None:
