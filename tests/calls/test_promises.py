@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.desk import Desk
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.ids import ChannelId, RecordingId
-from tests.calls.story import CALLER_NOTICE, STATION, Story, answers, rings
+from tests.calls.story import AGENT, CALLER_NOTICE, CUSTOMER, OTHER, STATION, Story, answers, rings
 
 CHANNELS = [ChannelId(name) for name in ("a1", "a2", "b1", "c1", "c2", "l1", "l2")]
 ENDPOINTS = {
@@ -152,6 +154,62 @@ def test_any_order_of_facts(talking: bool, script: list[object]) -> None:
     for recording in list(watcher.legs):
         watcher.see(story.desk.capture_ended(recording, at_ns + 2, None), at_ns + 2)
     assert set(watcher.legs) == watcher.ended, "every file that was opened is closed or destroyed"
+
+
+class Objections:
+    """What of whom exists, and who objected: each recording by the party whose call it holds."""
+
+    def __init__(self) -> None:
+        self.of: dict[RecordingId, ChannelId] = {}
+        self.there: set[ChannelId] = set()
+        self.objected: set[ChannelId] = set()
+
+    def see(self, fact: fa.Fact | None, orders: list[co.Command]) -> None:
+        match fact:
+            case fa.ChannelBorn():
+                self.there.add(fact.channel)
+            case fa.ChannelGone():
+                self.there.discard(fact.channel)
+                self.objected.discard(fact.channel)
+                self.of = {one: party for one, party in self.of.items() if party != fact.channel}
+            case fa.LinkDown() | fa.LinkUp():  # nobody lives there any more
+                self.of.clear()
+                self.there.clear()
+                self.objected.clear()
+            case fa.CallerObjected() if fact.channel in self.there:
+                self.objected.add(fact.channel)
+        for order in orders:
+            match order:
+                case co.OpenRecording():
+                    self.of[order.recording] = order.permit.notice.party
+                case co.DiscardRecording():
+                    self.of.pop(order.recording, None)
+        left = self.objected & set(self.of.values())
+        assert not left, f"P16: {left} objected, and a recording of theirs exists or began"
+
+
+objects = st.just(lambda t: fa.CallerObjected(t, CUSTOMER))
+WHOLE_CALL: list[fa.Fact] = [*rings(), *answers(0)]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from((0, 3, 5, 8, 8, 8)), st.lists(steps | objects, max_size=12))
+def test_nothing_of_whoever_objected_is_left_or_begins(so_far: int, script: list[object]) -> None:
+    """P16: whatever happened before and happens after, as long as that caller is there."""
+    story, seen, at_ns = Story(), Objections(), 0
+    for fact in WHOLE_CALL[:so_far]:
+        seen.see(fact, story.desk.fact(fact))
+    for step in script:
+        at_ns += 10**8
+        if callable(step):
+            told = step(at_ns)
+            seen.see(told, story.desk.fact(told))
+        elif (recording := next(reversed(seen.of), None)) is not None:
+            seen.see(None, own(story.desk, str(step), recording, AGENT, at_ns))
+    at_last = [fa.CallerObjected(at_ns, name) for name in (CUSTOMER, OTHER)]
+    for fact in [*WHOLE_CALL[so_far:], *at_last]:
+        later = replace(fact, at_ns=at_ns)
+        seen.see(later, story.desk.fact(later))
 
 
 def test_the_promise_can_fail() -> None:
