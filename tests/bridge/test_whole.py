@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,12 +12,15 @@ from structlog.testing import capture_logs
 
 from pbx_bridge.app import random_roll
 from pbx_bridge.archive.keeper_wire import Stands
+from pbx_bridge.calls.commands import Command
+from pbx_bridge.calls.desk import Desk
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.ids import parse_recording_id
+from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.training.plans import plan_digest
 from pbx_bridge.wire import notice_hash
 from tests.bridge.whole import Whole, accept, becomes, whole
 from tests.stations.rig import until
+from workstation_client.events import PaymentBegan, PaymentEnded
 
 Patch: TypeAlias = pytest.MonkeyPatch
 
@@ -154,6 +158,32 @@ async def test_an_announced_payment_pauses_the_film_until_it_is_over(
         assert await site.answered() == [("recorded", "hung-up")]
 
 
+async def test_a_payment_a_window_tells_of_counts_from_when_it_told(
+    tmp_path: Path, monkeypatch: Patch
+) -> None:
+    """Not from when its word came: what was said and shown in between may not be kept."""
+    stamps: list[int] = []
+    told = Desk.payment_shown
+
+    def payment_shown(desk: Desk, recording: RecordingId, at_ns: int, *, began: bool) -> list[Command]:
+        stamps.append(at_ns)
+        return told(desk, recording, at_ns, began=began)
+
+    monkeypatch.setattr(Desk, "payment_shown", payment_shown)
+    async with whole(tmp_path, monkeypatch) as site:
+        call = await site.recording()
+        recorder = site.here.recorder
+        assert recorder.recording is not None
+        began_ns = time.monotonic_ns() - 150_000_000
+        recorder._on_event(PaymentBegan(recorder.recording, began_ns))
+        await until(lambda: len(stamps) == 1)
+        assert stamps[0] <= began_ns
+        recorder._on_event(PaymentEnded(recorder.recording, time.monotonic_ns()))
+        await until(lambda: recorder.orders.count("resume") == 1)
+        call.ends()
+        assert await site.answered() == [("recorded", "hung-up")]
+
+
 # ---- P16: objections
 
 
@@ -164,8 +194,12 @@ async def test_an_objection_destroys_what_exists_and_is_kept(tmp_path: Path, mon
     async with whole(tmp_path, monkeypatch) as site:
         call = await site.recording(numbers=(HASH,))
         assert site.sealed() != []
+        recording, station = site.here.recorder.recording, site.here.client.agent
+        assert recording is not None
+        assert station.spool.holds(parse_recording_id(recording))
         call.objects()
         await until(lambda: site.sealed() == [])
+        await until(lambda: station.spool.size_bytes == 0 and station.recording is None)
         call.ends()
         assert await site.answered() == [("discarded", "objection")]
         await until(lambda: [entry.value for entry in site.numbers()] == [HASH])

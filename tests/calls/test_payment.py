@@ -187,6 +187,24 @@ def test_payment_software_announces_it_for_a_trainees_call_and_takes_back_only_i
     assert Story().desk.payment_asked(ALICE, AT, began=True) is None
 
 
+def test_what_is_announced_while_it_rings_is_the_customers_too() -> None:
+    """Nobody answers there, and the customer is put through to somebody else: it is still that payment."""
+    story = Story() >> rings(to="PJSIP/202")
+    assert story.desk.payment_asked(BOB, AT, began=True) is not None
+    second = ChannelId("a9")
+    story >> [
+        fa.ChannelGone(AT, AGENT, 19),
+        fa.ChannelBorn(AT, second, "PJSIP/201", False, "internal"),
+        fa.Dialled(AT, CUSTOMER, second),
+        fa.ChannelRinging(AT, second),
+        fa.BridgeEntered(AT, CUSTOMER, "b2"),
+        fa.BridgeEntered(AT, second, "b2"),
+    ]
+    assert "StartCapture" not in story.kinds()
+    story.also(story.desk.payment_asked(ALICE, 2 * AT, began=False) or [])
+    assert "StartCapture" in fires(story, second)
+
+
 def test_what_software_announced_follows_the_customer_too() -> None:
     story = Story() >> rings(to="PJSIP/202") >> answers(1)
     assert story.desk.payment_asked(BOB, AT, began=True) is not None
