@@ -354,6 +354,7 @@ async def test_what_was_said_while_the_bridge_was_down_is_done_when_it_is_back(h
             recording = await sealed(house, before)
             await (calling.press(OBJECTION) if whose == "customer" else talking.press(PRIVATE))
             await goes_on(stage, talking, calling)
+            assert await house.pbx.notes_left(), "a bridge that is down finds it"
             calling.hang_up()
             await talking.until_ended()
         await house.bridge.start()

@@ -293,7 +293,7 @@ config_dir = "{self.work}/etc"
         return found is not None and int(found.group(1)) > time.time()
 
     async def notes_left(self) -> bool:
-        return re.search(r"PBXB_SAID=\S", await self.cli("dialplan show globals")) is not None
+        return re.search(r"PBXB_SAID=[ \t]*\S", await self.cli("dialplan show globals")) is not None
 
     async def _booted(self) -> bool:
         for port in (self.ports.ami, self.ports.http):
