@@ -49,6 +49,7 @@ def test_the_files_as_the_readme_says_are_well(etc: Path) -> None:
         ("[applicationmap]\nmine => *99,self,NoOp\n", "mine"),
         ('[applicationmap]\nmine => *6,peer/caller,Playback,"beep"\n', "mine"),
         ("[applicationmap](+)\nmine => *61,self,NoOp ; why not\n", "mine"),
+        ("[applicationmap](+)\nmine => *3,self,NoOp\n[desks]\nmine => *9\n", "mine of group desks"),
     ],
 )
 def test_a_code_of_the_site_that_begins_alike_is_named(etc: Path, line: str, names: str) -> None:
@@ -68,6 +69,7 @@ def test_a_code_of_the_site_that_begins_alike_is_named(etc: Path, line: str, nam
         "[applicationmap]\n;-- mine => *9,self,NoOp\nmore => *9,self,NoOp\n--;\n",
         "[general]\npickupexten => *9\n",
         "[mygroup]\npbxb_objection => *95\n",
+        "[mygroup]\nnobodys => *9\n",
         "#tryinclude nowhere.conf\n",
     ],
 )

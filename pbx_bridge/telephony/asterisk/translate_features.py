@@ -16,6 +16,7 @@ OBJECTION, PRIVATE = "pbxb_objection", "pbxb_private"
 DEFAULTS = {"blindxfer": "#", "disconnect": "*"}
 """What holds where [featuremap] says nothing; the others have no code then."""
 _BUILT_IN = frozenset({"blindxfer", "disconnect", "automon", "automixmon", "atxfer", "parkcall"})
+_NO_GROUPS = frozenset({"general", "applicationmap", "featuremap"})
 _CODE = re.compile(r"[0-9A-D*#]{1,10}\Z")
 _SECTION = re.compile(r"\[([^\]]{1,80})\]")
 
@@ -29,8 +30,12 @@ class Feature:
 
 
 def features(lines: Iterable[str]) -> tuple[Feature, ...]:
-    """Every code that means something during a call, in the order of their names."""
+    """Every code that means something during a call, in the order of their names.
+
+    Any other section is a group: the codes its channels have for applications of the map, instead of the map's own.
+    """
     found = {name: Feature(name, code, default=True) for name, code in DEFAULTS.items()}
+    grouped: list[tuple[str, Feature]] = []
     for section, name, value in _settings(lines):
         code = value.split(",")[0].strip()
         if section == "applicationmap" and _CODE.match(code):
@@ -39,6 +44,9 @@ def features(lines: Iterable[str]) -> tuple[Feature, ...]:
             found.pop(name, None)
             if _CODE.match(code):
                 found[name] = Feature(name, code)
+        elif section not in _NO_GROUPS and name not in (OBJECTION, PRIVATE) and _CODE.match(code):
+            grouped.append((name, Feature(f"{name} of group {section}", code)))
+    found |= {feature.name: feature for name, feature in grouped if name in found}
     return tuple(found[name] for name in sorted(found))
 
 
