@@ -58,7 +58,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/portal/web/test_signing_in.py",),
     ),
     (
-        r"pbx_bridge/archive/keeper_renewal\.py|pbx_bridge/archive/keystore\.py::KeyStore\.replace_keys",
+        r"pbx_bridge/archive/(keeper_renewal|own_identity)\.py|pbx_bridge/archive/keystore\.py::KeyStore\.replace_keys",
         ("tests/archive/test_renewal.py",),
     ),
     (r"pbx_bridge/archive/(clock|timekeeper)\.py", ("tests/archive/test_clock.py",)),
