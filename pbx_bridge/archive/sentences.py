@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import assert_never
 
-from pbx_bridge.archive.release import Refusal, Refused
+from pbx_bridge.archive.release import TECHNICAL, Refusal, Refused
 
 
 def sentence(refused: Refused) -> str:
@@ -21,7 +21,9 @@ def sentence(refused: Refused) -> str:
                 "this recording is still on its way: it opens after the call has ended and the file is sealed"
             )
         case Refusal.NOT_KEPT:
-            why = f" (technical fault: {refused.detail})" if refused.detail else ""
+            why = f" ({refused.detail})" if refused.detail else ""
+            if refused.detail in TECHNICAL:
+                why = f" (technical fault: {refused.detail})"
             return f"nothing was kept of this call: not recorded{why}"
         case Refusal.TRAINEE_FIRST:
             return (
