@@ -8,14 +8,14 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pbx_bridge import memory
 from pbx_bridge.app_approvals import approvals_say, of_use
 from pbx_bridge.app_doctor_pbx import examine_pbx
-from pbx_bridge.app_finding import Finding
+from pbx_bridge.app_finding import Finding, may_read
 from pbx_bridge.app_notices import callers_notices
-from pbx_bridge.app_places import catalogue_of, keeper_socket, tokens_of
+from pbx_bridge.app_places import catalogue_of, given_of, keeper_socket, tokens_of
 from pbx_bridge.app_retention import last_count
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_wire import KeeperStatus
@@ -23,6 +23,7 @@ from pbx_bridge.archive.rules import IDENTITY_DAYS
 from pbx_bridge.catalogue.enrolled import sound
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.portal.given import given_says, read_given
 from pbx_bridge.portal.tokens import DAY_S
 from pbx_bridge.rights.rules import requests_say
 from pbx_bridge.wire_json import Malformed
@@ -40,7 +41,7 @@ async def examine(config: Config) -> list[Finding]:
     findings = [Finding("configuration", True, "every key is understood"), _catalogue(config), told(config)]
     findings += [_space(config), _swap(), *await examine_pbx(config.pbx)]
     findings += [await examine_keeper(config), await _approvals(config), _counted(config)]
-    findings += [await _requests(config), _tokens(config)]
+    findings += [await _requests(config), _tokens(config), *_given(config)]
     return findings
 
 
@@ -80,6 +81,23 @@ def _tokens(config: Config) -> Finding:
         says = f"the token of {', '.join(sorted(late))} has ended or ends within {TOKEN_ENDS_DAYS} days"
         return Finding("tokens", False, f"{says}: make another, pbx-bridge token add --help")
     return Finding("tokens", True, f"{len(lasting)} programs have one; pbx-bridge token list")
+
+
+def _given(config: Config) -> list[Finding]:
+    """The certificate browsers get, where the site gives one: as `serve` reads it, and what the bridge's user may read."""
+    given = given_of(config)
+    if given is None:
+        return []
+    try:
+        now = datetime.now(UTC)
+        good, says = given_says(read_given(given, config.stations.names, now), now)
+        user = config.bridge.user
+        for path in (given.cert, given.key):
+            if not may_read(path, user):
+                good, says = False, f"{path}: {user} may not read it: chgrp {user}, chmod 640"
+    except OperatorError as error:
+        good, says = False, str(error)
+    return [Finding("portal's certificate", good, says)]
 
 
 def _space(config: Config) -> Finding:

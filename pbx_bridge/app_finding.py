@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +21,20 @@ class Finding:
     subject: str
     good: bool
     says: str
+
+
+def may_read(path: Path, user: str) -> bool:
+    """Whether a user of this machine may read a file, by owner, groups and mode; True where there is no such user yet."""
+    try:
+        who = pwd.getpwnam(user)
+    except KeyError:
+        return True
+    found = path.stat()
+    if found.st_uid == who.pw_uid:
+        return bool(found.st_mode & stat.S_IRUSR)
+    if found.st_gid in os.getgrouplist(user, who.pw_gid):
+        return bool(found.st_mode & stat.S_IRGRP)
+    return bool(found.st_mode & stat.S_IROTH)
 
 
 def secret(subject: str, path: Path) -> Finding:

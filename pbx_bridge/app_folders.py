@@ -6,8 +6,10 @@ import fcntl
 import grp
 import os
 import pwd
+import resource
 import stat
 from pathlib import Path
+from typing import Final
 
 from pbx_bridge import memory
 from pbx_bridge.config import Config
@@ -27,6 +29,16 @@ OF_THE_BRIDGE = (
     "accounts",
 )
 """Folders of the state that the bridge's user alone may enter."""
+FILES: Final = 16_384
+
+
+def allow_files() -> None:
+    """As many open files as the machine allows this user, within reason: a station has one connection, a browser up to six,
+    and systemd begins with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def only_one(path: Path, what: str = "bridge") -> None:

@@ -18,6 +18,7 @@ from pbx_bridge.app_notices import trainees_notice
 from pbx_bridge.app_own import erased, own_of
 from pbx_bridge.app_places import (
     call_key,
+    given_of,
     keeper_socket,
     number_lists_of,
     registry_of,
@@ -108,6 +109,8 @@ class Parts:
                     self._tls.ca_cert,
                     self._tls.cert,
                     self._tls.key,
+                    given_of(config),
+                    config.stations.names,
                 ),
                 KeeperLink(keeper_socket(config)),
                 Shelf(self.archive.folder),

@@ -17,15 +17,23 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.portal.given import Given
 from pbx_bridge.portal.tokens import Tokens
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.stations.registry import Registry
 from pbx_bridge.telephony.number_lists import NumberLists
+from pbx_bridge.wire_portal import PROGRAMS_NAME
 
 
 def tls_of(config: Config) -> TlsPaths:
     """The bridge's own CA and server certificate, made at the first start."""
-    return ensure_ca(config.bridge.state_dir / "tls", config.stations.names)
+    return ensure_ca(config.bridge.state_dir / "tls", (*config.stations.names, PROGRAMS_NAME))
+
+
+def given_of(config: Config) -> Given | None:
+    """The certificate this site gives browsers, if it gives one."""
+    cert, key = config.portal.certificate, config.portal.key
+    return Given(cert, key) if cert is not None and key is not None else None
 
 
 def registry_of(config: Config, tls: TlsPaths) -> Registry:

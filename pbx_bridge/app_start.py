@@ -21,7 +21,7 @@ import structlog
 from pbx_bridge import memory
 from pbx_bridge.app import Bridge
 from pbx_bridge.app_child import KEEPER_START_S, keeper_running
-from pbx_bridge.app_folders import admin_gid, become_bridge, only_one, prepare_folders, user_of
+from pbx_bridge.app_folders import admin_gid, allow_files, become_bridge, only_one, prepare_folders, user_of
 from pbx_bridge.app_parts import Parts
 from pbx_bridge.app_pbx import pbx_of
 from pbx_bridge.app_places import catalogue_of, keeper_socket, keeping_of, recorder_key
@@ -82,6 +82,7 @@ def serve(config: Config, path: Path) -> None:
     with nullcontext() if config.bridge.keeper_apart else keeper_running(path) as keeper:
         become_bridge(config)
         memory.no_core_dumps()
+        allow_files()
         log.info("swap", state=memory.lock_or_keep_off_swap())
         asyncio.run(_serve(config, pbx, keeper))
 

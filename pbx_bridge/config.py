@@ -71,6 +71,16 @@ class Stations(Section):
 
 class Portal(Section):
     listen: Address = Address(host="0.0.0.0", port=7444)
+    certificate: Path | None = None
+    """For browsers, in place of the bridge's own: PEM, the server's first, then its issuers'."""
+    key: Path | None = None
+    """Its private key, PEM without a passphrase."""
+
+    @model_validator(mode="after")
+    def _both(self) -> Portal:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("give certificate and key, or neither")
+        return self
 
 
 class RecordingRules(Section):

@@ -19,6 +19,9 @@ from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Hex, Many, Text, Whole, canonical, read_fields, read_object, write_fields
 
 CA_PATH: Final = "/ca.pem"
+PROGRAMS_NAME: Final = "programs.pbx-bridge.invalid"
+"""Which server a program asks for in TLS: the one with the bridge's own certificate, whose CA it pinned. A browser asks for
+the host's name and may get a certificate the site gave. `.invalid` is nobody's (RFC 6761)."""
 API: Final = "/api/v1"
 OPENAPI_PATH: Final = API + "/openapi.json"
 BEGIN_PATH: Final = API + "/begin"

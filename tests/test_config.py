@@ -51,6 +51,12 @@ def test_a_payment_may_last_up_to_its_ceiling(tmp_path: Path, seconds: int) -> N
         ("fps = 10", "payment_pause_s = 901", "P7"),
         ("fps = 10", "payment_pause_s = 9", "payment_pause_s"),
         ("fps = 10", "opt_out_months = 37", "P16"),
+        (
+            "[recording]",
+            '[portal]\ncertificate = "/etc/a.pem"\n[recording]',
+            "certificate and key, or neither",
+        ),
+        ("[recording]", '[portal]\nkey = "/etc/a.key"\n[recording]', "certificate and key, or neither"),
         ("[asterisk]", '[asterisk]\nobjection_code = "*5"\nprivate_code = "*51"', "begin alike"),
         ("[asterisk]", '[asterisk]\nobjection_code = "*51"\nprivate_code = "*5"', "begin alike"),
         ("[asterisk]", '[asterisk]\nobjection_code = "9"', "objection_code"),

@@ -32,6 +32,7 @@ from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal import openapi
 from pbx_bridge.portal.desks import ApproversDesk, Book, Proposed, TrainersDesk, no_slots
+from pbx_bridge.portal.given import Given
 from pbx_bridge.portal.guard import JSON, Ask, Handler, Programs, Unfit, route
 from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.operations import OPERATIONS
@@ -56,6 +57,10 @@ class PortalSettings:
     ca_cert: Path
     cert: Path
     key: Path
+    given: Given | None = None
+    """What browsers get instead."""
+    names: tuple[str, ...] = ()
+    """By which they reach the portal."""
 
 
 class Keeper(Protocol):

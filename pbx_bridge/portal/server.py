@@ -20,14 +20,15 @@ from pbx_bridge.errors import OperatorError
 from pbx_bridge.portal import guard
 from pbx_bridge.portal.api import Api, Keeper, PortalSettings, make_api
 from pbx_bridge.portal.desks import Book, Proposed, no_slots
+from pbx_bridge.portal.given import Chosen
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
 from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
 from pbx_bridge.portal.web.site import Served, Site, serve
 
-MAX_CONNECTIONS: Final = 128
-"""Each may stream one payload; more get 503 at once."""
+MAX_CONNECTIONS: Final = 1_500
+"""A browser keeps up to six: 200 viewers at once and some. More get 503 at once."""
 HEAD_WITHIN_S: Final = 20.0
 """From connecting, or from an answer, to the end of the next request's head. A client whose kept connection was closed
 connects anew by itself."""
@@ -92,6 +93,8 @@ def _app(api: Api, pages: Served | None) -> Starlette:
 
     async def not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if pages is not None and not request.url.path.startswith(_PROGRAMS):
+            return await pages.missing(request, error)
         return guard.not_allowed((error.headers or {}).get("Allow", "other methods"))
 
     routes = api.routes if pages is None else [*api.routes, *pages.routes]
@@ -142,6 +145,8 @@ class Portal:
             ) from None
         assert self._config.ssl is not None
         self._config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+        if settings.given is not None:
+            self._config.ssl.sni_callback = Chosen(settings.given, settings.names).choose
         self._server = _Server(self._config)
         self._task: asyncio.Task[None] | None = None
 

@@ -79,6 +79,15 @@ def pinned_ca(url: str, fingerprint: bytes) -> str:
     return ssl.DER_cert_to_PEM_cert(der)
 
 
+class _Pinned(http.client.HTTPSConnection):
+    """Asks for the bridge's own certificate, whatever the site gives browsers; only the pinned CA signs that name."""
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        context: ssl.SSLContext = self._context  # type: ignore[attr-defined]
+        self.sock = context.wrap_socket(self.sock, server_hostname=words.PROGRAMS_NAME)
+
+
 class Bridge:
     """One connection to one bridge. As a context it closes."""
 
@@ -87,7 +96,7 @@ class Bridge:
         host, port = split(url)
         context = ssl.create_default_context(cadata=ca_pem)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
+        self._connection = _Pinned(host, port, timeout=TIMEOUT_S, context=context)
         self._token: bytes | None = None
 
     def __enter__(self) -> Self:

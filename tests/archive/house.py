@@ -28,7 +28,7 @@ from pbx_bridge.portal.tokens import Tokens
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.stations.ca import TlsPaths, ensure_ca
 from pbx_bridge.training.plans import Application, Need, Plan, plan_digest, plan_text
-from pbx_bridge.wire_portal import Act, Deed, Proven, Purpose, Role
+from pbx_bridge.wire_portal import PROGRAMS_NAME, Act, Deed, Proven, Purpose, Role
 from pbx_bridge.wire_proof import InviteCode
 
 START_WITHIN_S = 20.0
@@ -101,7 +101,7 @@ class House:
         self.recorder = RecorderKey(os.urandom(32))
         self.link = KeeperLink(self.socket)
         self.url = ""
-        self.tls: TlsPaths = ensure_ca(folder / "tls", ["localhost", "127.0.0.1"])
+        self.tls: TlsPaths = ensure_ca(folder / "tls", ["localhost", "127.0.0.1", PROGRAMS_NAME])
         self.keeper_recipient: X25519Recipient
         self.keeper: subprocess.Popen[bytes] | None = None
         self._dora: X25519Identity | None = None

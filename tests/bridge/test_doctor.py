@@ -8,10 +8,11 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pbx_bridge.app_doctor import _approvals, _catalogue, _counted, _requests, _tokens, examine_keeper
-from pbx_bridge.app_finding import Finding
+from pbx_bridge.app_doctor import _approvals, _catalogue, _counted, _given, _requests, _tokens, examine_keeper
+from pbx_bridge.app_finding import Finding, may_read
 from pbx_bridge.app_retention import Count
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.database import FILE
@@ -21,6 +22,7 @@ from pbx_bridge.training.plans import Trainee, Trainer
 from pbx_bridge.wire_json import canonical, write_fields
 from tests.archive.house import config_beside, house, plan_behind
 from tests.calls.story import plan
+from tests.portal.test_given import certificate, key_of
 
 PACKAGE = Path(__file__).resolve().parents[2]
 AGREES = Count(
@@ -131,3 +133,27 @@ async def test_a_token_that_ends_soon_is_named(tmp_path: Path) -> None:
         assert not found.good
         assert "shop" in found.says
         assert "watch" not in found.says
+
+
+def test_the_certificate_browsers_get_is_looked_at_as_serve_will(tmp_path: Path) -> None:
+    """What is wrong with it, and whether the bridge's own user may read it."""
+    config = configured(tmp_path)
+    assert _given(config) == []
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    portal = config.portal.model_copy(update={"certificate": cert, "key": key})
+    named = {"portal": portal, "stations": config.stations.model_copy(update={"names": ("portal.example",)})}
+    config = config.model_copy(update=named)
+    (missing,) = _given(config)
+    assert (missing.good, "No such file" in missing.says) == (False, True)
+    until = datetime.now(UTC) + timedelta(days=90)
+    cert.write_bytes(certificate(key_of(key), "portal.example", until=until, issuer="portal"))
+    (found,) = _given(config)
+    assert found.good, found.says
+    somebody = {"bridge": config.bridge.model_copy(update={"user": "nobody"})}
+    key.chmod(0o600)
+    (closed,) = _given(config.model_copy(update=somebody))
+    assert (closed.good, "nobody may not read it" in closed.says) == (False, True)
+    for mode, may in ((0o604, True), (0o640, False), (0o600, False)):
+        key.chmod(mode)
+        assert may_read(key, "nobody") is may, oct(mode)
+    assert may_read(key, "no-such-user-here")

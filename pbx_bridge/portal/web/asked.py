@@ -7,19 +7,21 @@ is asked with.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from traceback import extract_tb
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, quote
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.portal.bodies import STATUS, read_bytes
+from pbx_bridge.portal.bodies import STATUS, TooLarge, read_bytes
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.web.rendering import HEADERS, Pages, language_of
 from pbx_bridge.portal.web.sentences import refusal
@@ -164,17 +166,28 @@ class Door:
                         asked.session.visit = None
                     return self._elsewhere(asked, "/key", "visit-ended")
                 return self._no(asked, refused)
+            except TooLarge:
+                return self._no(asked, Refused("too-large", ""), {"Connection": "close"})
             except Malformed as error:
                 return self._no(asked, Refused("malformed", str(error)))
             except KeeperUnreachable as error:
                 log.error("portal: keeper unreachable", fault=str(error))
                 return self._no(asked, Refused("keeper", ""))
+            except Exception as error:
+                # where, and what kind: its words may be somebody's
+                at = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+                log.error(
+                    "portal: a page failed", page=path, fault=type(error).__name__, at=" ".join(at[-6:])
+                )
+                return self._no(asked, Refused("fault", ""))
 
         return Route(path, guarded, methods=[method])
 
     async def missing(self, request: Request, error: Exception) -> Response:
-        """An address that is none."""
-        return self._no(self._asked(request), Refused("not-found", ""))
+        """An address that is none, or is one for another method."""
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        more = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        return self._no(self._asked(request), Refused("method" if status == 405 else "not-found", ""), more)
 
     def _asked(self, request: Request) -> Asked:
         chosen = request.cookies.get(LANGUAGE_COOKIE)
@@ -210,13 +223,14 @@ class Door:
         back = asked.request.url.path if asked.request.method == "GET" else "/"
         return RedirectResponse(f"{path}?next={quote(local(back), safe='/')}", 303, HEADERS)
 
-    def _no(self, asked: Asked, refused: Refused) -> Response:
+    def _no(self, asked: Asked, refused: Refused, also: Mapping[str, str] | None = None) -> Response:
         text, status = refusal(refused, asked.language, asked.say), STATUS.get(refused.word, 403)
-        more = {"Retry-After": str(refused.until)} if refused.word == "too-often" else {}
+        more = dict(also or {}) | ({"Retry-After": str(refused.until)} if refused.word == "too-often" else {})
         if _is_script(asked.request):
             no = words.write_refusal(Refused(refused.word, text, refused.until))
             return Response(no, status, HEADERS | more, media_type="application/json")
-        return asked.page("error.html", status=status, more=more, text=text)
+        again = asked.request.url.path if asked.request.method == "GET" and status in (429, 503) else ""
+        return asked.page("error.html", status=status, more=more, text=text, code=status, again=again)
 
 
 def local(path: str) -> str:

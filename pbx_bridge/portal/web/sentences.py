@@ -70,7 +70,14 @@ REFUSALS: Final = {
     ),
     "disk": N_("The server's disk is full. Tell the administrator."),
     "asked-already": N_("You asked for this already: it stands under “My rights” with its deadline."),
-    "not-found": N_("There is no such page."),
+    "not-found": N_(
+        "There is no such page. The address may be old or mistyped; what you may see stands in the menu."
+    ),
+    "method": N_("This address is not asked like this. Open the page, and use its buttons."),
+    "too-large": N_("More was sent than a page here takes (16 KiB). Shorten it."),
+    "fault": N_(
+        "The server made a mistake. It is written down there, without what you sent: tell the administrator when it was."
+    ),
 }
 OTHER: Final = N_("This was refused (%(word)s). Tell the administrator if you do not expect it.")
 

@@ -1,0 +1,73 @@
+"""Errors that help: each says what it is and what to do, bears the headers, and repeats nothing that was sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.portal.limits import RateLimit
+from pbx_bridge.portal.web import asked as asked_module
+from pbx_bridge.portal.web import own_account, signing_in
+from pbx_bridge.portal.web.sessions import Session, Sessions
+from pbx_bridge.portal.web.site import Site
+from pbx_bridge.wire_portal import Role
+from tests.archive.house import house
+from tests.portal.web.client import Answer, Client
+from tests.portal.web.test_signing_in import Town, Unlimited, beside
+
+
+@pytest.fixture
+async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    for module in (signing_in, own_account):
+        monkeypatch.setattr(module, "RateLimit", lambda **_: Unlimited())
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        yield Town(home)
+
+
+def helps(answer: Answer, status: int, says: str) -> None:
+    assert (answer.status, says in answer.text) == (status, True), (answer.status, answer.text[-900:])
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    assert '<a href="/">' in answer.text
+
+
+async def test_each_error_says_what_to_do(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    alice = await town.joined("alice", Role.TRAINEE)
+    helps(await beside(lambda: alice.get("/nowhere/secret-word")), 404, "There is no such page")
+    wrong = await beside(lambda: alice.form("/plan"))
+    helps(wrong, 405, "use its buttons")
+    assert "GET" in wrong.headers["allow"]
+    helps(await beside(lambda: alice.form("/account/end", session="x" * 17_000)), 413, "16 KiB")
+    helps(await beside(lambda: alice.form("/account/end", csrf="secret-word")), 403, "Open the page again")
+    helps(await beside(lambda: alice.get("/accesses?before=secret-word")), 400, "cannot be read")
+
+    def broken(sessions: Sessions, name: str) -> list[Session]:
+        raise RuntimeError("secret-word of " + name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sessions, "of", broken)
+        helps(await beside(lambda: alice.get("/account")), 500, "tell the administrator when it was")
+    town.home.end_keeper()
+    down = await beside(lambda: alice.get("/recordings"))
+    helps(down, 503, "does not answer")
+    assert 'href="/recordings">Try again' in down.text
+    out, err = capfd.readouterr()
+    assert "RuntimeError" in out + err
+    assert "secret-word" not in out + err
+    assert "alice" not in out + err
+
+
+async def test_who_asks_too_often_is_told_how_long_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked_module, "RateLimit", lambda **_: RateLimit(burst=1, per_s=0.01))
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        somebody = Client(home)
+        await beside(lambda: somebody.get("/sign-in"))
+        answer = await beside(lambda: somebody.get("/sign-in"))
+        helps(answer, 429, "Try again in")
+        assert 90 <= int(answer.headers["retry-after"]) <= 101
