@@ -7,6 +7,7 @@ capture   filming a window: ours beside ffmpeg x11grab with the same encoder; si
 media     from hang-up to the sealed file for 10- and 60-minute recordings; memory over the call
 release   releases and the keeper's start with 100,000 recordings (3 minutes)
 audit     verifying a year of audit log (1,000,000 records), and writing one record (3 minutes)
+pages     200 people at the portal's list pages at once, 100,000 recordings (4 minutes)
 calls     whole calls on a real Asterisk: delays and picture/voice offset (12 minutes); `python -m tests.bench.calls
           --pbx freeswitch` does the same on the FreeSWITCH that tests/live/freeswitch plays on
 """
@@ -17,7 +18,7 @@ import importlib
 import sys
 import time
 
-TABLES = ("esl", "decisions", "sealing", "capture", "media", "release", "audit", "calls")
+TABLES = ("esl", "decisions", "sealing", "capture", "media", "release", "audit", "pages", "calls")
 
 
 def main(names: list[str]) -> int:

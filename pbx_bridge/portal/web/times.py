@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import lru_cache
 
 
+@lru_cache(maxsize=8_192)
 def when(unix: int, language: str) -> str:
     """A time in the server's zone."""
     form = "%d/%m/%Y %H:%M" if language == "fr" else "%Y-%m-%d %H:%M"
     return datetime.fromtimestamp(unix).astimezone().strftime(form)
+
+
+@lru_cache(maxsize=8_192)
+def iso(unix: int) -> str:
+    """For a program that reads the page."""
+    return datetime.fromtimestamp(unix).astimezone().isoformat()
 
 
 def day_of(day: date, language: str) -> str:

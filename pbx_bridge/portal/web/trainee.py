@@ -19,6 +19,7 @@ from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal.api import Keeper
 from pbx_bridge.portal.rights import RightsDesk
 from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.paging import part_of
 from pbx_bridge.portal.web.rendering import HEADERS
 from pbx_bridge.portal.web.sentences import ACTS, NEEDS, OUTCOMES, REASONS, STATES, word
 from pbx_bridge.training.plans import Plan
@@ -58,10 +59,11 @@ class TraineePages:
 
     async def _recordings(self, asked: Asked) -> Response:
         listed = await self._keeper.recordings(asked.visit)
-        items = [item for item in listed if item.trainee == asked.mine.name]
+        part = part_of([item for item in listed if item.trainee == asked.mine.name], asked)
+        items = part.items
         states = {item.recording: word(STATES, item.state, asked.say) for item in items}
         reasons = {item.recording: word(REASONS, item.reason, asked.say) for item in items if item.reason}
-        return asked.page("recordings.html", items=items, states=states, reasons=reasons)
+        return asked.page("recordings.html", items=items, states=states, reasons=reasons, part=part)
 
     async def _ask_hand_over(self, asked: Asked) -> Response:
         """The deed itself is proven by the person's key, end to end: `Deed.HAND_OVER`."""

@@ -16,6 +16,7 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.portal.api import Keeper
 from pbx_bridge.portal.desks import TrainersDesk
 from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.paging import part_of
 from pbx_bridge.portal.web.rendering import HEADERS
 from pbx_bridge.portal.web.sentences import NEEDS, REASONS, STATES, word
 from pbx_bridge.portal.web.trainee import named
@@ -41,10 +42,12 @@ class TrainerPages:
 
     async def _trainees(self, asked: Asked) -> Response:
         shown = await self._desk.week(asked.visit)
-        items, week = await self._keeper.recordings(asked.visit), shown.week
+        part, week = part_of(await self._keeper.recordings(asked.visit), asked), shown.week
+        items = part.items
         return asked.page(
             "trainees.html",
             items=items,
+            part=part,
             states={item.recording: word(STATES, item.state, asked.say) for item in items},
             reasons={item.recording: word(REASONS, item.reason, asked.say) for item in items if item.reason},
             week=week,
