@@ -24,6 +24,7 @@ from pbx_bridge.telephony.asterisk.notice_server import NoticeServer, SpokenNoti
 from pbx_bridge.telephony.asterisk.resync import SAID
 from pbx_bridge.telephony.asterisk.settings import AmiSettings, AriSettings
 from pbx_bridge.telephony.asterisk.tap import Tap, TapServer
+from pbx_bridge.telephony.asterisk.translate import not_told, noted_as
 from pbx_bridge.telephony.heartbeat import Heartbeat
 from pbx_bridge.telephony.watchdog import Watchdog
 
@@ -47,6 +48,8 @@ class AsteriskPbx:
             section.ami.port, section.ami_user, read_secret(section.ami_secret_file), section.ami.host
         )
         self._ari_settings = AriSettings(section.ari, section.ari_user, read_secret(section.ari_secret_file))
+        self._told: set[str] = set()
+        """What keys said, as far as it was heard here and the PBX may still keep it."""
         self._taps: TapServer
         self._ami: AmiLink
         self._heartbeat: Heartbeat
@@ -54,6 +57,12 @@ class AsteriskPbx:
     @contextlib.asynccontextmanager
     async def running(self, on_fact: Callable[[Fact], None], digest_key: bytes) -> AsyncIterator[None]:
         section = self._section
+
+        def hear(fact: Fact) -> None:
+            if word := noted_as(fact):
+                self._told.add(word)
+            on_fact(fact)
+
         async with contextlib.AsyncExitStack() as stack:
             watchdog = Watchdog()
             await watchdog.start()
@@ -62,7 +71,7 @@ class AsteriskPbx:
             self._taps = TapServer(self._ari_settings, host=audio.host, port=audio.port)
             await listening(self._taps.start(), str(audio), "asterisk.audiosocket_listen")
             stack.push_async_callback(self._taps.close)
-            self._ami = AmiLink(self._ami_settings, on_fact, digest_key=digest_key)
+            self._ami = AmiLink(self._ami_settings, hear, digest_key=digest_key)
             token = secrets.token_hex(16)
             notices = NoticeServer(
                 self._spoken,
@@ -122,5 +131,8 @@ class AsteriskPbx:
             log.warning("a trainee has no key for a private call", why=str(error))
 
     async def forget_what_was_said(self) -> None:
+        """Of what was told here alone: a key pressed meanwhile stays for a bridge that dies before it hears of it."""
+        told = frozenset(self._told)
         with contextlib.suppress(*NOT_DONE):
-            await self._ami.setvar(None, SAID, "")
+            await self._ami.setvar(None, SAID, not_told(await self._ami.getvar(None, SAID), told))
+            self._told -= told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,14 @@ from pbx_bridge.calls import facts
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.asterisk.framing import LINE_LIMIT, MESSAGE_LIMIT, AmiFraming
-from pbx_bridge.telephony.asterisk.translate import FOLLOWED_KINDS, born, said, translate
+from pbx_bridge.telephony.asterisk.translate import (
+    FOLLOWED_KINDS,
+    born,
+    not_told,
+    noted_as,
+    said,
+    translate,
+)
 from tests.asterisk import vectors
 
 HANGUP = {"Event": "Hangup", "Uniqueid": "1.2", "Cause": "16", "Channel": "PJSIP/201-00000001"}
@@ -160,6 +168,18 @@ def test_what_was_said_while_nobody_listened() -> None:
     one, two = facts.CallerObjected(5, ChannelId("pbx-1.7")), facts.AgentObjected(5, ChannelId("pbx-1.8"))
     assert said(noted, 5) == [one, two, one]
     assert said("", 5) == []
+
+
+def test_a_key_the_bridge_was_not_told_of_yet_stays_noted() -> None:
+    """P16: one customer's objection is dealt with; another's comes in that very moment, and the bridge is killed."""
+    first, second = facts.CallerObjected(5, ChannelId("pbx-1.7")), facts.CallerObjected(6, ChannelId("1.9"))
+    trainee = facts.AgentObjected(7, ChannelId("pbx-1.7"))
+    words = [noted_as(fact) for fact in (first, second, trainee)]
+    assert said(" ".join(words), 5) == [replace(fact, at_ns=5) for fact in (first, second, trainee)]
+    assert not_told(f" {words[0]} {words[1]} nonsense", {words[0]}) == words[1]
+    assert not_told(f" {words[0]} {words[2]}", {words[0]}) == words[2]
+    assert not_told(f" {words[0]} {words[0]}", {words[0]}) == ""
+    assert noted_as(facts.Held(5, ChannelId("1.9"))) == ""
 
 
 def test_parked_callers_share_a_bridge_and_do_not_talk() -> None:

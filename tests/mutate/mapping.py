@@ -190,6 +190,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/telephony/freeswitch/(taps?|pipes|recording)\.py", ("tests/freeswitch/test_tap.py",)),
     (r"pbx_bridge/telephony/freeswitch/link\.py", ("tests/freeswitch/test_link.py",)),
     (r"pbx_bridge/telephony/freeswitch/\w+\.py", ("tests/freeswitch",)),
+    (r"pbx_bridge/telephony/asterisk/translate\.py", ("tests/asterisk/test_translate.py",)),
     (r"pbx_bridge/telephony/.*", ("tests/asterisk/test_numbers.py", "tests/asterisk/test_features.py")),
     (r"pbx_bridge/trainer/approving\.py", ("tests/trainer/test_approving.py",)),
     (r"pbx_bridge/trainer/bridge\.py::Bridge\.audit", ("tests/access/test_audit_reading.py",)),

@@ -9,7 +9,7 @@ Source: docs.asterisk.org, Asterisk 22 "AMI Events"; the recorded streams in tes
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 from pbx_bridge.calls import facts
 from pbx_bridge.calls.facts import Fact
@@ -101,6 +101,22 @@ def said(noted: str, at_ns: int) -> list[Fact]:
         elif what == "private":
             told.append(facts.AgentObjected(at_ns, ChannelId(channel)))
     return told
+
+
+def noted_as(fact: Fact) -> str:
+    """The word PBXB_SAID has for what a key said; "" for any other fact."""
+    match fact:
+        case facts.CallerObjected():
+            return f"objection/{fact.channel}"
+        case facts.AgentObjected():
+            return f"private/{fact.channel}"
+        case _:
+            return ""
+
+
+def not_told(noted: str, told: Set[str]) -> str:
+    """P16: what PBXB_SAID must go on saying: keys nobody here was told of yet."""
+    return " ".join(noted_as(fact) for fact in said(noted, 0) if noted_as(fact) not in told)
 
 
 def _channel_born(event: _Event, at_ns: int, digest_key: bytes) -> facts.ChannelBorn | None:
