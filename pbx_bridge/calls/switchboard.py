@@ -3,8 +3,9 @@
 Theory. A *leg* is an agent's own channel. Channels meet in bridges; a Local channel's two halves join two bridges into
 one conversation and are never parties. So the parties of a leg are all other real channels of its *conversation*: the
 bridges reached from its own through pairs of Local halves. One party: the agent talks (P8). None: alone. More: a third
-party. A person is found from the channel that enters the bridge, never from what was dialled (call pickup), and a
-device is not a person: a member's name that contradicts the device forbids the recording.
+party, also one on the phone's other line, which a phone may join to this one. A person is found from the channel that
+enters the bridge, never from what was dialled (call pickup), and a device is not a person: a member's name that
+contradicts the device forbids the recording.
 
 State is only what the PBX said; it knows neither plans nor stations, and keeps no number and no name, only hashes.
 Invariant: for each leg the events are PartyJoined / PartyLeft / ThirdPartyJoined exactly when its view changed.
@@ -333,18 +334,38 @@ class Switchboard:
         return reached
 
     def _look(self, touched: frozenset[ChannelId], at_ns: int, out: list[ev.CallEvent]) -> None:
-        """Compare what each touched leg sees now with what it saw before, and say the difference."""
-        for leg_id in sorted(touched):
-            leg, channel = self._legs.get(leg_id), self._channels.get(leg_id)
-            if leg is None or channel is None or leg_id in self._lost:
+        """Compare what each touched leg, and each other leg of its trainee, sees now with what it saw before, and say the
+        difference: a pause before all else, the end of one after it."""
+        trainees = {self._legs[leg_id].trainee for leg_id in touched if leg_id in self._legs}
+        for leg_id in sorted(leg_id for leg_id, leg in self._legs.items() if leg.trainee in trainees):
+            leg, channel = self._legs[leg_id], self._channels.get(leg_id)
+            if channel is None or leg_id in self._lost:
                 continue
-            parties = self._conversation(channel) - {leg_id} if channel.bridge else frozenset()
-            self._say_payment(leg_id, leg, at_ns, out)  # before the parties: with it, nothing may begin
-            self._say_parties(leg_id, leg, parties, at_ns, out)
+            parties = self._parties(channel)
             held = channel.held or any(self._channels[party].held for party in parties)
-            if held != leg.held:
-                leg.held = held
-                out.append(ev.CallHeld(at_ns, leg_id) if held else ev.CallResumed(at_ns, leg_id))
+            self._say_payment(leg_id, leg, at_ns, out)  # before the parties: with it, nothing may begin
+            if held and not leg.held:
+                out.append(ev.CallHeld(at_ns, leg_id))
+            self._say_parties(leg_id, leg, parties | self._beside(channel, leg, parties), at_ns, out)
+            if leg.held and not held:
+                out.append(ev.CallResumed(at_ns, leg_id))
+            leg.held = held
+
+    def _parties(self, channel: _Channel) -> frozenset[ChannelId]:
+        """Whom a leg talks with."""
+        return self._conversation(channel) - {channel.id} if channel.bridge else frozenset()
+
+    def _beside(self, channel: _Channel, leg: _Leg, parties: frozenset[ChannelId]) -> frozenset[ChannelId]:
+        """P9: whom the same trainee talks with on another line, neither of the two on hold: a phone can join its lines by
+        itself, and then the ones hear the others, and no bridge of the PBX says so."""
+        if not parties or channel.held:
+            return frozenset()
+        others = (
+            self._channels[other]
+            for other, its in self._legs.items()
+            if its.trainee == leg.trainee and other != channel.id and other in self._channels
+        )
+        return frozenset().union(*(self._parties(other) for other in others if not other.held)) - {channel.id}
 
     def _say_parties(
         self, leg_id: ChannelId, leg: _Leg, parties: frozenset[ChannelId], at_ns: int, out: list[ev.CallEvent]
