@@ -22,6 +22,7 @@ class Backlog:
     def __init__(self) -> None:
         self._waiting: dict[RecordingId, tuple[frozenset[Pair], int]] = {}
         self._sums: dict[Pair, tuple[int, int]] = {}
+        self._of_trainer: dict[str, int] = {}
 
     def note(self, manifest: Manifest, *, over: bool) -> None:
         """A recording as it stands now; `over`: reviewed or destroyed."""
@@ -42,9 +43,14 @@ class Backlog:
         """Recordings and milliseconds of each pair that has any; a recording with two trainers counts for both."""
         return dict(self._sums)
 
+    def of_trainer(self, trainer: str) -> int:
+        """Milliseconds that wait for this trainer."""
+        return self._of_trainer.get(trainer, 0)
+
     def _add(self, pairs: frozenset[Pair], recordings: int, duration_ms: int) -> None:
         for pair in pairs:
             number, total_ms = self._sums.get(pair, (0, 0))
             self._sums[pair] = number + recordings, total_ms + duration_ms
+            self._of_trainer[pair[1]] = self.of_trainer(pair[1]) + duration_ms
             if number + recordings == 0:
                 del self._sums[pair]

@@ -225,9 +225,9 @@ class KeeperLink:
         """The trainer who visits and wants a slot of this plan."""
         return (await self._ask(wire.Book(token, plan, cancel), wire.Booker)).trainer
 
-    async def training(self, token: bytes) -> str:
-        """The trainer who visits and looks at their week."""
-        return (await self._ask(wire.Training(token), wire.Booker)).trainer
+    async def training(self, token: bytes) -> wire.Week:
+        """The trainer who visits and looks at their week, and what waits for them."""
+        return await self._ask(wire.Training(token), wire.Week)
 
     async def desk(self, token: bytes) -> words.ApproversDesk:
         return await self._ask(wire.Desk(token), words.ApproversDesk)

@@ -126,11 +126,11 @@ class PeopleSide:
         self._room.record(trainer)
         return wire.Booker(trainer.who)
 
-    def training(self, request: wire.Training) -> wire.Booker:
-        """P22: the trainer who visits, for the bridge to show their own week. Raises: words.Refused."""
+    def training(self, request: wire.Training) -> wire.Week:
+        """P15, P22: the trainer who visits, for the bridge to show their own week. Raises: words.Refused."""
         trainer = self._trainer(request.token, "training")
         self._room.looked(trainer)
-        return wire.Booker(trainer.who)
+        return wire.Week(trainer.who, self._room.parts.store.backlog.of_trainer(trainer.who))
 
     def _trainer(self, token: bytes, act: str, plan: str = "") -> Access:
         """What is to be recorded of the trainer who visits. Raises: words.Refused."""

@@ -342,6 +342,14 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Week:
+    """The trainer who visits, and what waits for their review of all their trainees (P15)."""
+
+    trainer: Annotated[str, NAME]
+    waiting_ms: Annotated[int, Whole(0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Booker:
     trainer: Annotated[str, NAME]
 

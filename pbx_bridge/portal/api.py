@@ -24,7 +24,7 @@ from starlette.routing import Route
 from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights_words
-from pbx_bridge.archive.keeper_wire import AccessesFound, Waiting
+from pbx_bridge.archive.keeper_wire import AccessesFound, Week
 from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
@@ -99,9 +99,7 @@ class Keeper(Protocol):
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 
-    async def training(self, token: bytes) -> str: ...
-
-    async def backlog(self) -> tuple[Waiting, ...]: ...
+    async def training(self, token: bytes) -> Week: ...
 
     async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive.keeper_wire import Waiting
+from pbx_bridge.archive.keeper_wire import Week as TrainersWeek
 from pbx_bridge.portal.training import Trained, Week
 
 MS_A_MINUTE: Final = 60_000
@@ -27,9 +27,7 @@ Book: TypeAlias = Callable[[str, words.SlotAsked], None]
 class Keeper(Protocol):
     """The questions that are carried on. Raises: words.Refused, KeeperUnreachable."""
 
-    async def training(self, token: bytes) -> str: ...
-
-    async def backlog(self) -> tuple[Waiting, ...]: ...
+    async def training(self, token: bytes) -> TrainersWeek: ...
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 
@@ -57,10 +55,9 @@ class TrainersDesk:
 
     async def week(self, token: bytes) -> WeekShown:
         """Of the trainer who visits, and of nobody else (P15, P22). Raises: words.Refused."""
-        trainer = await self._keeper.training(token)
-        week = await asyncio.to_thread(self._trained, trainer)
-        waiting = [one for one in await self._keeper.backlog() if one.trainer == trainer]
-        return WeekShown(week, round(sum(one.duration_ms for one in waiting) / MS_A_MINUTE))
+        found = await self._keeper.training(token)
+        week = await asyncio.to_thread(self._trained, found.trainer)
+        return WeekShown(week, round(found.waiting_ms / MS_A_MINUTE))
 
     async def slot(self, token: bytes, asked: words.SlotAsked) -> None:
         """P11: the keeper says which trainer asks; the catalogue's rules decide. Raises: words.Refused."""

@@ -17,6 +17,7 @@ from pbx_bridge.archive import rights_wire
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_rights import Visitor
 from tests.access.logs import records_of
+from tests.archive.house import manifest
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, Desk
 
 BEA = X25519Identity.generate()
@@ -53,7 +54,7 @@ def test_another_person_and_another_kind_of_look_have_their_own_record(desk: Des
             desk.ask(wire.List(token), words.Items)
         desk.ask(rights_wire.Who(tokens["alice"]), Visitor)
         desk.ask(rights_wire.OwnAccesses(tokens["alice"], 0), wire.AccessesFound)
-        desk.ask(wire.Training(tokens["bruno"]), wire.Booker)
+        desk.ask(wire.Training(tokens["bruno"]), wire.Week)
     once = [(name, "list", 0) for name in tokens]
     assert looks_of(desk) == [*once, ("alice", "own", 0), ("alice", "accesses", 0), ("bruno", "training", 0)]
 
@@ -108,3 +109,15 @@ def test_a_crowd_is_recorded_more_often_and_never_less() -> None:
     for look in crowd:
         looks.recorded(look, 0)
     assert [look for look in crowd if not looks.covers(look, 1)] == crowd[:1]
+
+
+def test_a_trainer_is_told_what_waits_for_them_and_for_nobody_else(desk: Desk) -> None:
+    """P15: sealed, and neither reviewed nor destroyed."""
+    made = [desk.record(manifest(start=desk.now)), desk.record(manifest(trainee="bea", start=desk.now))]
+    desk.record(manifest(trainee="carl", trainer="carla", start=desk.now))
+    bruno = desk.join("bruno", Role.TRAINER, BRUNO).token
+    waiting = [desk.ask(wire.Training(bruno), wire.Week)]
+    desk.keeper.handle(wire.HandOver(made[0].recording, "alice"))
+    desk.keeper.handle(wire.Review(bruno, made[0].recording, "first session"))
+    waiting.append(desk.ask(wire.Training(bruno), wire.Week))
+    assert waiting == [wire.Week("bruno", 120_000), wire.Week("bruno", 60_000)]
