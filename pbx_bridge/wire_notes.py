@@ -11,7 +11,10 @@ from typing import Annotated, Final
 
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_json import Many, Text, Whole
-from pbx_bridge.wire_portal import HEX_BLOB, MAX_SESSION_CHARS, NAME, RECIPIENT, RECORDING, TOKEN, UNIX
+from pbx_bridge.wire_portal import API, HEX_BLOB, MAX_SESSION_CHARS, NAME, RECIPIENT, RECORDING, TOKEN, UNIX
+
+NOTES_PATH: Final = API + "/recordings/{recording}/notes"
+ERASE_NOTE_PATH: Final = API + "/recordings/{recording}/notes/{note}/erase"
 
 MAX_NOTES: Final = 50
 """Of one recording: one a minute of the longest that is usual. More is no longer a hint for a talk about it."""

@@ -84,6 +84,13 @@ class RightsRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAsked:
+    """What a trainee asks for themselves: `access` (a copy) or `objection`; the keeper refuses the others here."""
+
+    right: Right
+
+
+@dataclass(frozen=True, slots=True)
 class RightsRequests:
     requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
 

@@ -162,6 +162,10 @@ class Api:
             "own": self._own,
             "notice": self._notice,
             "requests": self._rights_requests,
+            "request": self._request,
+            "notes": self._notes,
+            "write-note": self._write_note,
+            "erase-note": self._erase_note,
             "week": self._week,
             "slots": self._slots,
             "proposals": self._proposals,
@@ -238,6 +242,21 @@ class Api:
 
     async def _rights_requests(self, ask: Ask) -> rights_words.RightsRequests:
         return await self._keeper.requests_seen(ask.token)
+
+    async def _request(self, ask: Ask) -> rights_words.RightsRequest:
+        return await self.rights.ask(ask.token, ask.body.right)
+
+    async def _notes(self, ask: Ask) -> wire_notes.Notes:
+        return await self._keeper.notes(ask.token, _named(ask))
+
+    async def _write_note(self, ask: Ask) -> words.Done:
+        asked: wire_notes.NoteAsked = ask.body
+        await self._keeper.write_note(ask.token, _named(ask), asked.session, asked.sealed)
+        return words.Done()
+
+    async def _erase_note(self, ask: Ask) -> words.Done:
+        await self._keeper.erase_note(ask.token, _named(ask), ask.request.path_params["note"])
+        return words.Done()
 
     async def _review(self, ask: Ask) -> words.Reviewed:
         await self._keeper.review(ask.token, _named(ask), ask.body.session)

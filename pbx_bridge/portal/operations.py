@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+from pbx_bridge import wire_notes as notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_program as program
 from pbx_bridge import wire_rights as rights
@@ -20,6 +21,7 @@ from pbx_bridge.wire_json import Hex, Text
 PARAMETERS: Final[dict[str, tuple[Text | Hex, str]]] = {
     "recording": (words.RECORDING, "A recording, as the list names it."),
     "grant": (Hex(16), "The leave that `open` gave."),
+    "note": (notes.NOTE, "A note, as `notes` names it."),
     "after": (Text(18, 1, "[0-9]{1,18}"), "The number of the last record that is there already."),
     "language": (Text(2, 2, "en|fr"), "The language to read it in."),
 }
@@ -109,6 +111,22 @@ OPERATIONS: Final = (
     Operation(
         "requests", GET, rights.REQUESTS_PATH, _VISIT, None, rights.RightsRequests,
         "A trainee: their requests; an approver: those that are open.",
+    ),
+    Operation(
+        "request", POST, rights.REQUESTS_PATH, _VISIT, rights.RequestAsked, rights.RightsRequest,
+        "A trainee: ask for a copy, or object to being recorded; it is taken back by a deed (`take-back`).",
+    ),
+    Operation(
+        "notes", GET, notes.NOTES_PATH, _VISIT, None, notes.Notes,
+        "The notes on a recording's time line, sealed to the asker's key.",
+    ),
+    Operation(
+        "write-note", POST, notes.NOTES_PATH, _VISIT, notes.NoteAsked, words.Done,
+        "A trainer: keep a note, sealed to the recording's own key.",
+    ),
+    Operation(
+        "erase-note", POST, notes.ERASE_NOTE_PATH, _VISIT, None, words.Done,
+        "Who wrote a note, or the trainee it is about: have it erased.",
     ),
     Operation(
         "week", GET, week.WEEK_PATH, _VISIT, None, week.TrainersWeek,
