@@ -24,8 +24,12 @@ from workstation_client.capture.base import ALIGNMENT, BYTES_PER_PIXEL, NEUTRAL,
 from workstation_client.events import EncoderFailed
 
 MICROSECONDS = Fraction(1, 1_000_000)
-KEYFRAME_EVERY = 250
-"""Pictures. A player can jump to any place by decoding at most these before it; by count, a still window costs nothing."""
+KEYFRAME_EVERY = 50
+"""Pictures that show something new. A player jumps to any place by fetching and decoding at most these before it: five
+seconds of full motion."""
+KEYFRAME_SHOWN = 150
+"""Pictures, those too that only show the one before again: a jump into two and a half minutes of a still window fetches
+their voices, 1.2 MB."""
 _OPTIONS = {
     "deadline": "realtime",
     "cpu-used": "8",
@@ -63,7 +67,7 @@ class Encoder:
         self.picture = self._neutral()
         self._started_ns: int | None = None
         self._last_us = -1
-        self._since_key = 0
+        self._since_key = self._new = 0
         self._encoded: VideoFrame | None = None
         self._same = 0
         """How many times in a row the frame encoded last was asked for again, unchanged."""
@@ -115,7 +119,7 @@ class Encoder:
         """The packet that shows `frame` from `at_ns` on, and whether it is a keyframe. Raises: EncoderFailed."""
         if self._started_ns is None:
             self._started_ns = at_ns
-        due = self._since_key >= KEYFRAME_EVERY
+        due = self._new >= KEYFRAME_EVERY or self._since_key >= KEYFRAME_SHOWN
         self._same = self._same + 1 if frame is self._encoded else 0
         self._encoded = frame
         if self._same > REFINED_AFTER and self._repeat and not keyframe and not due:
@@ -130,7 +134,10 @@ class Encoder:
             raise EncoderFailed(str(fault)) from fault
         if len(packets) != 1:
             raise EncoderFailed(f"{len(packets)} packets for one picture")
-        self._since_key = 0 if packets[0].is_keyframe else self._since_key + 1
+        new = self._same == 0
+        self._since_key, self._new = (
+            (0, 0) if packets[0].is_keyframe else (self._since_key + 1, self._new + new)
+        )
         data = bytes(packets[0])
         self._repeat = _show_again(data)
         return data, packets[0].is_keyframe

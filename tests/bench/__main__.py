@@ -8,6 +8,7 @@ media     from hang-up to the sealed file for 10- and 60-minute recordings; memo
 release   releases and the keeper's start with 100,000 recordings (3 minutes)
 audit     verifying a year of audit log (1,000,000 records), and writing one record (3 minutes)
 pages     200 people at the portal's list pages at once, 100,000 recordings (4 minutes)
+player    a 60-minute recording in Chromium and Firefox, 20 ms away: first frame, seeks, bytes (4 minutes)
 calls     whole calls on a real Asterisk: delays and picture/voice offset (12 minutes); `python -m tests.bench.calls
           --pbx freeswitch` does the same on the FreeSWITCH that tests/live/freeswitch plays on
 """
@@ -18,7 +19,7 @@ import importlib
 import sys
 import time
 
-TABLES = ("esl", "decisions", "sealing", "capture", "media", "release", "audit", "pages", "calls")
+TABLES = ("esl", "decisions", "sealing", "capture", "media", "release", "audit", "pages", "player", "calls")
 
 
 def main(names: list[str]) -> int:

@@ -76,14 +76,19 @@ class Measured:
     size: int = 0
 
 
-def busy_packets() -> list[tuple[bytes, bool]]:
+def busy_packets(keyframe_every: int = 50) -> list[tuple[bytes, bool]]:
     """Ten seconds of a scrolling, busy window, about 14 kB a picture; (packet, keyframe)."""
     encoder = av.CodecContext.create("libvpx-vp9", "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 1000), Fraction(FPS)
     encoder.bit_rate = PICTURE_BYTES * FPS * 8 * 115 // 100  # it stays below what it is told
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "g": "50"}
+    encoder.options = {
+        "deadline": "realtime",
+        "cpu-used": "8",
+        "lag-in-frames": "0",
+        "g": str(keyframe_every),
+    }
     packets: list[tuple[bytes, bool]] = []
     source = av.open(f"testsrc2=size={WIDTH}x{HEIGHT}:rate={FPS}", format="lavfi")
     for number, shown in enumerate(source.decode(video=0)):

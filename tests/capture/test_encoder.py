@@ -19,7 +19,7 @@ from workstation_client.capture.base import (
     ROW_BLOCK,
     canvas_size,
 )
-from workstation_client.encoder import KEYFRAME_EVERY, REFINED_AFTER, Encoder
+from workstation_client.encoder import KEYFRAME_EVERY, KEYFRAME_SHOWN, REFINED_AFTER, Encoder
 
 WIDTH, HEIGHT = 320, 200
 BLOCKS = range(-(-HEIGHT // ROW_BLOCK))
@@ -110,9 +110,13 @@ def test_the_card_is_neutral_and_a_keyframe_comes_when_asked() -> None:
 
 
 def test_a_keyframe_comes_by_itself_so_that_a_player_can_jump() -> None:
-    encoder = Encoder(MIN_SIDE, MIN_SIDE)
+    """In motion after so many changes, in a still window after so many pictures."""
+    still = Encoder(MIN_SIDE, MIN_SIDE)
+    keys = [still.encode(still.card, at * SECOND_NS, keyframe=False)[1] for at in range(KEYFRAME_SHOWN + 2)]
+    assert [at for at, key in enumerate(keys) if key] == [0, KEYFRAME_SHOWN + 1]
+    moving = Encoder(MIN_SIDE, MIN_SIDE)
     keys = [
-        encoder.encode(encoder.card, at * SECOND_NS, keyframe=False)[1] for at in range(KEYFRAME_EVERY + 2)
+        moving.encode(moving.copy(), at * SECOND_NS, keyframe=False)[1] for at in range(KEYFRAME_EVERY + 2)
     ]
     assert [at for at, key in enumerate(keys) if key] == [0, KEYFRAME_EVERY + 1]
 

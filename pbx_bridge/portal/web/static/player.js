@@ -57,11 +57,13 @@ function serve(event) {
   port.postMessage({ first: at, last, size: sealed.size });
 }
 
-async function workerReady() {
-  await navigator.serviceWorker.register("/static/worker.js", { scope: "/recordings/" });
-  if (navigator.serviceWorker.controller) return;
+// Already while the page stands there: when it is needed it is awake.
+const workerReady = (async () => {
+  await navigator.serviceWorker?.register("/static/worker.js", { scope: "/recordings/" });
+  if (!navigator.serviceWorker || navigator.serviceWorker.controller) return;
   await new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done, { once: true }));
-}
+})();
+workerReady.catch(() => {}); // heard when it is waited for
 
 // -- opening --------------------------------------------------------------------------------------------------------
 
@@ -69,6 +71,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
   button.disabled = true;
+  navigator.serviceWorker.controller?.postMessage("awake");
   try {
     await renewed();
     const key = await keyOf(name);
@@ -82,7 +85,7 @@ form.addEventListener("submit", async (event) => {
     const fileKey = await decrypter.decryptHeader(unhex(opened.header));
     const [ready] = await Promise.all([
       new Sealed(`${base}/payload/${grant}`, fileKey, opened.payload_bytes).open(),
-      workerReady(),
+      workerReady,
     ]);
     sealed = ready;
     form.hidden = true;
@@ -90,8 +93,10 @@ form.addEventListener("submit", async (event) => {
     video.src = `${base}/video`;
     setInterval(() => renewed().catch(breakOff), 4 * 60 * 1000);
     marks = new Marks({ video, sealed, key, base, csrf, session, broken: hurt });
-    video.addEventListener("loadeddata", () => marks.open().then(setVoices).catch(hurt), { once: true });
-    marks.readNotes().catch((error) => complain(error.message));
+    video.addEventListener("loadeddata", () => {
+      marks.open().then(setVoices).catch(hurt);
+      marks.readNotes().catch((error) => complain(error.message));
+    }, { once: true });
     await video.play().catch(() => {}); // a browser that wants another click shows its own button
   } catch (error) {
     if (error instanceof Damaged || error instanceof Unvouched) breakOff(error);

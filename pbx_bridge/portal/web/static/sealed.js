@@ -7,6 +7,8 @@ const PART = CHUNK + 16;
 const NONCE = 16;
 const KEPT = 48; // parts in memory: 3 MiB
 const AT_ONCE = 4; // parts of one request
+const FIRST = 5; // parts with which a recording opens: its head and its first picture
+const LAST = 2; // and its end: index and marks
 
 export class Damaged extends Error {}
 
@@ -24,19 +26,24 @@ export class Sealed {
     this.bytes = bytes;
     this.parts = Math.ceil((bytes - NONCE) / PART);
     this.kept = new Map();
+    this.coming = new Map(); // promises of parts that are on their way
     this.seen = null; // told of each part that comes: its place in the clear file and its bytes
     const last = bytes - NONCE - (this.parts - 1) * PART - 16;
     if (!(bytes > NONCE && last >= 0 && (last > 0 || this.parts === 1))) throw new Damaged("a length that no sealed file has");
     this.size = (this.parts - 1) * CHUNK + last;
   }
 
-  // The first parts and the last one: a file that was cut is found here, before anything of it plays.
+  // The first parts and the last ones: a file that was cut is found here, before anything of it plays.
   async open() {
-    const head = await this.fetch(0, Math.min(this.bytes, NONCE + 2 * PART));
+    const tail = Math.max(0, this.parts - LAST);
+    const [head, rest] = await Promise.all([
+      this.fetch(0, Math.min(this.bytes, NONCE + FIRST * PART)),
+      this.fetch(NONCE + tail * PART, this.bytes),
+    ]);
     this.key = await streamKey(this.fileKey, head.subarray(0, NONCE));
     this.fileKey = null;
-    for (let n = 0, at = NONCE; n < Math.min(2, this.parts); n += 1, at += PART) this.keep(n, this.take(n, head.subarray(at, at + PART)));
-    await this.load(this.parts - 1, this.parts - 1);
+    for (let n = tail; n < this.parts; n += 1) this.keep(n, this.take(n, rest.subarray((n - tail) * PART, (n - tail + 1) * PART)));
+    for (let n = 0; n < Math.min(FIRST, tail); n += 1) this.keep(n, this.take(n, head.subarray(NONCE + n * PART, NONCE + (n + 1) * PART)));
     return this;
   }
 
@@ -69,41 +76,60 @@ export class Sealed {
 
   // Clear parts `low` to `high`, held by the caller: others read at the same time, and the memory kept is bounded.
   async load(low, high) {
-    const { found, fresh } = await this.gather(low, high);
+    const found = await Promise.all(this.asked(low, high));
     found.forEach((clear, at) => this.keep(low + at, clear));
-    for (const n of fresh) this.seen?.(n * CHUNK, found[n - low]);
     return found;
   }
 
-  // The same without keeping them: for who goes through the whole file beside the player. All of them are told.
+  // The same for who goes through the whole file beside the player: nothing is kept, and all of them are told.
   async pass(low, high) {
-    const { found } = await this.gather(low, high);
+    const found = await Promise.all(this.asked(low, high));
     found.forEach((clear, at) => this.seen?.((low + at) * CHUNK, clear));
   }
 
-  async gather(low, high) {
-    const found = [];
-    const fresh = [];
-    for (let n = low; n <= high; n += 1) if (this.kept.has(n)) found[n - low] = this.kept.get(n);
-    let first = low;
-    let last = high;
-    while (first <= last && found[first - low]) first += 1;
-    while (last >= first && found[last - low]) last -= 1;
-    if (first <= last) {
-      const sealed = await this.fetch(NONCE + first * PART, Math.min(this.bytes, NONCE + (last + 1) * PART));
-      for (let n = first; n <= last; n += 1) {
-        found[n - low] = this.take(n, sealed.subarray((n - first) * PART, (n - first + 1) * PART));
-        fresh.push(n);
+  // A promise for each of these parts. One that is kept, or on its way, is not fetched again; the others come side by side.
+  asked(low, high) {
+    const wanted = [];
+    for (let n = low; n <= high; n += 1) {
+      if (this.kept.has(n)) wanted.push(Promise.resolve(this.kept.get(n)));
+      else {
+        if (!this.coming.has(n)) this.bring(n, this.gap(n, high));
+        wanted.push(this.coming.get(n));
       }
     }
-    return { found, fresh };
+    return wanted;
   }
 
-  // Clear bytes from `first` on, at most to `last`: as many as one request brings.
-  async read(first, last) {
+  // The last of the parts from `n` on that are all missing.
+  gap(n, high) {
+    let last = n;
+    while (last < high && !this.kept.has(last + 1) && !this.coming.has(last + 1)) last += 1;
+    return last;
+  }
+
+  // Asks for these parts at once.
+  bring(first, last) {
+    const sealed = this.fetch(NONCE + first * PART, Math.min(this.bytes, NONCE + (last + 1) * PART));
+    for (let n = first; n <= last; n += 1) {
+      const clear = sealed.then((bytes) => {
+        const found = this.take(n, bytes.subarray((n - first) * PART, (n - first + 1) * PART));
+        this.seen?.(n * CHUNK, found);
+        return found;
+      });
+      this.coming.set(n, clear);
+      clear.catch(() => {}).finally(() => this.coming.delete(n)); // who asked for it hears of it
+    }
+  }
+
+  // Clear bytes from `first` on, at most to `last`: as many as one request brings. What follows is asked for already, up
+  // to `until`.
+  async read(first, last, until = last) {
     const low = Math.floor(first / CHUNK);
     const high = Math.min(Math.floor(last / CHUNK), low + AT_ONCE - 1);
-    const found = await this.load(low, high);
+    const loading = this.load(low, high);
+    const next = Math.min(high + AT_ONCE, Math.floor(Math.min(until, this.size - 1) / CHUNK));
+    if (next > high) this.load(high + 1, next).catch(() => {}); // on its way while these are used; read again, it is heard
+    const found = await loading;
     const whole = new Uint8Array(Math.min(last + 1, (high + 1) * CHUNK) - first);
     for (let n = low, at = 0; n <= high; n += 1) {
       const from = n === low ? first - low * CHUNK : 0;

@@ -8,6 +8,7 @@ self.addEventListener("install", (event) => {
   event.waitUntil(Promise.resolve(event.addRoutes?.({ condition: others, source: "network" })).catch(() => {}));
   self.skipWaiting();
 });
+self.addEventListener("message", () => {}); // a page tells that it will be needed soon
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
