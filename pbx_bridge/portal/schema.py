@@ -6,12 +6,15 @@ in an object, and that 1.0 is no whole number here. Pure; it knows types.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import inspect
+import textwrap
 import types
 import typing
 from collections.abc import Callable
 from enum import Enum
+from itertools import pairwise
 from typing import Any, Final
 
 from pbx_bridge.wire_json import Hex, Many, Text, Whole
@@ -49,11 +52,15 @@ class Schemas:
 
     def _object(self, kind: type[Any]) -> dict[str, Any]:
         hints = typing.get_type_hints(kind, include_extras=True)
-        names = [field.name for field in dataclasses.fields(kind)]
+        names, said = [field.name for field in dataclasses.fields(kind)], _said(kind)
+        fields = {name: self._field(hints[name]) for name in names}
         return {
             "type": "object",
             "description": _about(kind),
-            "properties": {name: self._field(hints[name]) for name in names},
+            "properties": {
+                name: field | ({"description": said[name]} if name in said else {})
+                for name, field in fields.items()
+            },
             "required": names,
             "additionalProperties": False,
         }
@@ -89,6 +96,21 @@ def of_marker(marker: Whole | Text | Hex) -> dict[str, Any]:
     if marker.pattern:
         return found | {"pattern": f"^(?:{marker.pattern})$"}
     return found | {"format": PRINTABLE_LINES if marker.lines else PRINTABLE}
+
+
+def _said(kind: type[Any]) -> dict[str, str]:
+    """What stands below each field in the class's source."""
+    try:
+        body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    except OSError:  # made at run time: it has none
+        return {}
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for field, below in pairwise(body.body):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = inspect.cleandoc(text)
+    return found
 
 
 def _about(kind: type[Any]) -> str:

@@ -6,7 +6,10 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,9 +17,15 @@ import pytest
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights
 from pbx_bridge.ids import new_recording_id
+from pbx_bridge.portal.rights import Behind, Told
+from pbx_bridge.portal.training import Fault, Week
+from pbx_bridge.training.plans import Slot
 from pbx_bridge.wire_json import read_fields, read_object
+from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_problem import PROBLEM_TYPE, Problem
-from tests.archive.house import house
+from pbx_bridge.wire_week import NOTICE_PATH, WEEK_PATH
+from tests.archive.house import house, plan_behind
+from tests.archive.test_keeper import NOON
 from tests.trainer.test_portal import Site
 
 JSON = "Content-Type: application/json"
@@ -128,8 +137,10 @@ async def test_the_scheme_may_be_written_in_any_case(site: Site) -> None:
         assert (status, json.loads(content)) == (200, {"items": []})
 
 
-async def test_a_fault_of_the_bridge_is_a_problem_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of what went wrong is told."""
+async def test_a_fault_of_the_bridge_is_a_problem_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of what went wrong is told, and the log says where it is, not what was in it."""
 
     async def broken(*_: object) -> None:
         raise RuntimeError(SECRET)
@@ -139,3 +150,56 @@ async def test_a_fault_of_the_bridge_is_a_problem_too(site: Site, monkeypatch: p
     problem = json.loads(content)
     assert (status, problem["word"]) == (500, "fault")
     assert SECRET not in content.decode()
+    out, err = capfd.readouterr()
+    assert "RuntimeError" in out + err
+    assert "guard.py" in out + err
+    assert SECRET not in out + err
+
+
+def told(trainee: str, language: str) -> Told | None:
+    return Told(f"{language}: what is recorded of {trainee}", "7" * 64) if trainee == "alice" else None
+
+
+def week(trainer: str) -> Week:
+    """Of bruno alone: a plan with a slot, and a fault."""
+    if trainer != "bruno":
+        return Week()
+    start = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+    plan = replace(plan_behind("alice", "bruno", NOON), slots=(Slot(start, start + timedelta(minutes=45)),))
+    return Week((plan,), 120, 30, (Fault("alice", start, "disk"),))
+
+
+async def test_a_notice_and_a_week_are_those_of_who_asks(tmp_path: Path) -> None:
+    async with house(tmp_path, Behind(told=told, trained=week)) as home:
+        site = Site(home, home.tls.ca_cert.read_text())
+        people = {
+            name: (await site.join(name, role)).token.hex()
+            for name, role in (
+                ("alice", Role.TRAINEE), ("bea", Role.TRAINEE), ("bruno", Role.TRAINER), ("carla", Role.TRAINER),
+            )
+        }  # fmt: skip
+
+        async def asked(who: str, path: str) -> dict[str, Any]:
+            status, _, content = await sent(site, "GET", path, b"", f"Authorization: Bearer {people[who]}")
+            assert status == 200
+            found: dict[str, Any] = json.loads(content)
+            return found
+
+        notice = NOTICE_PATH.format(language="fr")
+        assert await asked("alice", notice) == {"text": "fr: what is recorded of alice", "notice": "7" * 64}
+        assert await asked("bea", notice) == {"text": "", "notice": ""}
+        bruno = await asked("bruno", WEEK_PATH)
+        (plan,) = bruno.pop("plans")
+        assert plan["text"].startswith('plan: "alice-orders"\n')
+        assert (plan["plan"], plan["slots"]) == ("alice-orders", [{"start": 1_796_115_600, "minutes": 45}])
+        assert bruno == {
+            "capacity_minutes": 120,
+            "recorded_minutes": 30,
+            "waiting_minutes": 0,
+            "faults": [{"trainee": "alice", "at": 1_796_115_600, "reason": "disk"}],
+        }
+        none = await asked("carla", WEEK_PATH)
+        assert none == dict.fromkeys(("capacity_minutes", "recorded_minutes", "waiting_minutes"), 0) | {
+            "plans": [],
+            "faults": [],
+        }

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pbx_bridge import wire_portal as words
 from pbx_bridge.portal.operations import OPERATIONS
 from pbx_bridge.portal.schema import PRINTABLE, PRINTABLE_LINES, Schemas
 from pbx_bridge.wire_json import Hex, Malformed, Many, Text, Whole, read_fields, write_fields
@@ -122,6 +123,20 @@ def _fits(marker: Text, text: str) -> bool:
     except Malformed:
         return False
     return True
+
+
+def test_what_stands_below_a_field_is_its_description() -> None:
+    schemas = Schemas()
+    schemas.refer(words.Proven)
+    schemas.refer(words.BeginAsked)
+    proven, begin = (schemas.found[name]["properties"] for name in ("Proven", "BeginAsked"))
+    assert (
+        proven["recorders"]["description"]
+        == "Public keys of this bridge's recorders, to check manifests with."
+    )
+    assert "description" not in proven["name"]
+    assert begin["act"]["description"] == "What the proof is to bring about."
+    assert schemas.found["Proven"]["description"].startswith("`token` speaks for the person")
 
 
 def test_two_classes_of_one_name_do_not_share_a_schema() -> None:
