@@ -102,6 +102,7 @@ def _answer(question: tuple[str, str], given: str | None) -> str:
 
 def _next(path: Path, site: Site) -> str:
     trainer, approver, trainee = site.trainer, site.approver, site.trainee.id if site.trainee else "alice"
+    pages = f"https://{site.config.stations.names[0]}:{site.config.portal.listen.port}/"
     return f"""Next:
   1. {INCLUDE[site.pbx]} {path.parent}/*.secret
   2. pbx-bridge --config {path} doctor, then serve (docs/operations.md has the systemd unit); the links work once it serves
@@ -109,4 +110,5 @@ def _next(path: Path, site: Site) -> str:
   4. pbx-bridge plan add {trainee}-orders --trainee {trainee} --application orders --need new-in-post \\
        --trainer {trainer} --approver {approver}
   5. {approver}, on a machine of their own, after joining: pbx-bridge proposals, then approve and confirm
+  6. In a browser, at {pages}: pbx-bridge person invite {trainee} --role trainee --browser (README.md, The portal)
 Codes that have run out: pbx-bridge person invite, pbx-bridge station invite."""

@@ -103,7 +103,8 @@ class TraineePages:
             self._rights.told(asked.visit, asked.language), self._rights.known(asked.visit)
         )
         given = [one for one in own.acknowledgements if told is not None and one.notice == told.notice]
-        return asked.page("notice.html", told=told, given=given[-1] if given else None)
+        earlier = [one for one in reversed(own.acknowledgements) if told is None or one.notice != told.notice]
+        return asked.page("notice.html", told=told, given=given[-1] if given else None, earlier=earlier)
 
     async def _calls(self, asked: Asked) -> Response:
         """P24: each call's answer, whole: these reasons are this person's own."""
