@@ -203,6 +203,10 @@ class KeeperLink:
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released:
         return await self._ask(wire.Open(token, recording, session), words.Released)
 
+    async def fetch(self, token: bytes, recording: RecordingId, session: str) -> words.Released:
+        """As `open`, for the whole sealed file."""
+        return await self._ask(wire.Open(token, recording, session, fetch=True), words.Released)
+
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None:
         await self._ask(wire.Review(token, recording, session), wire.Done)
 

@@ -52,9 +52,9 @@ class ReleaseSide:
     def open(self, request: wire.Open) -> words.Released:
         """P18, P19: the one place where a file key is wrapped for somebody."""
         asker, recipient = self._people.visitor(request.token)
-        session = request.session.strip()
+        session, act = request.session.strip(), "fetch" if request.fetch else "open"
         if not states_session(asker, session, needed=self._room.parts.session_needed):
-            self._room.record(Access(asker.name, "open", request.recording, "refused", "no-session"))
+            self._room.record(Access(asker.name, act, request.recording, "refused", "no-session"))
             raise words.Refused(
                 "no-session", "say which training session this opening serves (P21): --session TEXT"
             )
@@ -64,7 +64,7 @@ class ReleaseSide:
             self._room.parts.time.now(),
             self._room.parts.keeping,
         )
-        self._room.answered(asker.name, "open", request.recording, answer, session)
+        self._room.answered(asker.name, act, request.recording, answer, session)
         entry, _ = self._room.entry(request.recording)
         identity = self._room.opened_key(self._store.key(request.recording))
         self._room.parts.book.note_released(request.recording, asker.name, self._room.parts.clock())

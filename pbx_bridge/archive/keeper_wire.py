@@ -279,6 +279,8 @@ class Open:
     token: Annotated[bytes, TOKEN]
     recording: Annotated[RecordingId, RECORDING]
     session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
+    fetch: bool = False
+    """To have the whole sealed file, not to watch it: the record says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,8 @@ class Keeper(Protocol):
 
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released: ...
 
+    async def fetch(self, token: bytes, recording: RecordingId, session: str) -> words.Released: ...
+
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None: ...
 
     async def desk(self, token: bytes) -> words.ApproversDesk: ...
@@ -288,11 +290,22 @@ class Api:
         manifest = decode(opened.signed.text)
         grant = self.payloads.grant(holder, manifest, opened.payload_at)
         if grant is None:
-            log.error(
-                "portal: sealed file missing, or not of the length that was signed", recording=recording
-            )
-            raise words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
+            raise _missing(recording)
         return words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed)
+
+    async def fetched(self, token: bytes, recording: RecordingId, session: str) -> Response:
+        """The whole sealed file for the key of `token`. Raises: words.Refused."""
+        released = await self._keeper.fetch(token, recording, session)
+        header = bytes.fromhex(released.header)
+        answer = self.payloads.whole(decode(released.signed.text), header, released.payload_at)
+        if answer is None:
+            raise _missing(recording)
+        return answer
+
+
+def _missing(recording: RecordingId) -> words.Refused:
+    log.error("portal: sealed file missing, or not of the length that was signed", recording=recording)
+    return words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
 
 
 def _named(ask: Ask) -> RecordingId:

@@ -104,6 +104,23 @@ class Payloads:
             body, 206 if partial else 200, headers, media_type="application/octet-stream"
         )
 
+    def whole(self, manifest: Manifest, header: bytes, payload_at: int) -> Response | None:
+        """The sealed file as one: this header, which its reader's key opens, and the payload. None as for `grant`."""
+        if self._shelf.payload_bytes(manifest.recording, payload_at) != manifest.payload_bytes:
+            return None
+        grant = Grant(b"", manifest.recording, payload_at, manifest.payload, self._now_s())
+
+        async def content() -> AsyncIterator[bytes]:
+            yield header
+            async for part in self._bytes(grant, 0, manifest.payload_bytes):
+                yield part
+
+        headers = {
+            "Content-Length": str(len(header) + manifest.payload_bytes),
+            "Content-Disposition": f'attachment; filename="{manifest.recording}.age"',
+        }
+        return StreamingResponse(content(), 200, headers, media_type="application/octet-stream")
+
     async def _bytes(self, grant: Grant, start: int, end: int) -> AsyncIterator[bytes]:
         at = start
         while at < end:

@@ -56,6 +56,7 @@ class PlayerPages:
             route("/recordings/{recording}/open", self._open, "POST"),
             route("/recordings/{recording}/payload/{grant}", self._payload, "GET", Needs.SESSION, ranges),
             route("/recordings/{recording}/left", self._left, "POST", Needs.SESSION),
+            route("/recordings/{recording}/fetch", self._fetch, "POST"),
         ]
 
     async def _page(self, asked: Asked) -> Response:
@@ -93,6 +94,13 @@ class PlayerPages:
         viewing = self._viewing(asked, await asked.field("grant", 32))
         await self._tell(viewing, damaged=await asked.field("damaged", 5) == "true")
         return json_answer(words.Done())
+
+    async def _fetch(self, asked: Asked) -> Response:
+        """P18, P19, P21: the sealed file for this person's own key, which is this browser's: it opens nowhere else."""
+        recording, session = named(asked), await asked.field("session", words.MAX_SESSION_CHARS)
+        answer = await self._api.fetched(asked.visit, recording, session)
+        answer.headers.update(HEADERS)
+        return answer
 
     def _viewing(self, asked: Asked, grant: str) -> Viewing:
         """What this very session opened; anything else is as unknown as a guess."""

@@ -172,6 +172,7 @@ REQUEST_STATES: Final = {
 ACTS: Final = {
     "open": N_("opened"),
     "view": N_("watched"),
+    "fetch": N_("fetched the sealed file"),
     "export": N_("took a copy"),
     "read-notes": N_("read the notes"),
     "write-note": N_("wrote a note"),

@@ -103,6 +103,9 @@ async def test_firefox_joins_plays_seeks_and_stops_at_damage(
         await plays(alice)
         for second in (30, 5, 38, 20):
             assert await alice.script(SEEK % second) == [second, 640, None]
+        await alice.until(
+            "parseInt(document.getElementById('drawn').textContent.match(/\\d+/)?.[0] ?? '0') > 5"
+        )
         await opens(alice, hurt)
         await plays(alice)
         await alice.script("document.getElementById('video').currentTime = 30; 0")

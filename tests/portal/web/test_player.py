@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.age import CHUNK_SIZE
+from pbx_bridge.age import CHUNK_SIZE, NoIdentityMatches, open_bytes
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.web import player
 from pbx_bridge.portal.web.site import Site
@@ -96,6 +96,20 @@ async def test_a_trainee_watches_seeks_and_leaves_a_record(
         shown = "((v) => [v.poster, v.disablePictureInPicture, v.controlsList.contains('nodownload')])(%s)"
         assert await alice.script(shown % VIDEO) == ["", True, True]
         assert "alice" in await alice.script("document.getElementById('mark').textContent")
+        menu = "new MouseEvent('contextmenu', {bubbles: true, cancelable: true})"
+        assert await alice.script(f"{VIDEO}.dispatchEvent({menu})") is False, (
+            "no menu that saves or snaps a frame"
+        )
+        await asyncio.to_thread(
+            alice.browser.call,
+            "Runtime.evaluate",
+            expression="document.getElementById('full').click()",
+            userGesture=True,
+        )
+        await alice.until("document.fullscreenElement?.contains(document.getElementById('mark'))")
+        await alice.script("document.exitFullscreen().then(() => 0)")
+        speeds = "Array.from(document.getElementById('speed').options, (one) => Number(one.value))"
+        assert await alice.script(speeds) == [0.5, 0.75, 1, 1.25, 1.5, 2, 3]
         await alice.script("document.getElementById('speed').value = '3'; "
                            "document.getElementById('speed').dispatchEvent(new Event('change')); 0")  # fmt: skip
         assert await alice.script(f"[{VIDEO}.playbackRate, {VIDEO}.preservesPitch]") == [3, True]
@@ -107,9 +121,19 @@ async def test_a_trainee_watches_seeks_and_leaves_a_record(
         await alice.script(press % "1")
         checked = "['agent', 'customer'].map((side) => document.getElementById(side).checked)"
         assert await alice.script(checked) == [False, True]
+        await alice.script(press % "<")
+        assert await alice.script(f"{VIDEO}.playbackRate") == 2
         await alice.go("/account")
         view = (await views(site, lambda found: len(found) >= 1))[0]
         assert (view.who, view.outcome, view.recording) == ("alice", "granted", recording)
+        # elsewhere: a browser that lacks something says so, and asks nothing of the server
+        lacking = "delete globalThis.AudioContext"
+        await asyncio.to_thread(alice.browser.call, "Page.addScriptToEvaluateOnNewDocument", source=lacking)
+        await alice.go(f"/recordings/{recording}/watch")
+        await alice.until(
+            "document.getElementById('alarm').textContent.includes('cannot play sealed recordings')"
+        )
+        assert await alice.script("document.querySelector('#open fieldset').disabled") is True
     marker = clip[len(clip) // 2 :][:32]
     assert [path for path in site.folder.rglob("*") if path.is_file() and marker in path.read_bytes()] == []
 
@@ -142,6 +166,12 @@ async def test_what_went_out_is_recorded_though_the_viewer_never_says_so(
         await alice.script("document.getElementById('video').pause(); 0")
         await alice.script(SEEK % 35)
         await views(site, lambda found: len(found) > before)
+        monkeypatch.setattr(player, "EVERY_S", 2.0)
+        await alice.go(f"/recordings/{recording}/watch")
+        await opens(alice, recording)
+        before = len(await views(site, lambda found: True))
+        await plays(alice)
+    await views(site, lambda found: len(found) > before)  # the browser was killed meanwhile
 
 
 async def test_a_damaged_part_stops_it_is_said_and_is_recorded(site: Pages, clip: bytes) -> None:
@@ -174,6 +204,22 @@ async def test_a_last_part_that_is_not_the_last_is_found_before_anything_plays(
         await opens(alice, recording)
         await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
         assert await alice.script("document.getElementById('stage').hidden") is True
+        await signed_by_another(site, alice, clip)
+
+
+async def signed_by_another(site: Pages, alice: Person, clip: bytes) -> None:
+    """The recorder of this recording is none this browser was told of when its person joined."""
+    recording = (await site.home.record(clip)).recording
+    opened = "indexedDB.open('pbx-bridge', 1).onsuccess = (e) => { "
+    forget = opened + "const t = e.target.result.transaction('keys', 'readwrite'); "
+    other = f"t.objectStore('keys').put(['{'ab' * 32}'], 'recorders of alice'); t.oncomplete = d; }}"
+    await alice.script(f"new Promise((d) => {{ {forget}{other} }}).then(() => 0)")
+    await opens(alice, recording)
+    await alice.until("document.getElementById('alarm').textContent.includes('its recorder signed')")
+    assert await alice.script("[document.getElementById('stage').hidden, " + VIDEO + ".src]") == [True, ""]
+    await views(
+        site, lambda found: any(one.reason == "damaged" and one.recording == recording for one in found)
+    )
 
 
 async def test_a_trainer_states_the_session_and_comes_second(site: Pages, clip: bytes) -> None:
@@ -222,3 +268,33 @@ async def test_a_grant_is_its_sessions_alone_and_the_portal_never_sees_a_key(tmp
         )
         assert refused.status == 404
         assert b"AGE-SECRET-KEY" not in opened.body
+
+
+async def test_the_sealed_file_is_fetched_for_ones_own_key_and_said_to_be(tmp_path: Path) -> None:
+    """P18, P19, P21: an age file that the person's registered key opens and no other; never without the record."""
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        town = Town(home)
+        recording = (await home.record(CONTENT)).recording
+        alice, bruno = await town.joined("alice", Role.TRAINEE), await town.joined("bruno", Role.TRAINER)
+        path = f"/recordings/{recording}/fetch"
+        fetched = await asyncio.to_thread(lambda: alice.form(path))
+        assert (fetched.status, fetched.headers["content-disposition"]) == (
+            200,
+            f'attachment; filename="{recording}.age"',
+        )
+        assert open_bytes(fetched.body, [alice.identity]) == CONTENT
+        with pytest.raises(NoIdentityMatches):
+            open_bytes(fetched.body, [bruno.identity])
+        assert (await asyncio.to_thread(lambda: bruno.form(path, session="coaching"))).status == 403
+        await home.link.hand_over(recording, "alice")
+        assert (await asyncio.to_thread(lambda: bruno.form(path))).status == 400, "no session"
+        assert (await asyncio.to_thread(lambda: bruno.form(path, session="coaching"))).status == 200
+        lines = (await home.link.accesses("alice")).accesses
+        assert [(line.who, line.outcome, line.reason) for line in lines if line.act == "fetch"] == [
+            ("bruno", "granted", ""),
+            ("bruno", "refused", "no-session"),
+            ("bruno", "refused", "trainee-first"),
+            ("alice", "granted", ""),
+        ]
+        (home.archive / f"{recording}.age").write_bytes(b"cut")
+        assert (await asyncio.to_thread(lambda: alice.form(path))).status == 403

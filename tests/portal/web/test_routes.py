@@ -73,6 +73,9 @@ POSTS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/open": PRIVATE
     | {"unconfirmed": "400"}
     | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
+    "/recordings/{recording}/fetch": PRIVATE
+    | {"alice": HERE, "bruno": "403"}
+    | dict.fromkeys(("bea", "carla", "dan", "eve"), "404"),
     "/recordings/{recording}/left": dict.fromkeys(WHO, "404") | SIGNED_IN,
     "/recordings/{recording}/review": PRIVATE
     | dict.fromkeys(("unconfirmed", "alice", "bea", "carla", "dan", "eve"), "404")

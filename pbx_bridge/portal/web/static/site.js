@@ -45,6 +45,7 @@ if (name) {
       } else {
         if (body.dataset.visitEnds) await renewed();
         form.submit();
+        button.disabled = !form.dataset.stays;
       }
     } catch (error) {
       complain(error.message);
