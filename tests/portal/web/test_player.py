@@ -298,3 +298,23 @@ async def test_the_sealed_file_is_fetched_for_ones_own_key_and_said_to_be(tmp_pa
         ]
         (home.archive / f"{recording}.age").write_bytes(b"cut")
         assert (await asyncio.to_thread(lambda: alice.form(path))).status == 403
+
+
+async def test_when_too_many_are_open_the_oldest_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "MAX_GRANTS", 1)
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        recording = (await home.record(CONTENT)).recording
+        alice = await Town(home).joined("alice", Role.TRAINEE)
+
+        def opened() -> str:
+            answer = alice.json(f"/recordings/{recording}/open", words.OpenAsked(""))
+            return words.read_body(words.Opened, answer.body).grant.hex()
+
+        def status(grant: str) -> int:
+            wanted = {"Range": "bytes=0-99", "Accept": "application/json"}
+            return alice.ask("GET", f"/recordings/{recording}/payload/{grant}", headers=wanted).status
+
+        first, second = await asyncio.to_thread(lambda: (opened(), opened()))
+        assert await asyncio.to_thread(lambda: (status(first), status(second))) == (404, 206)

@@ -17,14 +17,16 @@ from pbx_bridge.ids import TraineeId, new_recording_id
 from pbx_bridge.ledger import Ledger
 from pbx_bridge.portal.rights import Behind
 from pbx_bridge.portal.training import Fault, Week
+from pbx_bridge.portal.web.site import Site
 from pbx_bridge.training.plans import Slot, Trainer
 from pbx_bridge.wire_portal import Refused, Role, SlotAsked
-from tests.archive.house import plan_behind
+from tests.archive.house import house, plan_behind
 from tests.portal.web.person import pages
 from tests.portal.web.test_browser import axe, violations
 from tests.portal.web.test_player import ready
+from tests.portal.web.test_signing_in import Town, no_pause
 
-__all__ = ["axe"]
+__all__ = ["axe", "no_pause"]
 CONTENT = bytes(range(256)) * 1_000
 PLAN = plan_behind("alice", "bruno", int(datetime.now(UTC).timestamp()))
 TODAY = datetime.now().astimezone().date()
@@ -142,3 +144,24 @@ async def test_the_trainers_page_is_no_wider_than_its_window(tmp_path: Path, wid
             await asyncio.to_thread(bruno.browser.picture, width)
             wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert await bruno.script(wide) <= 0
+
+
+async def test_a_slot_that_cannot_be_meant_is_asked_of_nobody(tmp_path: Path) -> None:
+    booked: list[SlotAsked] = []
+    async with house(tmp_path, Behind(), site=Site(tmp_path / "accounts", "en")) as home:
+
+        def book(_: str, wanted: SlotAsked) -> None:
+            booked.append(wanted)
+
+        home.book = book
+        bruno = await Town(home).joined("bruno", Role.TRAINER)
+        whole = {"plan": str(PLAN.id), "start": "2026-12-01T10:00", "minutes": "30", "cancel": ""}
+
+        async def status(**wrong: str) -> int:
+            return (await asyncio.to_thread(bruno.form, "/slots", **{**whole, **wrong})).status
+
+        wrongs = ({"plan": "a b"}, {"plan": ""}, {"start": "soon"}, {"minutes": "-1"}, {"minutes": "999"})
+        assert [await status(**wrong) for wrong in wrongs] == [400] * len(wrongs)
+        assert booked == []
+        assert await status() == 303
+        assert len(booked) == 1
