@@ -333,22 +333,24 @@ async def test_while_the_audit_log_cannot_be_written_nothing_is_recorded(
     tmp_path: Path, monkeypatch: Patch
 ) -> None:
     async with whole(tmp_path, monkeypatch) as site:
-        await site.recording()
+        call = await site.recording()
         (segment,) = (site.home.folder / "keeper" / "audit").glob("*.jsonl")
         segment.rename(segment.with_suffix(".away"))
         await until(lambda: site.here.recorder.recording is None)
         assert await site.tried() == "audit"
         segment.with_suffix(".away").rename(segment)
         assert set(await site.answered(2)) == {("not-recorded", "audit"), ("recorded", "audit")}
+        call.ends()  # a second line beside it would be a third party
         await becomes(site.tried, "too-few-pictures")
         await site.is_recorded()
 
 
 async def test_while_the_clock_is_in_doubt_nothing_is_recorded(tmp_path: Path, monkeypatch: Patch) -> None:
     async with whole(tmp_path, monkeypatch) as site:
-        await site.recording()
+        call = await site.recording()
         await site.doubt()
         assert await site.answered() == [("recorded", "clock")]
+        call.ends()  # a second line beside it would be a third party
         assert await site.tried() == "clock"
         await site.home.link.confirm_clock()
         await becomes(site.tried, "too-few-pictures")
