@@ -357,8 +357,11 @@ class Switchboard:
 
     def _beside(self, channel: _Channel, leg: _Leg, parties: frozenset[ChannelId]) -> frozenset[ChannelId]:
         """P9: whom the same trainee talks with on another line, neither of the two on hold: a phone can join its lines by
-        itself, and then the ones hear the others, and no bridge of the PBX says so."""
-        if not parties or channel.held:
+        itself, and then the ones hear the others, and no bridge of the PBX says so.
+
+        Of a talk with somebody who heard no notice, which is not recorded anyway, that is not said.
+        """
+        if channel.held or not any(self._channels[party].notice for party in parties):
             return frozenset()
         others = (
             self._channels[other]
@@ -436,7 +439,11 @@ class Switchboard:
             return
         channel.notice = fact.notice
         for leg_id, leg in self._legs.items():
-            if leg.parties == {fact.channel}:
+            if leg.parties != {fact.channel}:
+                continue
+            if beside := self._beside(self._channels[leg_id], leg, leg.parties):
+                self._say_parties(leg_id, leg, leg.parties | beside, fact.at_ns, out)
+            else:
                 out.append(ev.PartyJoined(fact.at_ns, leg_id, fact.channel, fact.notice))
 
     def _mark(

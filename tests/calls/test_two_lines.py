@@ -7,7 +7,17 @@ import pytest
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.reasons import Reason
-from tests.calls.story import AGENT, OTHER, SECOND, SECOND_NS
+from tests.calls.story import (
+    AGENT,
+    CALLER_NOTICE,
+    CUSTOMER,
+    OTHER,
+    SECOND,
+    SECOND_NS,
+    Story,
+    answers,
+    rings,
+)
 from tests.calls.test_session import REC, recording
 
 
@@ -66,3 +76,26 @@ def test_a_swap_between_two_lines_records_the_first_alone() -> None:
         kinds = story.kinds()
         assert "PauseCapture" in kinds
         assert "ResumeCapture" not in kinds
+
+
+def test_the_line_of_whoever_heard_no_notice_keeps_its_reason() -> None:
+    """P24: that she asked a colleague, however the phone takes the two lines down, is no-notice."""
+    story = recording() >> asks(3) >> fa.Unheld(5 * SECOND_NS, AGENT)
+    story.kinds()
+    story >> fa.ChannelGone(5 * SECOND_NS, OTHER, 16) >> fa.ChannelGone(5 * SECOND_NS, SECOND, 16)
+    assert [line.reason for line in story.ledger()] == [Reason.NO_NOTICE]
+
+
+def test_a_notice_that_is_heard_while_both_lines_talk_begins_nothing() -> None:
+    """The customer of the first line would be in it."""
+    story = Story() >> rings() >> answers(1)
+    story.also(story.desk.timer(AGENT, "ceiling", 2 * SECOND_NS))
+    (recording,) = story.desk.open_recordings
+    story.also(story.desk.capture_ended(recording, 2 * SECOND_NS, None))
+    story.also(story.desk.sealed(recording, 2 * SECOND_NS, SECOND_NS))
+    story >> asks(3)[1:]
+    story.kinds()
+    story >> fa.NoticeHeard(4 * SECOND_NS, OTHER, CALLER_NOTICE)
+    assert "StartCapture" not in story.kinds()
+    story >> fa.ChannelGone(5 * SECOND_NS, CUSTOMER, 16)
+    assert "StartCapture" in story.kinds(), "a control: alone with the one who heard it, it does"
