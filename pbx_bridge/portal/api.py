@@ -157,6 +157,7 @@ class Api:
             "prove": self._prove,
             "list": self._list,
             "open": self._open,
+            "fetch": self._fetch,
             "payload": self._payload,
             "review": self._review,
             "export": self._export,
@@ -284,9 +285,15 @@ class Api:
     async def _open(self, ask: Ask) -> words.Opened:
         return await self.opened(ask.token, ask.token, _named(ask), ask.body.session)
 
-    async def opened(self, token: bytes, holder: bytes, recording: RecordingId, session: str) -> words.Opened:
+    async def _fetch(self, ask: Ask) -> words.Opened:
+        return await self.opened(ask.token, ask.token, _named(ask), ask.body.session, fetch=True)
+
+    async def opened(
+        self, token: bytes, holder: bytes, recording: RecordingId, session: str, *, fetch: bool = False
+    ) -> words.Opened:
         """Asks the keeper as `token`, and gives `holder` leave to read the payload. Raises: words.Refused."""
-        opened = await self._keeper.open(token, recording, session)
+        asked = self._keeper.fetch if fetch else self._keeper.open
+        opened = await asked(token, recording, session)
         manifest = decode(opened.signed.text)
         grant = self.payloads.grant(holder, manifest, opened.payload_at)
         if grant is None:

@@ -85,6 +85,10 @@ OPERATIONS: Final = (
         "Open a recording: its header wrapped for the asker's key, and leave to read its payload.",
     ),
     Operation(
+        "fetch", POST, words.FETCH_PATH, _VISIT, words.OpenAsked, words.Opened,
+        "The same, to have the whole sealed file and not to watch it: the log of accesses says so.",
+    ),
+    Operation(
         "payload", GET, words.PAYLOAD_PATH, _VISIT, None, Content.SEALED,
         "The sealed payload, whole or one `Range`, to whom `open` gave the grant; its `ETag` is its SHA-256.",
     ),

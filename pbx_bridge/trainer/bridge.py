@@ -135,8 +135,9 @@ class Bridge:
     def recordings(self) -> tuple[Item, ...]:
         return self._visiting(lambda: self._ask("GET", words.LIST_PATH, None, Items)).items
 
-    def open(self, recording: RecordingId, session: str) -> words.Opened:
-        path = words.OPEN_PATH.format(recording=recording)
+    def open(self, recording: RecordingId, session: str, *, fetch: bool = False) -> words.Opened:
+        """`fetch`: to keep the sealed file, not to watch it (P19). Raises: Refused, BridgeError."""
+        path = (words.FETCH_PATH if fetch else words.OPEN_PATH).format(recording=recording)
         return self._visiting(lambda: self._ask("POST", path, words.OpenAsked(session), words.Opened))
 
     def review(self, recording: RecordingId, session: str) -> None:

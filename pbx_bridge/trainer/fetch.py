@@ -59,7 +59,7 @@ def fetch(
     with open(handle, "r+b") as file:
         begun_before = os.fstat(handle).st_size > 0
         try:
-            opened = bridge.open(recording, session)
+            opened = bridge.open(recording, session, fetch=True)
             manifest = vouched(opened, recording, recorders)
         except BaseException:
             if not begun_before:

@@ -68,7 +68,7 @@ async def test_the_bridge_is_killed(house: FaultHouse, trainer_machine: Installe
     fetched = decode(open_sealed(tmp_path / "fetched.age", trainer.identity))
     assert (fetched.length_s, fetched.pictures) == (film.length_s, film.pictures)
     seen = await house.desk.command("accesses")  # P19: the trainee sees it, and why
-    assert any("open granted" in row and "first week, with alice" in row for row in seen.splitlines()), seen
+    assert any("fetch granted" in row and "first week, with alice" in row for row in seen.splitlines()), seen
     await house.next_call_works()
 
 

@@ -52,6 +52,7 @@ WANTED: dict[str, dict[str, str]] = {
     "prove": dict.fromkeys(WHO, "proof"),
     "list": CONFIRMED,
     "open": OF_THE_RECORDING | {"alice": "200"},
+    "fetch": OF_THE_RECORDING | {"alice": "200"},
     "payload": dict.fromkeys(WHO, "visit-ended"),
     "review": NOBODY_ELSE | {"bruno": "trainee-first"},
     "export": NOBODY_ELSE | {"alice": "unreadable"},  # hers, and no video: tests/rights has real ones
@@ -75,6 +76,7 @@ BODIES: dict[str, Callable[[], object]] = {
     "begin": lambda: words.BeginAsked(str(X25519Identity.generate().recipient()), bytes(32)),
     "prove": lambda: words.Prove(bytes(16), bytes(32)),
     "open": lambda: words.OpenAsked("review of Friday"),
+    "fetch": lambda: words.OpenAsked("review of Friday"),
     "review": lambda: words.ReviewAsked("review of Friday"),
     "request": lambda: rights.RequestAsked(rights.Right.ACCESS),
     "write-note": lambda: NoteAsked("review of Friday", "00"),

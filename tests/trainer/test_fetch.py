@@ -201,8 +201,8 @@ def _bare(machine: Machine) -> tuple[int, str, str]:
 async def test_the_statement_and_the_person_stand_in_the_audit_log(desk: Desk) -> None:
     recording = await desk.ready()
     assert (await desk.fetch(recording, desk.to)).code == 0
-    opened = [r for r in records_of(desk.home.folder / "keeper") if r["act"] == "open"]
-    assert [(r["who"], r["recording"], r["session"], r["outcome"]) for r in opened] == [
+    fetched = [r for r in records_of(desk.home.folder / "keeper") if r["act"] == "fetch"]
+    assert [(r["who"], r["recording"], r["session"], r["outcome"]) for r in fetched] == [
         ("bruno", recording, "review of Friday", "granted")
     ]
 
