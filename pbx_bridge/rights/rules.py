@@ -69,8 +69,8 @@ def erases(request: RightsRequest) -> bool:
 
 
 def objects(requests: Iterable[RightsRequest], trainee: str, at: int) -> bool:
-    """P16, P23 (art. 21, 18(1)(d)): whether this trainee's objection stands against what was approved or begun `at`: from
-    the moment it came, while nobody answered it against everything, once it was accepted against all of before. Refused or
+    """P16, P23: whether this trainee's objection (GDPR art. 18, 21) stands against what was approved or begun `at`: from the
+    moment it came, while nobody answered it against everything, once it was accepted against all of before. Refused or
     taken back, it stands against nothing."""
     return any(
         one.right is Right.OBJECTION

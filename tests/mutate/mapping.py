@@ -40,6 +40,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/portal/test_token_command.py",),
     ),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.viewed", ("tests/portal/web/test_player.py",)),
+    (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.open_own", ("tests/portal/web/test_own_rights.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
     (
         r"pbx_bridge/app_doctor\.py",
