@@ -222,12 +222,14 @@ class Switchboard:
         channel = self._channels.get(fact.channel)
         if channel is None:
             return
-        if fact.channel in self._legs:
-            leg = self._legs.pop(fact.channel)
-            if leg.offered:
-                out.append(ev.CallEnded(fact.at_ns, fact.channel, channel.up, leg.talked))
+        ended = self._legs.pop(fact.channel, None)
+        if ended is not None and ended.offered:
+            out.append(ev.CallEnded(fact.at_ns, fact.channel, channel.up, ended.talked))
         self._leave(fact.channel, fact.at_ns, out)
         del self._channels[fact.channel]
+        if ended is not None:
+            beside = (other for other, leg in self._legs.items() if leg.trainee == ended.trainee)
+            self._look(frozenset(beside), fact.at_ns, out)
         if channel.pair is not None and (other := self._channels.get(channel.pair)):
             other.pair = None
         for leg_id, leg in self._legs.items():

@@ -49,6 +49,13 @@ def test_a_conference_in_the_phone_itself_is_a_third_party() -> None:
     assert (close.end_ns, close.reason) == (3 * SECOND_NS, Reason.THIRD_PARTY)
 
 
+def test_a_second_line_that_is_gone_without_a_word_of_its_bridge_is_gone() -> None:
+    story = recording() >> asks(3) >> fa.Unheld(5 * SECOND_NS, AGENT)
+    story.kinds()
+    story >> fa.ChannelGone(5 * SECOND_NS, SECOND, 16)
+    assert "ResumeCapture" in story.kinds()
+
+
 @pytest.mark.parametrize("first", ["customer", "colleague"])
 def test_the_second_line_ends_and_the_talk_with_the_customer_goes_on(first: str) -> None:
     """Whichever the phone says first: the customer is back, or the colleague gone."""
