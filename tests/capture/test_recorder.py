@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 
-from pbx_bridge.wire import ApplicationRule
+from pbx_bridge.wire import MAX_FPS, ApplicationRule, CaptureEnd
 from tests.capture.filming import Station, images, is_card, near
 
 BLUE = (0x20, 0x40, 0xC0)
@@ -35,3 +36,24 @@ def test_the_window_of_the_rule_is_filmed(
     assert all(a.pts_ns < b.pts_ns for (a, _), (b, _) in itertools.pairwise(film))
     changes = [shot for shot, _ in film if not shot.card]
     assert len(changes) >= 10
+
+
+def test_an_impossible_order_is_refused_before_anything_is_opened(
+    desk: subprocess.Popen[bytes], desk_rule: ApplicationRule, station_of: Callable[..., Station]
+) -> None:
+    """P2, P3: no application, one that nobody can name, more pictures a second than there may be; and a second order."""
+    station = station_of()
+    nameless = replace(desk_rule, executable="python3")
+    orders: list[tuple[tuple[ApplicationRule, ...], int]] = [
+        ((), 10), ((nameless,), 10), ((desk_rule, nameless), 10), ((desk_rule,), 0), ((desk_rule,), MAX_FPS + 1)
+    ]  # fmt: skip
+    for rules, fps in orders:
+        count = len(station.events)
+        station.start(*rules, fps=fps)
+        assert station.wait("Refused", after=count)["reason"] == CaptureEnd.NOT_ALLOWED.value
+    assert station.shots == []
+    station.start(desk_rule)
+    station.wait("Started")
+    station.start(desk_rule)
+    assert station.wait("Refused", after=count + 1)["reason"] == CaptureEnd.BUSY.value
+    station.stop()

@@ -232,7 +232,11 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"workstation_client/recorder\.py", ("tests/capture/test_recorder.py",)),
     (
         r"workstation_client/reel\.py",
-        ("tests/capture/test_quarantine.py", "tests/capture/test_pause_titles.py"),
+        (
+            "tests/capture/test_quarantine.py",
+            "tests/capture/test_reel.py",
+            "tests/capture/test_pause_titles.py",
+        ),
     ),
     (
         r"pbx_bridge/(access|archive)/\w+\.py",
