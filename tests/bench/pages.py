@@ -190,7 +190,17 @@ class Viewer:
         return "/trainees" if self.role is Role.TRAINER else "/recordings"
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-        """One request on the kept connection, which a portal closes after a while."""
+        """One request on the kept connection; one that the portal closed meanwhile is opened anew, as browsers do."""
+        kept = self._streams is not None
+        try:
+            return await self._asked(method, path, body)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            if not kept:
+                raise
+        self._streams = None
+        return await self._asked(method, path, body)
+
+    async def _asked(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         if self._streams is None or self._streams[0].at_eof():
             mine = (f"127.1.{self.number // 200}.{self.number % 200 + 1}", 0)
             self._streams = await asyncio.open_connection(
