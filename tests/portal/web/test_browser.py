@@ -21,6 +21,10 @@ CONTENT = bytes(range(256)) * 1_000
 AXE = "axe-core@4.14.1"
 INSTALL_WITHIN_S = 300
 NOTICE = "a" * 64
+SHIFTED = """new Promise((done) => { let sum = 0; new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value;
+}).observe({ type: "layout-shift", buffered: true }); setTimeout(() => done(sum), 150); })"""
+"""Cumulative layout shift of the page so far, as Chromium measures it."""
 
 
 def known(visitor: Visitor) -> Own:
@@ -82,9 +86,13 @@ async def test_a_trainees_whole_way(site: Pages, axe: str) -> None:
         await alice.press("main .card a")
         await alice.until("document.querySelector('main .note')")
         assert "Confirmed by an approver" in (await alice.reads())
-        for path in ("/plan", "/notice", "/calls", "/accesses", "/account", "/recordings"):
+        pages = ("/plan", "/notice", "/calls", "/accesses", "/rights", "/nowhere", "/account/passphrase")
+        for path in (*pages, "/account/second-factor", "/account", "/recordings"):
             await alice.go(path)
             assert await violations(alice, axe) == [], path
+            assert await alice.script(SHIFTED) == 0, f"{path}: what stood there moved"
+        await alice.script("document.querySelector('header').style.height = '300px'")
+        assert float(await alice.script(SHIFTED)) > 0, "the control: what is pushed down counts"
         assert (await alice.reads()).count("Hand over") == 2
         await alice.go("/calls")
         assert "the caller objected" in (await alice.reads())
