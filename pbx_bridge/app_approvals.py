@@ -6,7 +6,7 @@ It asks the keeper and the catalogue; it decides nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 
 from pbx_bridge.archive.keeper_link import KeeperLink
@@ -44,14 +44,24 @@ def approvals_say(
     approved: frozenset[str],
     plans: Iterable[Plan],
     trainers: Iterable[Trainer],
+    refused: Collection[str] = (),
 ) -> tuple[bool, str]:
     """P22: whether all is well, and a sentence. Names of plans and of people with keys only."""
     approvers = sorted(p.name for p in people if Role.APPROVER in p.roles and p.state == "confirmed")
     if not approvers:
         return False, "nobody can approve: pbx-bridge person invite NAME --role approver --role auditor"
-    waiting = [f"plan {plan.id} for {plan.approver}" for plan in plans if plan_digest(plan) not in approved]
-    waiting += [f"capacity of {t.id}" for t in trainers if capacity_digest(t) not in approved]
+    decided = approved | set(refused)
+    plans, trainers = list(plans), list(trainers)
+    waiting = [f"plan {plan.id} for {plan.approver}" for plan in plans if plan_digest(plan) not in decided]
+    waiting += [f"capacity of {t.id}" for t in trainers if capacity_digest(t) not in decided]
     waiting += [f"key of {person.name}" for person in people if person.state == "waiting"]
+    turned_down = [f"plan {plan.id}" for plan in plans if plan_digest(plan) in refused]
+    turned_down += [f"capacity of {t.id}" for t in trainers if capacity_digest(t) in refused]
+    if not waiting and turned_down:
+        return (
+            False,
+            f"refused: {', '.join(turned_down[:5])}: change or remove them (pbx-bridge plan list says why)",
+        )
     if not waiting:
         return True, f"nothing waits; approvers: {', '.join(approvers)}"
     shown = "; ".join(waiting[:5]) + (f"; {len(waiting) - 5} more" if len(waiting) > 5 else "")

@@ -146,12 +146,13 @@ async def _approvals(config: Config) -> Finding:
     try:
         async with KeeperLink(keeper_socket(config)) as link:
             people, approved = await link.everyone(), await link.approvals()
+            refused = frozenset(one.digest for one in await link.turned_down())
         with closing(catalogue_of(config, dry_run=True)) as catalogue:
             enrolled = sound(catalogue.enrolled())
     except (KeeperUnreachable, Refused, OperatorError) as error:
         return Finding("approvals", False, str(error))
     plans = of_use(enrolled.plans, datetime.now().astimezone().date())
-    return Finding("approvals", *approvals_say(people, approved, plans, enrolled.trainers))
+    return Finding("approvals", *approvals_say(people, approved, plans, enrolled.trainers, refused))
 
 
 async def _requests(config: Config) -> Finding:

@@ -26,6 +26,7 @@ from pbx_bridge.app_places import (
     tokens_of,
 )
 from pbx_bridge.app_recordings import Archive
+from pbx_bridge.app_report import make_report
 from pbx_bridge.app_training import week_of
 from pbx_bridge.archive.catalogue import Shelf
 from pbx_bridge.archive.keeper_link import KeeperLink
@@ -42,6 +43,7 @@ from pbx_bridge.portal.rights import Behind, Told
 from pbx_bridge.portal.server import make_portal
 from pbx_bridge.portal.training import Week
 from pbx_bridge.portal.web.site import Site
+from pbx_bridge.rights.record import Report
 from pbx_bridge.stations.events import NoticeAcknowledged, StationEvent
 from pbx_bridge.stations.server import StationServer
 from pbx_bridge.telephony.pbx import Pbx
@@ -118,7 +120,7 @@ class Parts:
                 tokens_of(config),
                 Payments(on_payment),
                 partial(book, self.catalogue),
-                Behind(self._known, self._erased, self._told, self._week, frozen),
+                Behind(self._known, self._erased, self._told, self._week, frozen, self._reported),
                 Site(config.bridge.state_dir / "accounts", config.bridge.language),
             )
             await portal.start()
@@ -140,6 +142,10 @@ class Parts:
     def _week(self, trainer: str) -> Week:
         """What this trainer may know of their own trainees' week (P15, P24)."""
         return week_of(trainer, self._enrolled(), self._lines, datetime.now().astimezone().date())
+
+    def _reported(self, language: str) -> Report:
+        """The site's own report, without a person (P23)."""
+        return make_report(self._config, language)
 
     def _told(self, trainee: str, language: str) -> Told | None:
         """P14: what this trainee is told today, and which text their workstation asks to acknowledge."""

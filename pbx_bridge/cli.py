@@ -21,6 +21,7 @@ TRAINER_COMMANDS = frozenset(
         "review",
         "proposals",
         "approve",
+        "refuse",
         "withdraw",
         "confirm",
         "audit-log",

@@ -23,6 +23,7 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.change import Change
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.wire_office import TurnedDown
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
 
 Load = Callable[[], Config]
@@ -132,6 +133,19 @@ def approved_now(config: Config) -> frozenset[str] | None:
         return asyncio.run(ask())
     except (KeeperUnreachable, Refused):
         return None
+
+
+def refused_now(config: Config) -> dict[str, TurnedDown]:
+    """Which proposals were refused, by their digests; none when the keeper does not answer."""
+
+    async def ask() -> tuple[TurnedDown, ...]:
+        async with KeeperLink(keeper_socket(config)) as link:
+            return await link.turned_down()
+
+    try:
+        return {one.digest: one for one in asyncio.run(ask())}
+    except (KeeperUnreachable, Refused):
+        return {}
 
 
 def check_roles(config: Config, names: Iterable[str], role: Role) -> None:

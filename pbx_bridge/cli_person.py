@@ -23,8 +23,8 @@ from pbx_bridge.wire_portal import Role, said
 from pbx_bridge.wire_proof import InviteCode
 
 T = TypeVar("T")
-HAVE_PAGES: Final = frozenset({Role.TRAINEE, Role.TRAINER})
-"""Roles whose work can be done in a browser; the others' key would lie where it serves nothing."""
+HAVE_PAGES: Final = frozenset(Role) - {Role.ADMINISTRATOR}
+"""Roles whose work can be done in a browser; an administrator's key would lie where it serves nothing."""
 
 
 class Ask(Protocol):
@@ -46,7 +46,7 @@ def commands(config: Callable[[], Config], ask: Ask) -> typer.Typer:
         browser: Annotated[
             bool,
             typer.Option(
-                "--browser", help="A link for their browser instead of a command: trainees, trainers."
+                "--browser", help="A link for their browser instead of a command; not for administrators."
             ),
         ] = False,
     ) -> None:

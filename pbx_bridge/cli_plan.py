@@ -26,6 +26,7 @@ from pbx_bridge.cli_change import (
     one_of,
     plain,
     read,
+    refused_now,
     show,
     today,
 )
@@ -201,11 +202,19 @@ def _looks(commands: typer.Typer, load: Load) -> None:
     @commands.command("show")
     def show_(name: Name, as_json: AsJson = False) -> None:
         """What its approver reads and approves, and its digest. Example: pbx-bridge plan show alice-orders"""
-        found: Plan = one_of(read(load()).plans(), "plan", name)
+        config = load()
+        found: Plan = one_of(read(config).plans(), "plan", name)
+        refused = refused_now(config).get(plan_digest(found))
         if as_json:
-            print(json.dumps({**_shown(found), "text": plan_text(found)}))
-        else:
-            print(f"{plan_text(found)}digest: {plan_digest(found)}")
+            print(
+                json.dumps(
+                    {**_shown(found), "text": plan_text(found), "refused": refused and refused.ground.value}
+                )
+            )
+            return
+        print(f"{plan_text(found)}digest: {plan_digest(found)}")
+        if refused:
+            print(f"refused by {refused.by}: {refused.ground.value}")
 
     @commands.command("list")
     def list_(
@@ -216,8 +225,19 @@ def _looks(commands: typer.Typer, load: Load) -> None:
         config, day = load(), today()
         plans = [plan for plan in read(config).plans() if trainee in (None, plan.trainee)]
         approved = approved_now(config) if plans else None
+        refused = refused_now(config) if plans else {}
         if as_json:
-            print(json.dumps([{**_shown(plan), "approved": _is_approved(plan, approved)} for plan in plans]))
+            rows = [
+                {
+                    **_shown(plan),
+                    "approved": _is_approved(plan, approved),
+                    "refused": refused[plan_digest(plan)].ground.value
+                    if plan_digest(plan) in refused
+                    else None,
+                }
+                for plan in plans
+            ]
+            print(json.dumps(rows))
             return
         show(
             plans,
@@ -236,7 +256,9 @@ def _looks(commands: typer.Typer, load: Load) -> None:
                 f"{one.rate:g}",
                 f"{one.recordings_per_week} / {one.minutes_per_week} min",
                 _state(one, day),
-                {True: "yes", False: "no", None: "?"}[_is_approved(one, approved)],
+                f"refused: {refused[plan_digest(one)].ground.value}"
+                if plan_digest(one) in refused
+                else {True: "yes", False: "no", None: "?"}[_is_approved(one, approved)],
             ),
         )  # fmt: skip
 

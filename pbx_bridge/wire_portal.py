@@ -107,6 +107,8 @@ class Deed(Enum):
     """`text` is the digest of what was approved."""
     CONFIRM = "confirm"
     """`about` is the person, `text` the recipient whose fingerprint was compared."""
+    REFUSE = "refuse"
+    """`about` is a word of `wire_office.Ground`, `text` is what was read."""
     GRANT = "grant"
     """`about` is the request, `text` what was read of it: `grant_text` of wire_rights.py (P23)."""
     TAKE_BACK = "take-back"

@@ -52,11 +52,11 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (
-        r"pbx_bridge\.archive\.(manifest|release|backlog|clock|retention|sentences|keeper_wire|rights_wire)|pbx_bridge\.(access\.(proof|roles|approvals|proposals)|portal\.words)",
+        r"pbx_bridge\.archive\.(manifest|release|backlog|clock|retention|sentences|keeper_wire|rights_wire)|pbx_bridge\.(access\.(proof|roles|approvals|proposals|comparing)|portal\.words)",
         Layer.CORE,
     ),
     (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),
-    (r"pbx_bridge\.portal\.web\.(passphrases|attempts|views)", Layer.CORE),
+    (r"pbx_bridge\.portal\.web\.(passphrases|attempts|views|plots)", Layer.CORE),
     (
         r"pbx_bridge\.(app\w*|cli\w*|__main__|trainer\.(cli|__main__))|workstation_client\.(cli|__main__)",
         Layer.ROOT,

@@ -42,6 +42,26 @@ FOR_EVER: Final = 1 << 36
 _NAME_OR_NONE: Final = Text(64, 0, "([A-Za-z0-9][A-Za-z0-9._-]*)?")
 
 
+class Bar(Enum):
+    """Why somebody cannot approve, or refuse, a proposal."""
+
+    NO_APPROVER = "no-approver"
+    OWN = "own"
+    """They are its trainer or its trainee."""
+    OTHER_APPROVER = "other-approver"
+    OTHER_ROLE = "other-role"
+    """Somebody it names is known here in another role."""
+    MONTHS = "months"
+    """Six months in any 24 are used, or can be counted no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    bar: Bar
+    why: str
+    """The sentence."""
+
+
 class Kind(Enum):
     """What was approved."""
 
@@ -107,21 +127,29 @@ def approval(proposal: Plan | Trainer, approver: str, at: int) -> Approval:
     )
 
 
-def approve_refusal(proposal: Plan | Trainer, by: Person, known: Iterable[Person]) -> str:
-    """P13, P22: why `by`, who proved their key, cannot approve this; "" when they can. `known`: everyone's keys."""
+def barred(proposal: Plan | Trainer, by: Person, known: Iterable[Person]) -> Barred | None:
+    """P13, P22: why `by`, who proved their key, decides nothing about this; None when they can. `known`: everyone's keys."""
     if not by.approves:
-        return "only an approver whose own key is confirmed can approve (P22)"
+        return Barred(Bar.NO_APPROVER, "only an approver whose own key is confirmed can approve (P22)")
     trainer = proposal.id if isinstance(proposal, Trainer) else proposal.trainer
     if by.name == trainer:
-        return "the trainer does not approve it themselves (P13): another approver has to"
+        return Barred(Bar.OWN, "the trainer does not approve it themselves (P13): another approver has to")
     if isinstance(proposal, Plan):
         if by.name != proposal.approver:
-            return f"this plan names {proposal.approver} as its approver (P13)"
+            why = f"this plan names {proposal.approver} as its approver (P13)"
+            return Barred(Bar.OTHER_APPROVER, why)
         if by.name == proposal.trainee:
-            return "the trainee does not approve it themselves (P22)"
+            return Barred(Bar.OWN, "the trainee does not approve it themselves (P22)")
         if why := _role_refusal(proposal.trainee, Role.TRAINEE, known):
-            return why
-    return _role_refusal(trainer, Role.TRAINER, known)
+            return Barred(Bar.OTHER_ROLE, why)
+    why = _role_refusal(trainer, Role.TRAINER, known)
+    return Barred(Bar.OTHER_ROLE, why) if why else None
+
+
+def approve_refusal(proposal: Plan | Trainer, by: Person, known: Iterable[Person]) -> str:
+    """The same as a sentence; "" when they can."""
+    found = barred(proposal, by, known)
+    return "" if found is None else found.why
 
 
 def months_refusal(plan: Plan, others: Iterable[Enrolment]) -> str:

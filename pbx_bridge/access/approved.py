@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 from pbx_bridge.access.approvals import FOR_EVER, Approval, Kind, Past, is_over, is_remembered, past
 from pbx_bridge.access.books import read_book, write_book
+from pbx_bridge.access.in_force import InForce
 from pbx_bridge.training.plans import Enrolment, Plan
 from pbx_bridge.wire_json import Many
 from pbx_bridge.wire_portal import MAX_APPROVED
@@ -34,6 +35,7 @@ class Approved:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path, self._key = path, key
         self._book = read_book(path, _Book, key) or _Book()
+        self._texts = InForce(path.with_name("in-force.json"), key)
 
     def __iter__(self) -> Iterator[Approval]:
         return iter(self._book.approvals)
@@ -42,6 +44,11 @@ class Approved:
     def digests(self) -> frozenset[str]:
         """Of what may record: an ended plan's stays in the book for the recordings it covers."""
         return frozenset(approval.digest for approval in self._book.approvals if not approval.ended)
+
+    def in_force(self, kind: Kind, about: str) -> str:
+        """The text approved now for this plan or trainer; "" where there is none, or it was not kept."""
+        found = (one for one in self._book.approvals if (one.kind, one.about, one.ended) == (kind, about, 0))
+        return next((self._texts.text(one.digest) for one in found), "")
 
     @property
     def is_full(self) -> bool:
@@ -56,10 +63,10 @@ class Approved:
         before = (one for one in self._book.past if one.trainee == plan.trainee)
         return [one.enrolment() for one in (*before, *days)]
 
-    def add(self, approval: Approval) -> None:
-        """Keeps it, in place of an earlier one of the same text. Another text of the same plan or trainer ends: going back
-        to it needs a second person again (P22). Of what can cover nothing any more, and of the oldest beyond the limit, the
-        days stay.
+    def add(self, approval: Approval, text: str = "") -> None:
+        """Keeps it, with the text that was read, in place of an earlier one of the same text. Another text of the same plan
+        or trainer ends: going back to it needs a second person again (P22). Of what can cover nothing any more, and of the
+        oldest beyond the limit, the days stay.
         """
         subject = (approval.kind, approval.about)
         others = [
@@ -72,7 +79,7 @@ class Approved:
         again = [known for known in self._book.approvals if known.digest == approval.digest]
         kept = [known for known in others if not is_over(known, approval.at)][-(MAX_APPROVED - 1) :]
         gone = [known for known in others if known not in kept]
-        self._keep((*kept, approval), (*gone, *again), approval.at)
+        self._keep((*kept, approval), (*gone, *again), approval.at, text)
 
     def end(self, digest: str, at: int) -> Approval | None:
         """P13: it covers nothing that begins later, until it is approved again; None when it was not approved."""
@@ -91,11 +98,14 @@ class Approved:
             self._keep(tuple(known for known in self._book.approvals if known is not found), (found,), at)
         return found
 
-    def _keep(self, approvals: tuple[Approval, ...], gone: Iterable[Approval], at: int) -> None:
+    def _keep(
+        self, approvals: tuple[Approval, ...], gone: Iterable[Approval], at: int, text: str = ""
+    ) -> None:
         """P13: the days of what goes are remembered for as long as six months in any 24 are counted from them."""
         days = (past(known, at) for known in gone if known.kind is Kind.PLAN)
         known = {*self._book.past, *(one for one in days if one.first_day <= one.last_day)}
         remembered = sorted((one for one in known if is_remembered(one, at)), key=lambda one: one.last_day)
         book = _Book(approvals, tuple(remembered))
+        self._texts.keep((one.digest for one in approvals if not one.ended), text)
         write_book(self._path, book, self._key)
         self._book = book

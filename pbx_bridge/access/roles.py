@@ -72,6 +72,16 @@ def audit_refusal(person: Person) -> str:
     return ""
 
 
+def report_refusal(person: Person) -> str:
+    """P22, P23: why this person may not read the figures and the record of processing; "" when they may. Who watches over
+    the processing does: approver and auditor, with a confirmed key."""
+    if not {Role.APPROVER, Role.AUDITOR} & set(person.roles):
+        return "only approver and auditor read the report (P22)"
+    if not person.confirmed or person.revoked:
+        return "this key is not confirmed: an approver has to compare its fingerprint with you (P22)"
+    return ""
+
+
 def confirm_refusal(by: Person, key: Person) -> str:
     """P22: why `by` cannot confirm `key`; "" when they can. `by` has proven their own key.
 

@@ -26,6 +26,7 @@ from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_recorder import RecorderSide, Recovery
 from pbx_bridge.archive.keeper_release import ReleaseSide
 from pbx_bridge.archive.keeper_renewal import RenewalSide
+from pbx_bridge.archive.keeper_report import ReportSide
 from pbx_bridge.archive.keeper_retention import RetentionSide
 from pbx_bridge.archive.keeper_rights import Order, RightsSide
 from pbx_bridge.archive.keeper_room import Parts, Room, refusals
@@ -76,11 +77,15 @@ class Keeper:
             wire.PlansApproved: approvals.plans,
             wire.EndPlan: approvals.end_plan,
             wire.Months: lambda request: approvals.months(people.person(request.token), request.text),
+            wire.Weigh: lambda request: approvals.weigh(people.person(request.token), request.text),
+            wire.SeeTurnedDown: approvals.turned_down,
+            wire.SeeRetained: ReportSide(room, people).retained,
             wire.Revoke: people.revoke,
             wire.Writable: audit.writable,
             wire.Audit: audit.page,
             wire.Checkpoint: audit.checkpoint,
             wire.TokenChanged: audit.token_changed,
+            wire.AuditLooked: audit.look,
             wire.Accesses: audit.accesses,
             wire.AccessesOf: audit.accesses_of,
             wire.List: release.listing,

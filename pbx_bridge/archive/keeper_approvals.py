@@ -11,9 +11,12 @@ from typing import NoReturn
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.approvals import (
+    FOR_EVER,
+    Bar,
+    Barred,
     Kind,
     approval,
-    approve_refusal,
+    barred,
     months,
     months_refusal,
 )
@@ -22,19 +25,24 @@ from pbx_bridge.access.proposals import NoProposal, read_proposal
 from pbx_bridge.access.roles import Person, confirm_refusal
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_room import BRIDGE, Room
-from pbx_bridge.training.plans import Plan
+from pbx_bridge.training.plans import Enrolment, Plan, Trainer
+from pbx_bridge.training.rules import PLAN_CEILING_DAYS
+from pbx_bridge.wire_office import MAX_SPANS, AllTurnedDown, Ground, Span, TurnedDown, Weighed
 from pbx_bridge.wire_portal import Act, Deed
 
 
 class ApprovalSide:
     def __init__(self, room: Room) -> None:
         self._room, self._people, self._approved = room, room.parts.people, room.parts.approved
+        self._turned_down = room.parts.turned_down
 
     def do(self, person: Person, act: Act) -> None:
         """One proven deed of `person`. Raises: words.Refused."""
         match act.do:
             case Deed.APPROVE:
                 self._approve(person, act.text)
+            case Deed.REFUSE:
+                self._turn_down(person, act.about, act.text)
             case Deed.WITHDRAW:
                 self._withdraw(person, act.text)
             case Deed.CONFIRM:
@@ -68,9 +76,7 @@ class ApprovalSide:
 
     def desk(self, person: Person) -> words.ApproversDesk:
         """What an approver has to know of what waits. Raises: words.Refused."""
-        if not person.approves:
-            self._room.record(Access(person.name, "proposals", outcome="refused", reason="role"))
-            raise words.Refused("role", "only an approver whose key is confirmed sees proposals (P22)")
+        self._allow(person)
         keys = tuple(
             words.Waiting(known.name, known.roles, known.recipient, known.joined_at)
             for known in self._people.everyone()
@@ -78,10 +84,37 @@ class ApprovalSide:
         )
         return words.ApproversDesk(person.name, tuple(sorted(self._approved.digests)), keys[:1_000])
 
+    def turned_down(self, request: wire.SeeTurnedDown) -> AllTurnedDown:
+        """Which proposals were refused, for whoever shows them."""
+        return AllTurnedDown(tuple(self._turned_down))
+
+    def weigh(self, person: Person, text: str) -> Weighed:
+        """P13, P22: what an approver has to know before they decide. Raises: words.Refused."""
+        self._allow(person)
+        try:
+            proposal = read_proposal(text)
+        except NoProposal as error:
+            raise words.Refused("unreadable", str(error)) from None
+        found = self._barred(proposal, person)
+        bar = "" if found is None else found.bar.value
+        if isinstance(proposal, Trainer):
+            in_force = self._approved.in_force(Kind.CAPACITY, proposal.id)
+            return Weighed((), (), in_force, bar, PLAN_CEILING_DAYS)
+        known = self._approved.enrolments(proposal, FOR_EVER)
+        history = sorted(known, key=lambda one: one.first_day, reverse=True)[:MAX_SPANS]
+        days = self.months(person, text).days
+        in_force = self._approved.in_force(Kind.PLAN, proposal.id)
+        return Weighed(days, tuple(map(_span, history)), in_force, bar, PLAN_CEILING_DAYS)
+
+    def _allow(self, person: Person) -> None:
+        """P22: what waits is for approvers with a confirmed key alone; the attempt is recorded. Raises: words.Refused."""
+        if not person.approves:
+            self._room.record(Access(person.name, "proposals", outcome="refused", reason="role"))
+            raise words.Refused("role", "only an approver whose key is confirmed sees proposals (P22)")
+
     def months(self, person: Person, text: str) -> words.Months:
         """P13: what an approver has to know beside this plan; nothing of what is no plan. Raises: words.Refused."""
-        if not person.approves:
-            raise words.Refused("role", "only an approver whose key is confirmed sees proposals (P22)")
+        self._allow(person)
         try:
             plan = read_proposal(text)
         except NoProposal:
@@ -97,27 +130,52 @@ class ApprovalSide:
         try:
             proposal = read_proposal(text)
         except NoProposal as error:
-            self._refuse(person, "approve", "", "", str(error))
+            self._refuse(person, "approve", "", "", str(error), "unreadable")
         made = approval(proposal, person.name, self._now())
         about = made.trainee or made.trainer
-        if why := approve_refusal(proposal, person, self._people.everyone()):
-            self._refuse(person, "approve", about, made.digest, why)
-        if isinstance(proposal, Plan) and (why := self._months_refusal(proposal, made.at)):
-            self._refuse(person, "approve", about, made.digest, why, "months")
+        if (found := self._barred(proposal, person)) is not None:
+            self._refuse(person, "approve", about, made.digest, found.why, found.bar.value)
         self._room.record(
             Access(person.name, "approve", reason=made.kind.value, person=about, subject=made.digest)
         )
-        self._approved.add(made)
+        self._approved.add(made, text)
+        self._turned_down.drop(made.digest)
+
+    def _turn_down(self, person: Person, ground: str, text: str) -> None:
+        """P22: whoever decides about it refuses it, by a word of the closed list. What is approved is withdrawn instead."""
+        try:
+            proposal = read_proposal(text)
+        except NoProposal as error:
+            self._refuse(person, "refuse", "", "", str(error), "unreadable")
+        made = approval(proposal, person.name, self._now())
+        about = made.trainee or made.trainer
+        if (found := barred(proposal, person, self._people.everyone())) is not None:
+            self._refuse(person, "refuse", about, made.digest, found.why, found.bar.value)
+        if made.digest in self._approved.digests:
+            why = "this is approved: withdraw the approval instead"
+            self._refuse(person, "refuse", about, made.digest, why, "approved")
+        known = {one.value: one for one in Ground}
+        if ground not in known:
+            self._refuse(person, "refuse", about, made.digest, "say why, by a word of the list", "ground")
+        self._room.record(Access(person.name, "refuse", reason=ground, person=about, subject=made.digest))
+        self._turned_down.add(TurnedDown(made.digest, made.about, person.name, known[ground], made.at))
+
+    def _barred(self, proposal: Plan | Trainer, person: Person) -> Barred | None:
+        """P13, P22: why this person cannot approve this; None when they can."""
+        found = barred(proposal, person, self._people.everyone())
+        if found is None and isinstance(proposal, Plan) and (why := self._months_refusal(proposal)):
+            found = Barred(Bar.MONTHS, why)
+        return found
 
     def _now(self) -> int:
         """P13, P20: the latest believed time. A clock set back for an hour takes no day from what was used."""
         return self._room.parts.time.known.high
 
-    def _months_refusal(self, plan: Plan, at: int) -> str:
+    def _months_refusal(self, plan: Plan) -> str:
         """P13: why six months in any 24 are in the way of this plan; "" when they are not."""
         if self._approved.is_full:
             return "more enrolments than can be remembered for 24 months (P13): tell the administrator"
-        return months_refusal(plan, self._approved.enrolments(plan, at))
+        return months_refusal(plan, self._approved.enrolments(plan, self._now()))
 
     def _withdraw(self, person: Person, digest: str) -> None:
         """By any approver: it only narrows."""
@@ -150,4 +208,9 @@ class ApprovalSide:
         self._room.record(
             Access(person.name, act, outcome="refused", reason=reason, person=about, subject=subject)
         )
-        raise words.Refused("role", why)
+        raise words.Refused(reason, why)
+
+
+def _span(one: Enrolment) -> Span:
+    names = tuple(program.name for program in one.programs)
+    return Span(one.first_day.isoformat(), one.last_day.isoformat(), names)

@@ -17,6 +17,7 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, KEEPER, Room
 from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
+from pbx_bridge.wire_audit import MAX_SHOWN, AuditLook, Record
 from pbx_bridge.wire_program import AuditCheckpoint
 
 
@@ -39,7 +40,7 @@ class AuditSide:
     def page(self, request: wire.Audit) -> words.AuditPage:
         """P19: the log as it lies there, for the auditor to verify and keep. Raises: words.Refused."""
         person = self._people.person(request.token)
-        self._allow(person)
+        self._allow(person, request.purpose.value)
         lines = self._index.page(request.after, words.AUDIT_PAGE_BYTES)
         key = verifier_key(self._log.public)
         return words.AuditPage(b64encode(lines).decode(), self._log.checkpoint(), key)
@@ -54,12 +55,29 @@ class AuditSide:
         self._room.record(Access(ADMINISTRATOR, act, reason=request.purpose, subject=request.name))
         return wire.Done()
 
-    def _allow(self, person: Person) -> None:
+    def look(self, request: wire.AuditLooked) -> AuditLook:
+        """P19: some of it, by time and kind; nobody can be searched for. Raises: words.Refused."""
+        person = self._people.person(request.token)
+        self._allow(person, "look")
+        asked = request.wanted
+        found = self._index.look(asked.since, asked.until, asked.act, asked.before, MAX_SHOWN)
+        return AuditLook(
+            tuple(map(_record, found.records)),
+            found.next > 0,
+            found.next,
+            tuple(self._index.months()[-240:]),
+            tuple(self._index.acts()),
+            self._index.first(),
+            self._log.checkpoint(),
+        )
+
+    def _allow(self, person: Person, purpose: str) -> None:
+        """P19: the auditor alone, and the reading is on the disk before it is answered. Raises: words.Refused."""
         why = audit_refusal(person)
         if why:
             self._room.record(Access(person.name, "audit", outcome="refused", reason="role"))
             raise words.Refused("role", why)
-        self._room.record(Access(person.name, "audit"))
+        self._room.record(Access(person.name, "audit", reason=purpose))
 
     def accesses(self, request: wire.Accesses) -> wire.AccessesFound:
         """P19: a trainee, whom the bridge has proven, sees who opened or tried to open what is theirs."""
@@ -78,6 +96,21 @@ class AuditSide:
         persons = {trainee, *(assignment.trainer for manifest in own for assignment in manifest.trainers)}
         found, more = self._index.concerning(recordings, persons, before, MAX_ACCESSES)
         return wire.AccessesFound(tuple(map(_line, found)), more)
+
+
+def _record(record: dict[str, Any]) -> Record:
+    return Record(
+        number=record["n"],
+        at=record["at"],
+        who=record["who"][:64],
+        act=record["act"][:32],
+        outcome=record["outcome"][:32],
+        reason=record["reason"][:80],
+        recording=record["recording"],
+        session=record["session"][:200],
+        person=record["person"][:64],
+        subject=record["subject"][:500],
+    )
 
 
 def _line(record: dict[str, Any]) -> AccessLine:

@@ -21,7 +21,9 @@ from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_server import peer_uid
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_json import Malformed
+from pbx_bridge.wire_office import AllTurnedDown, Retained, TurnedDown, Weighed
 from pbx_bridge.wire_portal import KeeperUnreachable, Role, SignedManifest
 from pbx_bridge.wire_program import AuditCheckpoint
 
@@ -240,8 +242,24 @@ class KeeperLink:
         """P13: the days a plan's trainee has of 24 months, before it and with it."""
         return (await self._ask(wire.Months(token, text), words.Months)).days
 
-    async def audit(self, token: bytes, after: int) -> words.AuditPage:
-        return await self._ask(wire.Audit(token, after), words.AuditPage)
+    async def weigh(self, token: bytes, text: str) -> Weighed:
+        """P13: a trainee's history, what is in force, and whether this approver can approve it."""
+        return await self._ask(wire.Weigh(token, text), Weighed)
+
+    async def retained(self, token: bytes) -> Retained:
+        """P20, P23: what became of each month's recordings, for an approver or auditor."""
+        return await self._ask(wire.SeeRetained(token), Retained)
+
+    async def turned_down(self) -> tuple[TurnedDown, ...]:
+        """Which proposals were refused, and why."""
+        return (await self._ask(wire.SeeTurnedDown(), AllTurnedDown)).refused
+
+    async def audit(self, token: bytes, after: int, purpose: wire.For = wire.For.COPY) -> words.AuditPage:
+        return await self._ask(wire.Audit(token, after, purpose), words.AuditPage)
+
+    async def audit_look(self, token: bytes, wanted: Looked) -> AuditLook:
+        """P19: some records, by time and kind, for the auditor."""
+        return await self._ask(wire.AuditLooked(token, wanted), AuditLook)
 
     async def checkpoint(self) -> AuditCheckpoint:
         """P19: the audit log's newest checkpoint."""

@@ -1,8 +1,8 @@
 """The keeper as a process: its folder, its identity, its user, its socket; started by `serve`, ended with it.
 
 What it holds in its folder (0700, its own user's when started as root): `keeper.key`, `books.key`, `audit.key`,
-`recorders.json`, `people.json`, `approvals.json`, `requests.json`, `keystore/`, `book.jsonl`, `clock.*`, `audit/`. It
-leaves no core dump and cannot be traced, so its secrets are in no other process's reach.
+`recorders.json`, `people.json`, `approvals.json`, `in-force.json`, `refused.json`, `requests.json`, `keystore/`,
+`book.jsonl`, `clock.*`, `audit/`. It leaves no core dump and cannot be traced: its secrets are in no other process's reach.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pbx_bridge import memory
 from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import open_log
 from pbx_bridge.access.people import People
+from pbx_bridge.access.turned_down import TurnedDownBook
 from pbx_bridge.age import AgeError
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.book import open_book
@@ -110,6 +111,7 @@ def open_keeper(
             time=time_kept,
             keeping=settings.keeping,
             requests=RequestBook(folder / "requests.json", key),
+            turned_down=TurnedDownBook(folder / "refused.json", key),
             session_needed=settings.session_needed,
         )
     )

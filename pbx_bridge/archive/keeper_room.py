@@ -18,6 +18,7 @@ from pbx_bridge.access.approved import Approved
 from pbx_bridge.access.audit import Access, AuditLog, AuditUnwritable
 from pbx_bridge.access.looks import Looks
 from pbx_bridge.access.people import People, PeopleError
+from pbx_bridge.access.turned_down import TurnedDownBook
 from pbx_bridge.age import AgeError, NoIdentityMatches, X25519Identity, open_bytes
 from pbx_bridge.archive.book import Book
 from pbx_bridge.archive.keystore import Entry, KeyStore
@@ -70,6 +71,8 @@ class Parts:
     """P21: opening states the training session."""
     requests: RequestBook = field(default_factory=RequestBook)
     """What persons concerned asked for (P23)."""
+    turned_down: TurnedDownBook = field(default_factory=TurnedDownBook)
+    """Which proposals were refused, and why (P22)."""
 
 
 class Room:

@@ -14,6 +14,7 @@ from pbx_bridge import wire_notes
 from pbx_bridge.archive import rights_wire
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_access import MAX_ACCESSES, AccessLine
+from pbx_bridge.wire_audit import Looked
 from pbx_bridge.wire_json import (
     Hex,
     Malformed,
@@ -401,6 +402,26 @@ class Months:
 
 
 @dataclass(frozen=True, slots=True)
+class Weigh:
+    """An approver reads a proposal: what the keeper knows beside it (P13, P22)."""
+
+    token: Annotated[bytes, TOKEN]
+    text: Annotated[str, Text(MAX_ACT_CHARS, lines=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class SeeTurnedDown:
+    """Which proposals were refused, and why: for whoever shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeeRetained:
+    """An approver or auditor reads the report: what became of each month's recordings, without a person (P20, P23)."""
+
+    token: Annotated[bytes, TOKEN]
+
+
+@dataclass(frozen=True, slots=True)
 class Everyone:
     """The administrator asks who joined."""
 
@@ -479,12 +500,28 @@ class Done:
     pass
 
 
+class For(Enum):
+    """P19: what the auditor reads the log for; it stands in the record of the reading."""
+
+    COPY = "copy"
+    VERIFY = "verify"
+
+
 @dataclass(frozen=True, slots=True)
 class Audit:
     """P19: the auditor reads the log, from the record after this number on."""
 
     token: Annotated[bytes, TOKEN]
     after: Annotated[int, Whole(0)]
+    purpose: For = For.COPY
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLooked:
+    """P19: the auditor looks at some of it."""
+
+    token: Annotated[bytes, TOKEN]
+    wanted: Looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -550,8 +587,12 @@ RECORDER: Final[dict[str, type[Any]]] = {
     "plans-approved": PlansApproved,
     "end-plan": EndPlan,
     "months": Months,
+    "weigh": Weigh,
+    "retained": SeeRetained,
+    "turned-down": SeeTurnedDown,
     "audit": Audit,
     "checkpoint": Checkpoint,
+    "audit-look": AuditLooked,
     "accesses": Accesses,
     "writable": Writable,
     "purge": Purge,
@@ -568,6 +609,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "invite": Invite,
     "everyone": Everyone,
     "approvals": Approvals,
+    "turned-down": SeeTurnedDown,
     "revoke": Revoke,
     "accesses-of": AccessesOf,
     "token-changed": TokenChanged,

@@ -24,24 +24,29 @@ from starlette.routing import Route
 from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights_words
-from pbx_bridge.archive.keeper_wire import AccessesFound, Week
+from pbx_bridge.archive.keeper_wire import AccessesFound, For, Week
 from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal import openapi
-from pbx_bridge.portal.desks import ApproversDesk, Book, Proposed, TrainersDesk, no_slots
+from pbx_bridge.portal.auditing import Auditing
+from pbx_bridge.portal.desks import Book, Proposed, TrainersDesk, no_slots
 from pbx_bridge.portal.given import Given
 from pbx_bridge.portal.guard import JSON, Ask, Handler, Programs, Unfit, route
 from pbx_bridge.portal.limits import RateLimit
+from pbx_bridge.portal.office import Office
 from pbx_bridge.portal.operations import OPERATIONS
 from pbx_bridge.portal.payload import Payloads, Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
+from pbx_bridge.portal.reporting import Reporting
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
 from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
 from pbx_bridge.portal.week import week_words
+from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_json import Malformed
+from pbx_bridge.wire_office import Retained, TurnedDown, Weighed
 from pbx_bridge.wire_portal import KeeperUnreachable
 from pbx_bridge.wire_program import AuditCheckpoint, Health
 from pbx_bridge.wire_week import NoticeInForce, TrainersWeek
@@ -89,6 +94,10 @@ class Keeper(Protocol):
 
     async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]: ...
 
+    async def weigh(self, token: bytes, text: str) -> Weighed: ...
+
+    async def turned_down(self) -> tuple[TurnedDown, ...]: ...
+
     async def viewed(
         self, token: bytes, recording: RecordingId, parts: str, *, damaged: bool = False
     ) -> None: ...
@@ -103,7 +112,11 @@ class Keeper(Protocol):
 
     async def training(self, token: bytes) -> Week: ...
 
-    async def audit(self, token: bytes, after: int) -> words.AuditPage: ...
+    async def audit(self, token: bytes, after: int, purpose: For = For.COPY) -> words.AuditPage: ...
+
+    async def audit_look(self, token: bytes, wanted: Looked) -> AuditLook: ...
+
+    async def retained(self, token: bytes) -> Retained: ...
 
     async def export_own(
         self, token: bytes, recording: RecordingId, files: Sequence[int]
@@ -142,10 +155,12 @@ class Api:
     ) -> None:
         """`certificate`: SHA-256 of the server certificate in DER."""
         self._keeper, self._payments, self._frozen = keeper, payments, behind.frozen
+        self.office = Office(keeper, proposed)
+        self.auditing = Auditing(keeper)
+        self.reporting = Reporting(keeper, behind.reported)
         self.payloads = Payloads(shelf, monotonic_s)
         self.rights = RightsDesk(keeper, shelf, behind)
         self.trainers = TrainersDesk(keeper, behind.trained, book)
-        self.approvers = ApproversDesk(keeper, proposed)
         self._ca_pem, self.certificate = ca_pem, certificate
         self._document = openapi.write(OPERATIONS)
         proofs, answers = RateLimit(burst=20, per_s=0.5), RateLimit(burst=20, per_s=0.5)
@@ -193,6 +208,7 @@ class Api:
 
     async def _begin(self, ask: Ask) -> words.Begun:
         asked: words.BeginAsked = ask.body
+        await self.office.check_current(asked.act)
         return await self._keeper.begin(
             asked.recipient, asked.client_nonce, self.certificate, asked.code, asked.act
         )
@@ -204,7 +220,7 @@ class Api:
         return words.Items(await self._keeper.recordings(ask.token))
 
     async def _proposals(self, ask: Ask) -> words.Proposals:
-        return await self.approvers.proposals(ask.token)
+        return await self.office.proposals(ask.token)
 
     async def _audit(self, ask: Ask) -> words.AuditPage:
         after = ask.request.path_params["after"]

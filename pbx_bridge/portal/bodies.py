@@ -19,6 +19,8 @@ STATUS: Final = {
     "scope": 403,
     "no-call": 409,
     "on-its-way": 409,
+    "changed": 409,
+    "approved": 409,
     "trainee-first": 403,
     "not-kept": 410,
     "expired": 410,
@@ -42,6 +44,7 @@ STATUS: Final = {
     "keeper": 503,
     "clock": 503,
     "disk": 503,
+    "unavailable": 503,
 }
 """Of each refusal's word; all others are 403."""
 

@@ -1,4 +1,4 @@
-"""What a trainer and an approver do at the portal, once for pages and API alike: each asks the keeper first.
+"""What a trainer does at the portal, once for pages and API alike: each asks the keeper first.
 
 It decides nothing: who asks, and whether they may, the keeper says; a plan's rules are the catalogue's.
 """
@@ -6,8 +6,6 @@ It decides nothing: who asks, and whether they may, the keeper says; a plan's ru
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -30,10 +28,6 @@ class Keeper(Protocol):
     async def training(self, token: bytes) -> TrainersWeek: ...
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
-
-    async def desk(self, token: bytes) -> words.ApproversDesk: ...
-
-    async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +57,3 @@ class TrainersDesk:
         """P11: the keeper says which trainer asks; the catalogue's rules decide. Raises: words.Refused."""
         trainer = await self._keeper.book(token, asked.plan, cancel=asked.cancel)
         await asyncio.to_thread(self._book, trainer, asked)
-
-
-class ApproversDesk:
-    def __init__(self, keeper: Keeper, proposed: Proposed) -> None:
-        self._keeper, self._proposed = keeper, proposed
-
-    async def proposals(self, token: bytes) -> words.Proposals:
-        """What waits for this approver (P22). The digest that counts is taken of the text on the approver's own machine."""
-        desk = await self._keeper.desk(token)
-        texts = tuple(text for text in self._proposed() if not settled(text, desk))[: words.MAX_PROPOSED]
-        days = [one for text in texts for one in await self._keeper.months(token, text)]
-        return words.Proposals(texts, tuple(days), desk.keys)
-
-
-def settled(text: str, desk: words.ApproversDesk) -> bool:
-    """Whether this text needs no word of this approver: approved already, or a plan that names another one."""
-    if hashlib.sha256(text.encode()).hexdigest() in desk.approved:
-        return True
-    named = [line for line in text.splitlines() if line.startswith("approver: ")]
-    return bool(named) and named != [f"approver: {json.dumps(desk.name)}"]

@@ -18,6 +18,7 @@ from pbx_bridge.age import X25519Recipient, seal_bytes
 from pbx_bridge.archive.keeper_wire import AccessesFound
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.payload import READ_BYTES, Shelf
+from pbx_bridge.portal.reporting import Reported, no_report
 from pbx_bridge.portal.training import Trained, nobody
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_json import write_fields
@@ -53,6 +54,9 @@ class Behind:
     """The week of a trainer, whom the keeper has proven."""
     frozen: Callable[[], Iterable[str]] = lambda: ()
     """Why nothing is recorded at the moment: words of the ledger's closed list."""
+
+    reported: Reported = no_report
+    """The report of the site as it is now, in this language (P23); for whom, the keeper has said."""
 
 
 NOTHING_BEHIND: Final = Behind()

@@ -82,6 +82,35 @@ class Shown:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recording, as the keeper's books have it."""
+
+    month: str
+    """YYYY-MM of its beginning."""
+    trainee: str
+    """"" where nobody knows any more; all such count as one person."""
+    destroyed: str
+    """YYYY-MM of its destruction; "" while it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """P20: what became of a month's recordings by the end of the last whole month; None where it is not told."""
+
+    month: str
+    destroyed: int | None = None
+    present: int | None = None
+
+    @property
+    def recorded(self) -> int | None:
+        return None if self.destroyed is None or self.present is None else self.destroyed + self.present
+
+
+ROUNDED: Final = 5
+"""To whole fives: beside the exact number of recorded calls, an exact one would tell how many were taken back since."""
+
+
 def day_of(answer: Answer) -> date:
     """The local day on which the answer was written."""
     return date.fromisoformat(answer.at[:10])
@@ -159,3 +188,23 @@ def shown(name: str, month: Month, running: str) -> Shown:
     minutes = round(told.seconds / 60, 1) if told.persons[Outcome.RECORDED.value] else None
     reasons = dict(sorted(told.calls.items()))
     return Shown(name, None, outcomes.total(), dict(sorted(outcomes.items())), minutes, reasons)
+
+
+def retained(recordings: Iterable[Recorded], running: str) -> tuple[Kept, ...]:
+    """P20, P24: of each whole month before `running` how many recordings are destroyed and how many still there, as it stood
+    when `running` began; rounded, and a month only where each number rests on FEWEST_PERSONS persons."""
+    counts: dict[str, tuple[Counter[bool], dict[bool, set[str]]]] = {}
+    for one in recordings:
+        if one.month < running:
+            number, persons = counts.setdefault(one.month, (Counter(), {}))
+            gone = bool(one.destroyed) and one.destroyed < running
+            number[gone] += 1
+            persons.setdefault(gone, set()).add(one.trainee)
+    return tuple(_kept(month, *counts[month]) for month in sorted(counts))
+
+
+def _kept(month: str, number: Mapping[bool, int], persons: Mapping[bool, set[str]]) -> Kept:
+    if any(len(who) < FEWEST_PERSONS for who in persons.values()):
+        return Kept(month)
+    rounded = {gone: round(number.get(gone, 0) / ROUNDED) * ROUNDED for gone in (True, False)}
+    return Kept(month, rounded[True], rounded[False])

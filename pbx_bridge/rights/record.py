@@ -38,6 +38,8 @@ class Report:
     assessment: tuple[Row, ...]
     figures: tuple[Shown, ...]
     missing: tuple[str, ...]
+    capacity_minutes: int = 0
+    """What the trainers of the plans of today declared to be able to review a week, together (P15)."""
 
 
 def report(facts: Facts, months: Mapping[str, Month], language: Language, *, ledger_days: int) -> Report:
@@ -50,6 +52,7 @@ def report(facts: Facts, months: Mapping[str, Month], language: Language, *, led
         _rows(ASSESSMENT[language], values),
         tuple(shown(name, month, facts.made_on.isoformat()[:7]) for name, month in sorted(months.items())),
         _missing(facts, language),
+        facts.volume.capacity_minutes,
     )
 
 

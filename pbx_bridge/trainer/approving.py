@@ -1,4 +1,4 @@
-"""An approver's commands: proposals, approve, withdraw, confirm (P13, P22).
+"""An approver's commands: proposals, approve, refuse, withdraw, confirm (P13, P22).
 
 What is approved is the text this machine showed: its digest is taken here, and the deed is proven to the keeper by the
 approver's own key. A fingerprint is never shown to the approver: it is typed as its holder reads it out, so that
@@ -23,6 +23,7 @@ from pbx_bridge.trainer.arguments import Add
 from pbx_bridge.trainer.bridge import Bridge
 from pbx_bridge.training.plans import Trainer
 from pbx_bridge.training.rules import PLAN_CEILING_DAYS
+from pbx_bridge.wire_office import Ground
 from pbx_bridge.wire_portal import Act, Days, Deed, Waiting, fingerprint, said
 
 Visit: TypeAlias = Callable[[argparse.Namespace], Bridge]
@@ -40,7 +41,7 @@ class Proposal:
 
 
 def add_commands(add: Add, visit: Visit) -> None:
-    """Adds the four commands."""
+    """Adds the five commands."""
     listing = add(
         "proposals",
         lambda arguments: _list(arguments, visit),
@@ -60,6 +61,19 @@ def add_commands(add: Add, visit: Visit) -> None:
     approving.add_argument(
         "--digest", metavar="HEX", help="approve without a question, but only the text with this digest"
     )
+    refusing = add(
+        "refuse",
+        lambda arguments: _refuse(arguments, visit),
+        "Refuse a plan, or a trainer's capacity, with a reason: it waits for you no more, and whoever entered it sees why.",
+        "pbx-bridge refuse alice-orders --because volume",
+    )
+    refusing.add_argument(
+        "name", metavar="NAME", help="the plan's or trainer's name, as `proposals` shows it"
+    )
+    refusing.add_argument(
+        "--because", metavar="WORD", required=True, choices=[ground.value for ground in Ground],
+        help=", ".join(ground.value for ground in Ground),
+    )  # fmt: skip
     withdrawing = add(
         "withdraw",
         lambda arguments: _withdraw(arguments, visit),
@@ -135,6 +149,21 @@ def _approve(arguments: argparse.Namespace, visit: Visit) -> int:
                 _agreed(f"Type {proposal.about} to approve this: ", proposal.about, "--digest")
             bridge.prove(act=Act(Deed.APPROVE, proposal.about, proposal.text))
             print(f"approved: {proposal.kind.value} {proposal.about}\ndigest: {proposal.digest}")
+    return 0
+
+
+def _refuse(arguments: argparse.Namespace, visit: Visit) -> int:
+    with visit(arguments) as bridge:
+        found = [p for p in map(_proposal, bridge.proposals().texts) if p.about == arguments.name]
+        if not found:
+            raise OperatorError(
+                "nothing with this name waits for you",
+                where=arguments.name[:80],
+                do="Look again: pbx-bridge proposals",
+            )
+        for proposal in found:
+            bridge.prove(act=Act(Deed.REFUSE, arguments.because, proposal.text))
+            print(f"refused: {proposal.kind.value} {proposal.about}\ndigest: {proposal.digest}")
     return 0
 
 

@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access import audit_read
 from pbx_bridge.access.audit import Access, open_log
 from pbx_bridge.access.audit_read import AuditIndex
+from pbx_bridge.access.checkpoint import parse_notes
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.wire_access import MAX_ACCESSES
+from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_portal import Role
 from tests.access.logs import ACCESSES, begun, lines_of, month_after, records_of, written
 from tests.archive.house import House, Machine, house, manifest
@@ -123,6 +126,85 @@ def test_an_auditor_whose_key_waits_reads_nothing(tmp_path: Path) -> None:
     token = desk.join("emil", Role.AUDITOR, EMIL).token
     assert desk.refused(wire.Audit(token, 0)).word == "role"
     desk.log.close()
+
+
+# -- a look at some of it
+
+
+def looked(
+    desk: Desk, token: bytes, since: int = 0, until: int = 1 << 40, act: str = "", before: int = 0
+) -> AuditLook:
+    return desk.ask(wire.AuditLooked(token, Looked(since, until, act, before)), AuditLook)
+
+
+def test_the_auditor_looks_by_time_and_kind_newest_first(desk: Desk) -> None:
+    token = desk.join("emil", Role.AUDITOR, EMIL).token
+    for n in range(3):
+        desk.now += 100
+        desk.log.append(Access(f"bruno{n}", "open", "a" * 26, "refused", "role", "review"), desk.now)
+    found = looked(desk, token, act="open")
+    assert [record.who for record in found.records] == ["bruno2", "bruno1", "bruno0"]
+    assert (found.more, found.next, found.first) == (False, 0, 1)
+    assert [record.session for record in found.records] == ["review"] * 3
+    assert [r.who for r in looked(desk, token, since=desk.now - 100, until=desk.now, act="open").records] == [
+        "bruno1"
+    ]
+    assert {"open", "audit", "join", "invite"} <= set(found.acts)
+    assert looked(desk, token, act="nothing").records == ()
+    (note,) = parse_notes(found.checkpoint)
+    assert note.number == found.records[0].number + 1, "the look itself is the newest"
+    last = records_of(desk.folder)[-1]
+    assert (last["who"], last["act"], last["outcome"], last["reason"]) == ("emil", "audit", "done", "look")
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.AUDITOR])
+def test_nobody_else_looks(desk: Desk, role: Role) -> None:
+    token = desk.join("bruno", role, BRUNO).token
+    assert desk.refused(wire.AuditLooked(token, Looked(0, 1 << 40, "", 0))).word == "role"
+    last = records_of(desk.folder)[-1]
+    assert (last["who"], last["act"], last["outcome"]) == ("bruno", "audit", "refused")
+
+
+def test_there_is_nothing_to_ask_for_a_person_by() -> None:
+    assert set(Looked.__dataclass_fields__) == {"since", "until", "act", "before"}
+
+
+def paged(index: AuditIndex, act: str = "", most: int = 7, since: int = 0, until: int = 1 << 40) -> list[int]:
+    """Every number that comes, page by page."""
+    came: list[int] = []
+    before = 0
+    while True:
+        found = index.look(since, until, act, before, most)
+        came += [int(record["n"]) for record in found.records]
+        if not (before := found.next):
+            return came
+
+
+@pytest.mark.parametrize("budget", [1, 2_000, 1 << 30])
+def test_every_record_is_looked_at_once_whatever_one_look_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    """Over segments, blocks that are not full, and looks that stop before they found anything."""
+    monkeypatch.setattr(audit_read, "EACH", 4)
+    monkeypatch.setattr(audit_read, "MAX_READ_BYTES", budget)
+    for months in range(5):
+        written(tmp_path, month_after(months))
+    log = open_log(tmp_path)
+    log.append(Access("dora", "approve", person="alice"), month_after(5))
+    index = AuditIndex(tmp_path / "audit")
+    assert paged(index) == list(range(31, 0, -1))
+    assert paged(index, most=1) == list(range(31, 0, -1))
+    assert paged(index, "open") == list(range(30, 0, -1))
+    assert paged(index, "approve") == [31]
+    assert paged(index, since=month_after(2), until=month_after(2) + 3) == [15, 14, 13]
+    log.forget(month_after(13))
+    assert paged(index, "open") == list(range(30, 6, -1)), "a month that went is not listed"
+    assert index.first() == 7
+    assert "2026-11" not in index.months()
+    log.append(Access("eve", "open"), month_after(13))
+    log.close()
+    assert paged(index, "open")[:2] == [33, 30], "what was written since"
+    assert paged(AuditIndex(tmp_path / "audit"), "open") == paged(index, "open")
 
 
 # -- pages and places

@@ -124,7 +124,13 @@ async def test_an_invitation_for_a_browser_is_a_link_that_no_log_sees(
     assert link is not None
     recipient = str(X25519Identity.generate().recipient())
     assert (await site.home.link.begin(recipient, bytes(32), bytes(32), bytes.fromhex(link[1]))).sealed
-    assert "there are pages for" in await site.refused("invite", "carla", "--role", "approver", "--browser")
+    for roles in (("approver", "auditor"), ("approver",), ("auditor",)):
+        asked = [word for role in roles for word in ("--role", role)]
+        assert await site.say("invite", "carla", *asked, "--browser") == 0
+        assert "/join#" in capsys.readouterr().out
+    assert "there are pages for" in await site.refused(
+        "invite", "ada", "--role", "administrator", "--browser"
+    )
 
 
 async def test_accounts_are_listed_and_removed(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,13 @@ import pytest
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access import approved as approved_book
+from pbx_bridge.access.approvals import Bar
 from pbx_bridge.access.proof import ProofError, answer
+from pbx_bridge.access.turned_down import TurnedDownBook
 from pbx_bridge.age import X25519Identity, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Application,
@@ -26,12 +29,14 @@ from pbx_bridge.training.plans import (
     plan_digest,
     plan_text,
 )
+from pbx_bridge.wire_office import AllTurnedDown, Ground, Span, TurnedDown, Weighed
 from pbx_bridge.wire_portal import Act, Deed, Purpose, Refused, Role, fingerprint
 from tests.access.logs import records_of
 from tests.archive.house import manifest, plan_behind
-from tests.archive.test_keeper import ALICE, BRUNO, CARLA, CERTIFICATE, DORA, RECORDER, Desk
+from tests.archive.test_keeper import ALICE, BRUNO, CARLA, CERTIFICATE, DORA, NOON, RECORDER, Desk
 from tests.calls.story import plan
 
+WORDS = {"role", "unreadable", *(bar.value for bar in Bar)}
 PLAN = replace(plan(), trainee=TraineeId("alice"), trainer="bruno", approver="dora")
 APPROVE = Act(Deed.APPROVE, PLAN.id, plan_text(PLAN))
 
@@ -48,7 +53,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def refused(desk: Desk, identity: X25519Identity, act: Act) -> str:
     with pytest.raises(Refused) as no:
         desk.act(identity, act)
-    assert no.value.word == "role"
+    assert no.value.word in WORDS
     return no.value.text
 
 
@@ -344,3 +349,125 @@ def test_a_clock_set_back_takes_no_day_from_what_was_used(desk: Desk, way: str) 
 def told_days(desk: Desk, plan: Plan) -> str:
     (days,) = desk.ask(wire.Months(desk.prove(DORA).token, plan_text(plan)), words.Months).days
     return f"{days.after} days"
+
+
+# -- refusing, and what an approver is told
+
+
+def turned_down(desk: Desk) -> list[tuple[str, str, str, Ground]]:
+    found = desk.ask(wire.SeeTurnedDown(), AllTurnedDown).refused
+    return [(one.digest, one.about, one.by, one.ground) for one in found]
+
+
+def refuse(ground: str, text: str = APPROVE.text) -> Act:
+    return Act(Deed.REFUSE, ground, text)
+
+
+def test_a_refusal_is_kept_with_its_reason_until_it_is_approved_after_all(desk: Desk) -> None:
+    desk.act(DORA, refuse("need"))
+    desk.act(DORA, refuse("volume"))
+    desk.act(DORA, refuse("trainer", capacity_text(Trainer("bruno", 90))))
+    capacity = (capacity_digest(Trainer("bruno", 90)), "bruno", "dora", Ground.TRAINER)
+    assert turned_down(desk) == [(plan_digest(PLAN), PLAN.id, "dora", Ground.VOLUME), capacity]
+    assert approved(desk) == set()
+    desk.act(DORA, APPROVE)
+    assert turned_down(desk) == [capacity]
+    assert approved(desk) == {plan_digest(PLAN)}
+    told = [
+        (r["who"], r["reason"], r["person"], r["subject"])
+        for r in records_of(desk.folder)
+        if r["act"] == "refuse"
+    ]
+    assert told[0] == ("dora", "need", "alice", plan_digest(PLAN))
+    assert len(told) == 3
+
+
+def test_a_refusal_outlives_the_keeper_and_goes_after_a_year(tmp_path: Path) -> None:
+    def one(name: str, at: int) -> TurnedDown:
+        return TurnedDown(name * 64, "plan", "dora", Ground.DAYS, at)
+
+    book = TurnedDownBook(tmp_path / "refused.json", b"key")
+    book.add(one("a", NOON))
+    book.add(one("b", NOON + 1))
+    book = TurnedDownBook(tmp_path / "refused.json", b"key")
+    assert [known.digest[0] for known in book] == ["a", "b"]
+    book.drop("c" * 64)
+    book.add(one("c", NOON + 366 * 86_400))
+    assert [known.digest[0] for known in book] == ["b", "c"]
+    with pytest.raises(OperatorError):
+        TurnedDownBook(tmp_path / "refused.json", b"another key")
+
+
+def test_who_could_not_approve_does_not_refuse(desk: Desk) -> None:
+    """P22: nobody else, nobody for themselves, not without a reason of the list, and not what is approved."""
+    desk.join("bruno", Role.TRAINER, BRUNO)
+    desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    other = plan_text(replace(PLAN, approver="carla"))
+    desk.act(DORA, Act(Deed.APPROVE, "bruno", capacity_text(Trainer("bruno", 90))))
+    for identity, act, word in (
+        (BRUNO, refuse("need"), "no-approver"),
+        (DORA, refuse("need", other), "other-approver"),
+        (DORA, refuse("need", plan_text(replace(PLAN, trainee=TraineeId("dora")))), "own"),
+        (DORA, refuse("need", "x"), "unreadable"),
+        (DORA, refuse("he is slow"), "ground"),
+        (DORA, refuse(""), "ground"),
+        (DORA, refuse("days", capacity_text(Trainer("bruno", 90))), "approved"),
+    ):
+        with pytest.raises(Refused) as no:
+            desk.act(identity, act)
+        assert no.value.word == word
+    assert turned_down(desk) == []
+    tried = [r for r in records_of(desk.folder) if r["act"] == "refuse"]
+    assert [r["reason"] for r in tried] == [
+        "no-approver", "other-approver", "own", "unreadable", "ground", "ground", "approved"
+    ]  # fmt: skip
+    assert {r["outcome"] for r in tried} == {"refused"}
+
+
+def test_what_cannot_be_approved_for_its_months_can_be_refused(desk: Desk) -> None:
+    longest = replace(PLAN, last_day=PLAN.first_day + timedelta(days=183))
+    desk.act(DORA, Act(Deed.APPROVE, "", plan_text(longest)))
+    again = replace(PLAN, id="alice-again", first_day=longest.last_day + timedelta(days=30))
+    again = replace(again, last_day=again.first_day + timedelta(days=9))
+    assert weighed(desk, plan_text(again)).bar == "months"
+    desk.act(DORA, refuse("days", plan_text(again)))
+    assert [one[0] for one in turned_down(desk)] == [plan_digest(again)]
+
+
+def weighed(desk: Desk, text: str, by: X25519Identity = DORA) -> Weighed:
+    return desk.ask(wire.Weigh(desk.prove(by).token, text), Weighed)
+
+
+def test_an_approver_is_told_history_and_what_is_in_force(desk: Desk) -> None:
+    """P13, P22: beside the text, from what the keeper itself approved."""
+    new = weighed(desk, APPROVE.text)
+    assert (new.in_force, new.spans, new.bar, new.limit) == ("", (), "", 184)
+    desk.act(DORA, APPROVE)
+    wider = plan_text(replace(PLAN, rate=0.2))
+    found = weighed(desk, wider)
+    assert (found.in_force, found.bar) == (APPROVE.text, "")
+    names = tuple(application.name for application in PLAN.applications)
+    assert found.spans == (Span(PLAN.first_day.isoformat(), PLAN.last_day.isoformat(), names),)
+    assert [(day.application, day.after) for day in found.days] == [
+        ("orders", (PLAN.last_day - PLAN.first_day).days + 1)
+    ]
+    desk.open()
+    assert weighed(desk, wider).in_force == APPROVE.text, "a restarted keeper knows it"
+    desk.act(DORA, Act(Deed.APPROVE, PLAN.id, wider))
+    assert weighed(desk, APPROVE.text).in_force == wider
+    desk.keeper.handle(wire.EndPlan(plan_digest(replace(PLAN, rate=0.2))))
+    assert weighed(desk, APPROVE.text).in_force == ""
+    few, many = (capacity_text(Trainer("bruno", minutes)) for minutes in (30, 60))
+    desk.act(DORA, Act(Deed.APPROVE, "bruno", few))
+    found = weighed(desk, many)
+    assert (found.in_force, found.days, found.spans, found.bar) == (few, (), (), "")
+
+
+def test_nobody_else_is_told(desk: Desk) -> None:
+    desk.join("bruno", Role.TRAINER, BRUNO)
+    desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
+    assert desk.refused(wire.Weigh(desk.prove(BRUNO).token, APPROVE.text)).word == "role"
+    last = records_of(desk.folder)[-1]
+    assert (last["who"], last["act"], last["outcome"]) == ("bruno", "proposals", "refused")
+    assert desk.refused(wire.Weigh(desk.prove(DORA).token, "x")).word == "unreadable"
+    assert weighed(desk, plan_text(replace(PLAN, approver="carla"))).bar == "other-approver"

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.errors import OperatorError
-from pbx_bridge.rights.figures import FEWEST_PERSONS, OTHER, Hidden, Month, Shown, count, shown, telling
+from pbx_bridge.rights.figures import (
+    FEWEST_PERSONS,
+    OTHER,
+    Hidden,
+    Kept,
+    Month,
+    Recorded,
+    Shown,
+    count,
+    retained,
+    shown,
+    telling,
+)
 from pbx_bridge.rights.figures_file import FiguresFile
 
 
@@ -238,3 +250,45 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "months.json").write_text("{")
     with pytest.raises(OperatorError, match="Restore it, or remove it"):
         FiguresFile(tmp_path).months([])
+
+
+# -- what became of the recordings
+
+
+def recordings(
+    month: str, gone: dict[str, int], there: dict[str, int], at: str = "2026-10"
+) -> list[Recorded]:
+    """So many of each person, destroyed and not."""
+    return [Recorded(month, who, at) for who, number in gone.items() for _ in range(number)] + [
+        Recorded(month, who, "") for who, number in there.items() for _ in range(number)
+    ]
+
+
+SIX = {f"p{n}": 2 for n in range(6)}
+
+
+def test_each_whole_month_tells_what_is_destroyed_and_what_is_there() -> None:
+    made = recordings("2026-09", SIX, dict.fromkeys(SIX, 3)) + recordings("2026-08", SIX, {})
+    made += recordings("2026-11", SIX, SIX)
+    assert retained(made, "2026-11") == (Kept("2026-08", 10, 0), Kept("2026-09", 10, 20)), "rounded to fives"
+    assert [one.recorded for one in retained(made, "2026-11")] == [10, 30]
+    assert retained([], "2026-11") == ()
+
+
+def test_what_is_destroyed_in_the_running_month_is_still_there_in_the_figures() -> None:
+    """P24: else two reports of two days would differ by one recording."""
+    made = recordings("2026-09", SIX, SIX, at="2026-11")
+    assert retained(made, "2026-11") == (Kept("2026-09", 0, 25),)
+    assert retained(made, "2026-12") == (Kept("2026-09", 10, 10),)
+
+
+@pytest.mark.parametrize("few", [1, 4])
+def test_a_month_in_which_a_number_rests_on_too_few_persons_is_not_told(few: int) -> None:
+    """P24: neither of the two, for each would tell the other; those whom nobody knows any more count as one."""
+    some = {f"p{n}": 9 for n in range(few)}
+    for made in (recordings("2026-09", some, SIX), recordings("2026-09", SIX, some)):
+        assert retained(made, "2026-11") == (Kept("2026-09"),)
+    unknown = [Recorded("2026-09", "", "2026-10")] * 40
+    assert retained(unknown, "2026-11") == (Kept("2026-09"),)
+    five = {f"p{n}": 9 for n in range(5)}
+    assert retained(recordings("2026-09", five, SIX), "2026-11") == (Kept("2026-09", 45, 10),), "a control"

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pbx_bridge.app_approvals import end_approvals
+from pbx_bridge.app_approvals import approvals_say, end_approvals
 from pbx_bridge.catalogue.catalogue import Catalogue
+from pbx_bridge.cli_server import run
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (
     Plan,
@@ -26,7 +27,7 @@ from pbx_bridge.training.plans import (
     plan_text,
 )
 from pbx_bridge.wire_portal import Role
-from tests.archive.house import Done, House, Machine, house
+from tests.archive.house import Done, House, Machine, config_beside, house
 from tests.calls.story import plan
 from tests.catalogue.test_commands import CONFIG, ENROL
 
@@ -220,3 +221,37 @@ async def test_a_key_is_confirmed_by_what_its_holder_reads_out(site: Site) -> No
     assert done.out == "confirmed: dora (approver)\n"
     assert (await site.do(dora, "proposals")).code == 0
     assert (await site.do(carla, "confirm", "dora", "--fingerprint", read_out)).code == 2
+
+
+async def test_an_approver_refuses_with_a_reason_and_it_waits_no_more(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """P22: whoever entered the plan sees it in the list of plans; a changed text waits anew."""
+    carla, _ = await site.join("carla", Role.APPROVER)
+    for because, code in ((("--because", "slow"), 2), ((), 2), (("--because", "volume"), 0)):
+        assert (await site.do(carla, "refuse", PLAN.id, *because)).code == code
+    assert PLAN.id not in (await site.do(carla, "proposals")).out
+    assert "nothing with this name" in (await site.do(carla, "refuse", PLAN.id, "--because", "need")).err
+    refused = {one.digest for one in await site.home.link.turned_down()}
+    assert refused == {plan_digest(PLAN)}
+    people = await site.home.link.everyone()
+    well, said = approvals_say(people, frozenset(), [PLAN], [], refused)
+    assert (well, "refused: plan alice-orders" in said) == (False, True)
+    assert approvals_say(people, frozenset(), [replace(PLAN, rate=0.01)], [], refused)[1].startswith(
+        "waits: plan"
+    )
+    config = config_beside(site.home)
+    catalogue = Catalogue.open(site.folder / "catalogue", today=lambda: PLAN.first_day - timedelta(days=9))
+    with catalogue.change() as change:
+        for application in PLAN.applications:
+            change.add_application(application)
+        change.add_trainer(CAPACITY)
+        change.add_trainee(Trainee(PLAN.trainee, ("PJSIP/201",), "", "alice"))
+        entered = change.add_plan(PLAN)
+    catalogue.close()
+    site.home.proposed = [plan_text(entered)]
+    assert (await site.do(carla, "refuse", PLAN.id, "--because", "papers")).code == 0
+    capsys.readouterr()
+    for words in (("list",), ("show", PLAN.id), ("list", "--json")):
+        assert await asyncio.to_thread(run, ["--config", str(config), "plan", *words]) == 0
+        assert "papers" in capsys.readouterr().out, words

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.errors import OperatorError
 from pbx_bridge.portal.bodies import STATUS, TooLarge, read_bytes
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.web.rendering import HEADERS, Pages, language_of
@@ -173,6 +174,9 @@ class Door:
             except KeeperUnreachable as error:
                 log.error("portal: keeper unreachable", fault=str(error))
                 return self._no(asked, Refused("keeper", ""))
+            except OperatorError as error:
+                log.error("portal: a page cannot be made", fault=str(error))
+                return self._no(asked, Refused("unavailable", ""))
             except Exception as error:
                 # where, and what kind: its words may be somebody's
                 at = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]

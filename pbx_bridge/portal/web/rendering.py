@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from pbx_bridge.portal.web.sentences import MENUS, ROLES
+from pbx_bridge.portal.web.sentences import ACTORS, MENUS, ROLES
 from pbx_bridge.portal.web.times import day_of, iso, minutes, when
 from pbx_bridge.wire_portal import Role
 
@@ -131,6 +131,7 @@ def _environment(language: str, assets: dict[str, Asset]) -> Environment:
     made.filters["field"] = lambda at: at.astimezone().strftime("%Y-%m-%dT%H:%M")
     made.globals["menu"] = menu
     made.globals["ROLES"] = ROLES
+    made.globals["ACTORS"] = ACTORS
     return made
 
 
@@ -149,8 +150,9 @@ def said_in(language: str) -> Callable[..., Markup]:
 
 
 def menu(roles: Iterable[Role]) -> list[tuple[str, str]]:
-    """The pages these roles work with: address and message."""
-    return [entry for role in (Role.TRAINEE, Role.TRAINER) if role in roles for entry in MENUS[role]]
+    """The pages these roles work with: address and message, each once."""
+    held = set(roles)
+    return list(dict.fromkeys(entry for role, pages in MENUS.items() if role in held for entry in pages))
 
 
 def asset_answer(asset: Asset, known: str, accepts_gzip: bool) -> Response:

@@ -78,6 +78,25 @@ REFUSALS: Final = {
     "fault": N_(
         "The server made a mistake. It is written down there, without what you sent: tell the administrator when it was."
     ),
+    "unavailable": N_(
+        "This cannot be put together at the moment. Tell the administrator: the server's log says why."
+    ),
+    "changed": N_(
+        "This was changed or removed meanwhile, so nothing was decided. Go back to the list and read what stands there now."
+    ),
+    "approved": N_("This is approved already. Withdraw the approval instead."),
+    "unreadable": N_("This proposal cannot be read. Tell the administrator."),
+    "ground": N_("Say why you refuse, by one of the reasons of the list."),
+    "no-approver": N_("Only an approver whose own key is confirmed decides this."),
+    "own": N_("Nobody decides about themselves: another approver has to."),
+    "other-approver": N_("This plan names another approver."),
+    "other-role": N_(
+        "Somebody it names has a key here for another role, and nobody holds both. Tell the administrator."
+    ),
+    "months": N_(
+        "With what was approved before, this person could be recorded on more days of 24 months than the rule allows. "
+        "Let the plan begin later or end earlier."
+    ),
 }
 OTHER: Final = N_("This was refused (%(word)s). Tell the administrator if you do not expect it.")
 
@@ -150,6 +169,27 @@ REASONS: Final = {
     "erased": N_("erased at a person's request"),
 }
 """P24: the closed list, as its trainee reads it."""
+FIGURES: Final = {
+    "transferred": N_("the call was transferred"),
+    "no-plan": N_("no plan held"),
+    "plan-ended": N_("the plan was over"),
+    "not-approved": N_("the plan was not approved as it stood"),
+    "capacity": N_("the trainer could review no more that week"),
+    "backlog": N_("too much waited for review"),
+    "private": N_("the trainee called it private"),
+    "not-acknowledged": N_("the notice was not acknowledged"),
+    "no-station": N_("no workstation was connected"),
+    "station-locked": N_("the workstation was locked"),
+    "several-stations": N_("several workstations of one person"),
+    "busy-station": N_("the workstation was recording another call"),
+    "lease-lost": N_("the connection to the workstation was lost"),
+    "capture-refused": N_("the workstation refused"),
+    "capture-late": N_("the workstation began too late"),
+    "capture-failed": N_("the workstation could not film"),
+    "agent-unreachable": N_("the telephone could not be reached"),
+    "unreviewed": N_("not discussed within 14 days"),
+}
+"""P24: the reasons that speak to their trainee, where nobody is spoken to."""
 NEEDS: Final = {
     "new-in-post": N_("new in post"),
     "new-application": N_("new application"),
@@ -191,6 +231,23 @@ ACTS: Final = {
     "confirm": N_("confirmed a key"),
     "approve": N_("approved"),
     "withdraw": N_("withdrew an approval"),
+    "refuse": N_("refused a proposal"),
+    "audit": N_("read this record"),
+    "report": N_("read the figures"),
+    "proposals": N_("looked at what waits"),
+    "prove": N_("proved a key"),
+    "grant": N_("granted a copy"),
+    "extend": N_("extended a request"),
+    "end-plan": N_("ended a plan"),
+    "put": N_("began a recording"),
+    "finish": N_("sealed a recording"),
+    "recover": N_("rebuilt a recording"),
+    "reconcile": N_("counted the recordings"),
+    "confirm-clock": N_("confirmed the clock"),
+    "restored": N_("found a restored backup"),
+    "renew": N_("changed its own key"),
+    "forget": N_("let an old month go"),
+    "unwritable": N_("could not write"),
     "invite": N_("invited"),
     "revoke": N_("revoked"),
     "request": N_("noted a request"),
@@ -198,6 +255,84 @@ ACTS: Final = {
     "purge": N_("destroyed at its end"),
 }
 """Of the audit log's words; another is shown as it stands."""
+BROKEN: Final = {
+    "cut": N_("it is cut in the middle."),
+    "no-entry": N_("it is not written as an entry is."),
+    "number": N_("in its place stands another: entries were deleted, repeated or put in another order."),
+    "follows": N_("it does not follow the one before it: it was changed, or put here later."),
+    "changed": N_("it was changed after it was written."),
+    "replaced": N_("it was not written by the keeper: it, and all after it, were replaced."),
+    "checkpoint": N_("the newest checkpoint is missing, or not the keeper's."),
+    "missing": N_("it is missing: the record was cut."),
+    "not-newest": N_("it is not the one the newest checkpoint names."),
+    "rolled-back": N_(
+        "from here on it is not as the second place knows it: the record was set back and continued."
+    ),
+    "second-knows": N_(
+        "it is missing: the second place knows more entries. The record was cut, or set back."
+    ),
+    "other-key": N_(
+        "the second place knows a record with another key: this one was begun anew, or that is of another server."
+    ),
+    "two-of-them": N_("the second place knows two of this number: the record was set back."),
+}
+"""What is wrong with the first bad entry of the record of accesses (static/audit_chain.js)."""
+GROUNDS: Final = {
+    "need": N_("the training need is not shown"),
+    "person": N_("the person, a device or the login is not right"),
+    "trainer": N_("another trainer, or less capacity"),
+    "application": N_("the window, its masks or pauses are not right"),
+    "days": N_("too long, or at the wrong time"),
+    "volume": N_("more is recorded than the need asks for"),
+    "papers": N_("the impact assessment or the consultation does not cover it"),
+}
+"""Why an approver refuses a proposal."""
+FACTS: Final = {
+    "trainee": N_("Trainee"),
+    "devices": N_("Telephones"),
+    "member": N_("Name in the queue"),
+    "login": N_("Login at the workstation"),
+    "need": N_("Why"),
+    "application": N_("What is filmed"),
+    "trainer": N_("Trainer"),
+    "approver": N_("Approver"),
+    "first-day": N_("First day"),
+    "last-day": N_("Last day"),
+    "rate": N_("Calls drawn"),
+    "recordings": N_("Recordings a week"),
+    "minutes": N_("Minutes a week"),
+    "capacity": N_("Review minutes a week"),
+}
+"""Of a proposal."""
+ACTORS: Final = {
+    "(administrator)": N_("the administrator"),
+    "(bridge)": N_("the server"),
+    "(keeper)": N_("the keeper"),
+    "(unknown)": N_("somebody unknown"),
+}
+"""Who is no person in the record of accesses."""
+WHYS: Final = {
+    "look": N_("a page of it"),
+    "copy": N_("for a copy"),
+    "verify": N_("to verify it"),
+    "plan": N_("a plan"),
+    "capacity": N_("a review capacity"),
+    "first-approver": N_("the first approver"),
+    "role": N_("not this person's role"),
+    "code": N_("wrong or used invitation"),
+    "unknown-key": N_("unknown key"),
+    "wrong-answer": N_("wrong proof"),
+    "no-session": N_("no training session stated"),
+    "approved": N_("is approved already"),
+    "no-approver": N_("is no approver"),
+    "own": N_("would decide about themselves"),
+    "other-approver": N_("names another approver"),
+    "other-role": N_("names somebody of another role"),
+    "months": N_("six months of 24 are used"),
+    "unreadable": N_("cannot be read"),
+    "ground": N_("no reason of the list"),
+}
+"""Reasons in the record of accesses that are those of no call and no recording."""
 ROLES: Final = {
     "trainee": N_("trainee"),
     "trainer": N_("trainer"),
@@ -217,6 +352,8 @@ MENUS: Final = {
         ("/rights", N_("My rights")),
     ),
     Role.TRAINER: (("/trainees", N_("My trainees")),),
+    Role.APPROVER: (("/proposals", N_("To decide")), ("/report", N_("Figures"))),
+    Role.AUDITOR: (("/audit", N_("Record of accesses")), ("/report", N_("Figures"))),
 }
 """Which pages a role works with. What stands on them the keeper decides, whoever types their address."""
 

@@ -7,7 +7,7 @@ the one the keeper says. The key's private half never leaves the browser it was 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -75,9 +75,11 @@ class SigningIn:
         gate: Gate,
         sessions: Sessions,
         clock: Callable[[], int],
+        check: Callable[[words.Act | None], Awaitable[None]],
     ) -> None:
+        """`check`: refuses a deed about a text that is gone (portal/office.py)."""
         self._door, self._keeper, self._certificate = door, keeper, certificate
-        self._gate, self._sessions, self._clock = gate, sessions, clock
+        self._gate, self._sessions, self._clock, self._check = gate, sessions, clock, check
 
     def routes(self) -> list[Route]:
         """Joining and proving are limited as the API's own proofs are."""
@@ -183,6 +185,7 @@ class SigningIn:
         wanted = await asked.read(words.BeginAsked)
         if wanted.code is not None:
             raise Refused("malformed", "")
+        await self._check(wanted.act)
         return json_answer(
             await self._keeper.begin(
                 wanted.recipient, wanted.client_nonce, self._certificate, None, wanted.act

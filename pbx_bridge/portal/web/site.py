@@ -13,12 +13,15 @@ from starlette.routing import Route
 
 from pbx_bridge.portal.api import Api, Keeper
 from pbx_bridge.portal.web.accounts import Accounts
+from pbx_bridge.portal.web.approver import ApproverPages
 from pbx_bridge.portal.web.asked import Asked, Door
+from pbx_bridge.portal.web.auditor import AuditorPages
 from pbx_bridge.portal.web.notes import NotesPages
 from pbx_bridge.portal.web.own_account import Gate, OwnAccount
 from pbx_bridge.portal.web.own_rights import OwnRights
 from pbx_bridge.portal.web.player import PlayerPages
 from pbx_bridge.portal.web.rendering import HEADERS, Asset, Pages, asset_answer, assets
+from pbx_bridge.portal.web.report import ReportPages
 from pbx_bridge.portal.web.sessions import Sessions
 from pbx_bridge.portal.web.signing_in import SigningIn
 from pbx_bridge.portal.web.trainee import TraineePages
@@ -53,7 +56,7 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
     sessions = Sessions(time.monotonic, accounts.stands)
     door = Door(pages, sessions, site.language, time.monotonic, _clock)
     gate = Gate(accounts, time.monotonic, _clock)
-    signing = SigningIn(door, keeper, api.certificate, gate, sessions, _clock)
+    signing = SigningIn(door, keeper, api.certificate, gate, sessions, _clock, api.office.check_current)
     player = PlayerPages(door, keeper, api)
     routes = [
         door.route("/", _first),
@@ -64,6 +67,9 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
         *NotesPages(door, keeper).routes(),
         *TraineePages(door, keeper, api.rights).routes(),
         *OwnRights(door, keeper, api.rights).routes(),
+        *ApproverPages(door, api.office).routes(),
+        *AuditorPages(door, api.auditing).routes(),
+        *ReportPages(door, api.reporting).routes(),
         *(_static(asset) for asset in found.values()),
     ]
     return Served(routes, door.missing, player.close)
@@ -75,7 +81,12 @@ def _clock() -> int:
 
 async def _first(asked: Asked) -> Response:
     """To where this person's work is."""
-    found = {Role.TRAINEE: "/recordings", Role.TRAINER: "/trainees"}
+    found = {
+        Role.TRAINEE: "/recordings",
+        Role.TRAINER: "/trainees",
+        Role.APPROVER: "/proposals",
+        Role.AUDITOR: "/audit",
+    }
     ahead = next((path for role, path in found.items() if role in asked.mine.roles), "/account")
     return RedirectResponse(ahead, 303, HEADERS)
 

@@ -6,7 +6,11 @@ The table names each route; a route that is added and not written here fails. So
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+from base64 import b64decode
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +20,9 @@ from starlette.routing import Route
 from pbx_bridge.ids import parse_recording_id
 from pbx_bridge.portal.web import own_account, signing_in
 from pbx_bridge.portal.web.site import Site
+from pbx_bridge.training.plans import plan_text
 from pbx_bridge.wire_portal import Role
-from tests.archive.house import House, house, manifest
+from tests.archive.house import House, house, manifest, plan_behind
 from tests.portal.web.client import Answer, Client
 from tests.portal.web.test_signing_in import CONTENT, Unlimited, later
 
@@ -37,6 +42,11 @@ OF_TRAINEES = PRIVATE | {
     "eve": "403",
 }
 OF_ALICE = PRIVATE | {"alice": HERE} | dict.fromkeys(("bea", "bruno", "carla", "dan", "eve"), "404")
+OF_DAN = PRIVATE | dict.fromkeys(("alice", "bea", "bruno", "carla", "eve"), "403") | {"dan": HERE}
+OF_EVE = PRIVATE | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan"), "403") | {"eve": HERE}
+OF_BOTH = OF_DAN | {"eve": HERE}
+PROPOSED = plan_text(replace(plan_behind("alice", "bruno", 1_800_000_000), approver="dan"))
+OTHERS = plan_text(plan_behind("alice", "bruno", 1_800_000_000))
 GETS: dict[str, dict[str, str]] = {
     "/join": EVERYBODY,
     "/sign-in": EVERYBODY,
@@ -48,7 +58,8 @@ GETS: dict[str, dict[str, str]] = {
     "/": dict.fromkeys(WHO, "to /account")
     | {"nobody": FIRST, "signed-in": KEY}
     | dict.fromkeys(("unconfirmed", "alice", "bea"), "to /recordings")
-    | dict.fromkeys(("bruno", "carla"), "to /trainees"),
+    | dict.fromkeys(("bruno", "carla"), "to /trainees")
+    | {"dan": "to /proposals", "eve": "to /audit"},
     "/trainees": PRIVATE
     | dict.fromkeys(("alice", "bea", "dan", "eve"), "403")
     | dict.fromkeys(("bruno", "carla"), HERE),
@@ -65,6 +76,14 @@ GETS: dict[str, dict[str, str]] = {
     "/accesses": OF_TRAINEES,
     "/rights": OF_TRAINEES,
     "/rights/objection": OF_TRAINEES,
+    "/proposals": OF_DAN,
+    "/proposals/{digest}": OF_DAN,
+    "/audit": OF_EVE,
+    "/audit/verify": OF_EVE,
+    "/audit/copy": OF_EVE,
+    "/report": OF_BOTH,
+    "/report/record": OF_BOTH,
+    "/report/file": OF_BOTH,
 }
 POSTS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/erase": PRIVATE
@@ -94,6 +113,9 @@ POSTS: dict[str, dict[str, str]] = {
     "/slots": PRIVATE
     | {"unconfirmed": "400"}
     | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
+    "/audit/part": PRIVATE
+    | {"unconfirmed": "400"}
+    | dict.fromkeys(("alice", "bea", "bruno", "carla", "dan", "eve"), "400"),
     "/account/end": dict.fromkeys(WHO, "to /account") | SIGNED_IN,
     "/account/passphrase": dict.fromkeys(WHO, "400") | SIGNED_IN,
     "/account/second-factor": dict.fromkeys(WHO, "400") | SIGNED_IN,
@@ -113,6 +135,7 @@ async def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     for module in (signing_in, own_account):
         monkeypatch.setattr(module, "RateLimit", lambda **_: Unlimited())
     async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as found:
+        found.proposed = [PROPOSED, OTHERS]
         yield found
 
 
@@ -148,16 +171,34 @@ def outcome(answer: Answer) -> str:
 async def test_every_page_for_everybody(home: House) -> None:
     recording = (await home.record(CONTENT, manifest())).recording
     people = await everybody(home)
+    digest = hashlib.sha256(PROPOSED.encode()).hexdigest()
     for path, wanted in GETS.items():
         for who, expected in wanted.items():
-            answer = await asyncio.to_thread(
-                people[who].get, path.format(recording=recording, grant="00" * 16)
-            )
+            asked = path.format(recording=recording, grant="00" * 16, digest=digest)
+            answer = await asyncio.to_thread(people[who].get, asked)
             assert outcome(answer) == expected, (path, who)
-            if expected != HERE or who in ("bea", "carla", "dan", "eve"):
-                assert recording not in answer.text.replace(
-                    path.format(recording=recording, grant="00" * 16), ""
-                ), (path, who)
+            if (expected != HERE or who in ("bea", "carla", "dan", "eve")) and path != "/audit/copy":
+                assert recording not in answer.text.replace(asked, ""), (path, who)
+
+
+async def test_a_part_of_the_log_goes_to_the_auditor_alone(home: House) -> None:
+    """P19: asked as the page's script asks."""
+    people = await everybody(home)
+    for who, client in people.items():
+        answer = await asyncio.to_thread(client.json, "/audit/part", b'{"after":0}')
+        if who == "eve":
+            assert b64decode(json.loads(answer.body)["lines"]).splitlines() != []
+        else:
+            assert answer.word == (
+                "session" if who == "nobody" else "visit-ended" if who == "signed-in" else "role"
+            ), who
+
+
+async def test_another_approvers_plan_is_none_of_this_ones(home: House) -> None:
+    people = await everybody(home)
+    digest = hashlib.sha256(OTHERS.encode()).hexdigest()
+    answer = await asyncio.to_thread(people["dan"].get, f"/proposals/{digest}")
+    assert answer.status == 409
 
 
 async def test_every_deed_for_everybody(home: House) -> None:

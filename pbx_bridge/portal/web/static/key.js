@@ -68,8 +68,11 @@ export async function works() {
   }
 }
 
-export async function fingerprint(key) {
-  const digest = await sha256(encoder.encode("pbx-bridge key 1\0" + (await identityToRecipient(key))));
+export const fingerprint = async (key) => printOf(await identityToRecipient(key));
+
+// Of a public key: what its holder reads out, and an approver types.
+export async function printOf(recipient) {
+  const digest = await sha256(encoder.encode("pbx-bridge key 1\0" + recipient));
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   let text = "";
   for (let at = 0; at < 100; at += 5) { // 100 bits, five at a time

@@ -23,6 +23,38 @@ export async function renewed() {
   body.dataset.visitEnds = said.visit_ends;
 }
 
+// The deed a form is for. Its text is what stands on the page where `data-text-of` says; of keys that wait, the one whose
+// fingerprint was typed: a fingerprint is never shown to who compares it.
+async function deedOf(form, keys) {
+  const { deed, about, aboutOf, text, textOf, keys: waiting, mismatch } = form.dataset;
+  const act = {
+    do: deed,
+    about: aboutOf ? document.getElementById(aboutOf).value : about,
+    text: textOf ? document.getElementById(textOf).textContent : text,
+  };
+  if (waiting) {
+    const typed = form.elements.fingerprint.value.replace(/[\s-]/g, "").toUpperCase();
+    const found = [];
+    for (const recipient of waiting.split(" ")) {
+      if ((await keys.printOf(recipient)).replaceAll("-", "") === typed) found.push(recipient);
+    }
+    if (!found.length) throw new Error(mismatch);
+    act.text ??= found[0];
+  }
+  return act;
+}
+
+// A deed about a text can be done once the end of that text has been on the screen.
+for (const form of document.querySelectorAll("form[data-seen]")) {
+  const watcher = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
+    form.querySelector("fieldset").disabled = false;
+    document.querySelector("[data-until-seen]").hidden = true;
+  });
+  watcher.observe(document.getElementById(form.dataset.seen));
+}
+
 if (name) {
   let seen = Date.now();
   const idle = Number(body.dataset.idle) * 1000;
@@ -39,8 +71,7 @@ if (name) {
     button.disabled = true;
     try {
       if (form.dataset.deed) {
-        const act = { do: form.dataset.deed, about: form.dataset.about, text: form.dataset.text };
-        await withKey((keys, key) => keys.prove(key, csrf, act));
+        await withKey(async (keys, key) => keys.prove(key, csrf, await deedOf(form, keys)));
         location.assign(form.dataset.then);
       } else {
         if (body.dataset.visitEnds) await renewed();
