@@ -10,7 +10,9 @@ from enum import Enum
 from typing import Annotated, Final
 
 from pbx_bridge.wire_json import Many, Text, Whole
-from pbx_bridge.wire_portal import DIGEST, MAX_ACT_CHARS, NAME, UNIX, Days
+from pbx_bridge.wire_portal import API, DIGEST, MAX_ACT_CHARS, NAME, UNIX, Days
+
+WEIGH_PATH: Final = API + "/proposals/weigh"
 
 MAX_TURNED_DOWN: Final = 1_000
 MAX_SPANS: Final = 200
@@ -76,6 +78,14 @@ class Span:
     first_day: Annotated[str, Text(10, 10)]
     last_day: Annotated[str, Text(10, 10)]
     applications: Annotated[tuple[Annotated[str, Text(64)], ...], Many(64)]
+
+
+@dataclass(frozen=True, slots=True)
+class WeighAsked:
+    """An approver asks what the keeper knows beside a proposal."""
+
+    digest: Annotated[str, DIGEST]
+    """Of the text, as `proposals` gives it."""
 
 
 @dataclass(frozen=True, slots=True)

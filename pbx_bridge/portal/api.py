@@ -43,12 +43,14 @@ from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.reporting import Reporting
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
 from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
+from pbx_bridge.portal.told import report_words
 from pbx_bridge.portal.week import week_words
 from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_office import Retained, TurnedDown, Weighed
 from pbx_bridge.wire_portal import KeeperUnreachable
 from pbx_bridge.wire_program import AuditCheckpoint, Health
+from pbx_bridge.wire_report import ReportTold
 from pbx_bridge.wire_week import NoticeInForce, TrainersWeek
 
 log = structlog.get_logger()
@@ -187,6 +189,9 @@ class Api:
             "week": self._week,
             "slots": self._slots,
             "proposals": self._proposals,
+            "weigh": self._weigh,
+            "report": self._report,
+            "audit-look": self._audit_look,
             "audit": self._audit,
             "payment": self._payment,
             "health": self._health,
@@ -221,6 +226,15 @@ class Api:
 
     async def _proposals(self, ask: Ask) -> words.Proposals:
         return await self.office.proposals(ask.token)
+
+    async def _weigh(self, ask: Ask) -> Weighed:
+        return (await self.office.proposal(ask.token, ask.body.digest))[1]
+
+    async def _report(self, ask: Ask) -> ReportTold:
+        return report_words(await self.reporting.monthly(ask.token, "en"))
+
+    async def _audit_look(self, ask: Ask) -> AuditLook:
+        return await self.auditing.look(ask.token, ask.body)
 
     async def _audit(self, ask: Ask) -> words.AuditPage:
         after = ask.request.path_params["after"]

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+from pbx_bridge import wire_audit as audit
 from pbx_bridge import wire_notes as notes
+from pbx_bridge import wire_office as office
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_program as program
+from pbx_bridge import wire_report as report
 from pbx_bridge import wire_rights as rights
 from pbx_bridge import wire_week as week
 from pbx_bridge.portal.tokens import Scope
@@ -143,6 +146,18 @@ OPERATIONS: Final = (
     Operation(
         "proposals", GET, words.PROPOSALS_PATH, _VISIT, None, words.Proposals,
         "An approver: the plans, capacities and keys that wait for them.",
+    ),
+    Operation(
+        "weigh", POST, office.WEIGH_PATH, _VISIT, office.WeighAsked, office.Weighed,
+        "An approver: what the keeper knows beside one of their proposals: days in 24 months, what is in force, a bar.",
+    ),
+    Operation(
+        "report", GET, report.REPORT_PATH, _VISIT, None, report.ReportTold,
+        "An approver or auditor: the monthly figures, and what became of each month's recordings. No person is in them.",
+    ),
+    Operation(
+        "audit-look", POST, audit.LOOK_PATH, _VISIT, audit.Looked, audit.AuditLook,
+        "An auditor: some records by time and kind, newest first.",
     ),
     Operation(
         "audit", GET, words.AUDIT_PATH, _VISIT, None, words.AuditPage,

@@ -19,7 +19,9 @@ from pbx_bridge.age import X25519Identity
 from pbx_bridge.portal import guard, openapi
 from pbx_bridge.portal.operations import OPERATIONS, Operation
 from pbx_bridge.portal.tokens import Purpose
+from pbx_bridge.wire_audit import Looked
 from pbx_bridge.wire_notes import NoteAsked
+from pbx_bridge.wire_office import WeighAsked
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_problem import PROBLEM_TYPE
 from tests.archive.house import house, manifest
@@ -67,6 +69,9 @@ WANTED: dict[str, dict[str, str]] = {
     "week": OF_A_ROLE | {"bruno": "200", "carla": "200"},
     "slots": OF_A_ROLE | {"bruno": "slot", "carla": "slot"},  # this house has no catalogue
     "proposals": OF_A_ROLE | {"dan": "200"},
+    "weigh": OF_A_ROLE | {"dan": "changed"},  # no proposal has this digest
+    "report": OF_A_ROLE | {"dan": "200", "eve": "200"},
+    "audit-look": OF_A_ROLE | {"eve": "200"},
     "audit": OF_A_ROLE | {"eve": "200"},
     "payment": OF_A_PROGRAM | {"payments": "no-call"},
     "health": OF_A_PROGRAM | {"monitoring": "200"},
@@ -80,6 +85,8 @@ BODIES: dict[str, Callable[[], object]] = {
     "review": lambda: words.ReviewAsked("review of Friday"),
     "request": lambda: rights.RequestAsked(rights.Right.ACCESS),
     "write-note": lambda: NoteAsked("review of Friday", "00"),
+    "weigh": lambda: WeighAsked("0" * 64),
+    "audit-look": lambda: Looked(0, 1 << 40, "", 0),
     "slots": lambda: words.SlotAsked("alice-orders", int(time.time()) + 86_400, 60),
     "payment": lambda: words.PaymentAsked("alice", words.Moment.BEGIN),
 }

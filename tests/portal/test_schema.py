@@ -90,6 +90,8 @@ SAMPLES = (
     "a" * 8,
     "urn:pbx-bridge:problem:word",
     "",
+    "2026-10",
+    "2026-11-30",
 )
 
 
