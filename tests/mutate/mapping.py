@@ -25,6 +25,14 @@ PORTAL: Final = (
 TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/access/(approvals|proposals|people)\.py", ("tests/access/test_approvals.py", *KEEPER)),
     (r"pbx_bridge/access/roles\.py::audit_refusal", ("tests/access/test_audit_reading.py",)),
+    (r"pbx_bridge/access/roles\.py::report_refusal", ("tests/rights/test_keeper_report.py",)),
+    (r"pbx_bridge/access/comparing\.py", ("tests/access/test_comparing.py",)),
+    (r"pbx_bridge/archive/keeper_report\.py", ("tests/rights/test_keeper_report.py",)),
+    (r"pbx_bridge/archive/keeper_approvals\.py", ("tests/archive/test_keeper_approvals.py",)),
+    (
+        r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.(weigh|retained|audit_look)|pbx_bridge/portal/(office|reporting)\.py",
+        ("tests/portal/web/test_office.py",),
+    ),
     (r"pbx_bridge/access/roles\.py", ("tests/access/test_roles.py", *KEEPER)),
     (
         r"pbx_bridge/access/looks\.py|pbx_bridge/archive/keeper_room\.py::Room\.looked",

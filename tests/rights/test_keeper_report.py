@@ -1,0 +1,81 @@
+"""P20, P22, P23: what the keeper tells of the recordings for the report, to whom, and that nobody is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge.access.roles import Person, report_refusal
+from pbx_bridge.age import X25519Identity
+from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive.rules import DAY_S
+from pbx_bridge.calls.reasons import Reason
+from pbx_bridge.wire_office import KeptMonth, Retained
+from pbx_bridge.wire_portal import Role
+from tests.access.logs import records_of
+from tests.archive.house import manifest
+from tests.archive.test_keeper import Desk
+
+EMIL = X25519Identity.generate()
+KEY = str(EMIL.recipient())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.log.close()
+
+
+def month(at: int) -> str:
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m")
+
+
+def test_what_became_of_a_months_recordings_is_told_when_it_is_over(desk: Desk) -> None:
+    """Six persons' two recordings each, one of each destroyed; rounded, whole months alone."""
+    began = desk.now
+    for person in range(6):
+        for gone in (True, False):
+            made = desk.record(manifest(trainee=f"p{person}", start=desk.now)).recording
+            if gone:
+                desk.keeper.handle(wire.Destroy(made, Reason.ERASED.value))
+    token = desk.join("emil", Role.AUDITOR, EMIL).token
+    assert desk.ask(wire.SeeRetained(token), Retained).months == ()
+    desk.now += 40 * DAY_S
+    desk.ask(wire.Pulse(0), wire.Beat)
+    desk.open()  # long after: the visit has ended, and the books are read anew
+    token = desk.prove(EMIL).token
+    assert desk.ask(wire.SeeRetained(token), Retained).months == (KeptMonth(month(began), 5, 5),)
+    last = records_of(desk.folder)[-1]
+    assert (last["who"], last["act"], last["outcome"]) == ("emil", "report", "done")
+
+
+def test_few_persons_are_not_told(desk: Desk) -> None:
+    began = desk.now
+    for _ in range(30):
+        desk.record(manifest(trainee="alice", start=desk.now))
+    desk.join("emil", Role.APPROVER, EMIL)
+    desk.now += 40 * DAY_S
+    desk.ask(wire.Pulse(0), wire.Beat)
+    desk.open()
+    found = desk.ask(wire.SeeRetained(desk.prove(EMIL).token), Retained)
+    assert found.months == (KeptMonth(month(began), None, None),)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role not in (Role.APPROVER, Role.AUDITOR)])
+def test_nobody_else_reads_it(desk: Desk, role: Role) -> None:
+    token = desk.join("emil", role, EMIL).token
+    assert desk.refused(wire.SeeRetained(token)).word == "role"
+    last = records_of(desk.folder)[-1]
+    assert (last["who"], last["act"], last["outcome"]) == ("emil", "report", "refused")
+
+
+def test_only_a_confirmed_key_that_stands() -> None:
+    assert report_refusal(Person("emil", (Role.AUDITOR,), KEY, 0, confirmed=True)) == ""
+    assert report_refusal(Person("emil", (Role.APPROVER, Role.TRAINER), KEY, 0, confirmed=True)) == ""
+    assert "P22" in report_refusal(Person("emil", (Role.AUDITOR,), KEY, 0, confirmed=False))
+    assert "P22" in report_refusal(Person("emil", (Role.AUDITOR,), KEY, 0, confirmed=True, revoked=True))
+    assert "P22" in report_refusal(Person("emil", (Role.TRAINER,), KEY, 0, confirmed=True))
