@@ -163,6 +163,19 @@ def test_our_snoop_is_nobody_and_a_foreign_one_is_a_recorder() -> None:
     assert translate({**fields, "Uniqueid": "1.9"}, 5) == [facts.ForeignRecorder(5, ChannelId("pbx-1.7"))]
 
 
+def test_who_listens_in_is_a_recorder_and_our_own_snoop_is_not() -> None:
+    """Asterisk tells ChanSpyStart of a supervisor's ChanSpy and of every snoop channel."""
+    fields = {
+        "Event": "ChanSpyStart",
+        "SpyerChannel": "PJSIP/203-00000003",
+        "SpyeeChannel": "PJSIP/201-00000001",
+    }
+    spied = {**fields, "SpyerUniqueid": "pbx-1.9", "SpyeeUniqueid": "pbx-1.7"}
+    assert translate(spied, 5) == [facts.ForeignRecorder(5, ChannelId("pbx-1.7"))]
+    assert translate({**spied, "SpyerUniqueid": "pbxb-0f"}, 5) == []
+    assert translate(fields, 5) == [facts.Unreadable(5, None, "ChanSpyStart")]
+
+
 def test_what_was_said_while_nobody_listened() -> None:
     noted = " objection/pbx-1.7 private/pbx-1.8 nonsense private/ objection/pbx-1.7 other/1.2"
     one, two = facts.CallerObjected(5, ChannelId("pbx-1.7")), facts.AgentObjected(5, ChannelId("pbx-1.8"))

@@ -65,6 +65,23 @@ async def test_the_site_starts_a_recorder_of_its_own_in_mid_call(house: House) -
     judge(await house.film(line), talk_of(stage.truth))
 
 
+@scene(lasts_s=8)
+async def test_a_supervisor_listens_in(house: House) -> None:
+    """P9, P17: somebody else hears, or speaks, who stands in no bridge and heard no notice."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        supervisor = await stage.colleague("203")
+        await stage.talk()
+        await house.pbx.listen_to("201", by="203")
+        listening = await (await supervisor.next_call()).until_answered()
+        stage.over(listening.answered_ns)
+        await stage.talk(1.0)
+        calling.hang_up()
+        await talking.until_ended()
+    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.FOREIGN_RECORDER))
+    judge(await house.film(line), talk_of(stage.truth))
+
+
 @scene(lasts_s=9)
 async def test_the_window_is_hidden_when_the_hold_begins(house: House) -> None:
     """The card stands already; what is said after the hold is recorded all the same."""

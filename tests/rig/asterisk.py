@@ -273,6 +273,12 @@ config_dir = "{self.work}/etc"
         await self.act(Action="Redirect", Channel=channel, Context="elsewhere", Exten="s", Priority="1")
         return at_ns
 
+    async def listen_to(self, phone: str, by: str) -> None:
+        heard = await self._channel_of(phone)
+        await self.act(
+            Action="Originate", Channel=f"PJSIP/{by}", Application="ChanSpy", Data=f"{heard},q", Async="true"
+        )
+
     async def record(self, phone: str) -> None:
         await self.act(
             Action="MixMonitor", Channel=await self._channel_of(phone), File="/dev/null", options=""

@@ -55,6 +55,9 @@ class RigPbx(Protocol):
     async def take_away(self, phone: str) -> int:
         """Another application takes this phone out of its call and keeps it for itself; when, by CLOCK_MONOTONIC."""
 
+    async def listen_to(self, phone: str, by: str) -> None:
+        """A supervisor's phone is called and hears this phone's call."""
+
     async def record(self, phone: str) -> None:
         """The site starts a recorder of its own on this phone's call."""
 

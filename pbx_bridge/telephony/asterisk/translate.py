@@ -254,6 +254,13 @@ def _mix_monitor(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
     return [facts.ForeignRecorder(at_ns, event.channel())]
 
 
+def _chan_spy(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
+    """Somebody listens in, or speaks beside the bridge (ChanSpy, ExtenSpy); our own snoop says so too."""
+    if event.channel("SpyerUniqueid").startswith(OWN_SNOOP):
+        return []
+    return [facts.ForeignRecorder(at_ns, event.channel("SpyeeUniqueid"))]
+
+
 def _user_event(event: _Event, at_ns: int, _key: bytes) -> list[Fact]:
     """What dialplan/asterisk/extensions_pbxb.conf reports; everybody else's user events say nothing here."""
     match event.text("UserEvent", re.compile(r"[^\x00-\x1f]{1,200}\Z")):
@@ -292,6 +299,7 @@ _FOLLOWED: Mapping[str, Callable[[_Event, int, bytes], list[Fact]]] = {
     "Hangup": _hangup,
     "AgentCalled": _agent_called,
     "MixMonitorStart": _mix_monitor,
+    "ChanSpyStart": _chan_spy,
     "UserEvent": _user_event,
 }
 FOLLOWED_KINDS = frozenset(_FOLLOWED)
