@@ -361,6 +361,10 @@ async def test_what_was_said_while_the_bridge_was_down_is_done_when_it_is_back(h
         await nothing_left(house, before)
         assert house.is_gone(recording)
         await said_nothing_any_more(house)
+        if whose == "customer":
+            lists = house.bridge.state / "numbers/lists"
+            assert "opted-out" in lists.read_text(), "it holds for the number's later calls too"
+            lists.unlink()
         await house.until_connected()
         await house.until_listening()
     await house.ledger(OBJECTED, (ALICE, Outcome.DISCARDED, Reason.PRIVATE))
