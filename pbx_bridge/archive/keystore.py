@@ -229,7 +229,8 @@ class KeyStore:
         files. The notes' own file goes too."""
         new = destroy_secret(self._new_key(recording))
         there = destroy_secret(self._key(recording)) or new
-        return self.notebook.destroy(recording) or there
+        self.notebook.destroy(recording)
+        return there
 
     def _paths(self, recording: RecordingId) -> tuple[Path, Path]:
         return self._key(recording), self._new_key(recording)

@@ -67,9 +67,9 @@ class Notebook:
         content = closed(name, canonical(write_fields(_Book(notes))), self._key)
         replace_secrets(self._folder, [(name, content)])
 
-    def destroy(self, recording: RecordingId) -> bool:
-        """P20: overwrites and removes them. False when there were none."""
-        return destroy_secret(self._path(recording))
+    def destroy(self, recording: RecordingId) -> None:
+        """P20: overwrites and removes them."""
+        destroy_secret(self._path(recording))
 
     def _path(self, recording: RecordingId) -> Path:
         return self._folder / f"{recording}.notes"

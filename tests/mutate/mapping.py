@@ -130,6 +130,18 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("tests/rights/test_keeper_rights.py", "tests/rights/test_exports.py"),
     ),
     (
+        r"pbx_bridge/archive/(keeper_notes|notebook)\.py|pbx_bridge/archive/release\.py::(may_write_note|is_note_of)",
+        ("tests/archive/test_notes.py",),
+    ),
+    (
+        r"pbx_bridge/archive/keystore\.py::KeyStore\.destroy",
+        ("tests/archive/test_notes.py", "tests/archive/test_retention.py", *KEEPER),
+    ),
+    (
+        r"pbx_bridge/portal/web/player\.py::PlayerPages\._fetch",
+        ("tests/portal/web/test_fetching.py",),
+    ),
+    (
         r"pbx_bridge/archive/(release|rules)\.py",
         (
             "tests/archive/test_release.py",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.age import CHUNK_SIZE, NoIdentityMatches, open_bytes
+from pbx_bridge.age import CHUNK_SIZE
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.web import player
 from pbx_bridge.portal.web.site import Site
@@ -268,36 +268,6 @@ async def test_a_grant_is_its_sessions_alone_and_the_portal_never_sees_a_key(tmp
         )
         assert refused.status == 404
         assert b"AGE-SECRET-KEY" not in opened.body
-
-
-async def test_the_sealed_file_is_fetched_for_ones_own_key_and_said_to_be(tmp_path: Path) -> None:
-    """P18, P19, P21: an age file that the person's registered key opens and no other; never without the record."""
-    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
-        town = Town(home)
-        recording = (await home.record(CONTENT)).recording
-        alice, bruno = await town.joined("alice", Role.TRAINEE), await town.joined("bruno", Role.TRAINER)
-        path = f"/recordings/{recording}/fetch"
-        fetched = await asyncio.to_thread(lambda: alice.form(path))
-        assert (fetched.status, fetched.headers["content-disposition"]) == (
-            200,
-            f'attachment; filename="{recording}.age"',
-        )
-        assert open_bytes(fetched.body, [alice.identity]) == CONTENT
-        with pytest.raises(NoIdentityMatches):
-            open_bytes(fetched.body, [bruno.identity])
-        assert (await asyncio.to_thread(lambda: bruno.form(path, session="coaching"))).status == 403
-        await home.link.hand_over(recording, "alice")
-        assert (await asyncio.to_thread(lambda: bruno.form(path))).status == 400, "no session"
-        assert (await asyncio.to_thread(lambda: bruno.form(path, session="coaching"))).status == 200
-        lines = (await home.link.accesses("alice")).accesses
-        assert [(line.who, line.outcome, line.reason) for line in lines if line.act == "fetch"] == [
-            ("bruno", "granted", ""),
-            ("bruno", "refused", "no-session"),
-            ("bruno", "refused", "trainee-first"),
-            ("alice", "granted", ""),
-        ]
-        (home.archive / f"{recording}.age").write_bytes(b"cut")
-        assert (await asyncio.to_thread(lambda: alice.form(path))).status == 403
 
 
 async def test_when_too_many_are_open_the_oldest_ends(

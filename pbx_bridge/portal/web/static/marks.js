@@ -3,7 +3,7 @@ import { Notes, plain } from "./notes.js";
 import { renewed } from "./site.js";
 import { TimeLine, clock } from "./timeline.js";
 import { Waves } from "./waves.js";
-import { head, marks } from "./webm.js";
+import { cues, head, marks } from "./webm.js";
 
 const PAUSES = ["hold", "pause"];
 const EVERY = 4; // parts of one request when the whole is read
@@ -14,7 +14,7 @@ const idle = () => new Promise((done) => (globalThis.requestIdleCallback ? reque
 export class Marks {
   // `sealed` is open; `session` is what the viewer said it serves; `broken` takes what goes wrong with the file.
   constructor({ video, sealed, key, base, csrf, session, broken }) {
-    Object.assign(this, { video, sealed, session, broken, list: document.getElementById("marks") });
+    Object.assign(this, { video, sealed, session, broken, cues: [], list: document.getElementById("marks") });
     this.words = this.list.dataset;
     this.notes = new Notes(base, key, csrf);
     this.form = document.getElementById("note");
@@ -24,6 +24,7 @@ export class Marks {
   async open() {
     const first = await this.sealed.read(0, 65535);
     this.head = head(first);
+    if (this.head.cuesAt !== null) this.cues = cues(await this.all(this.head.cuesAt), this.head.body);
     this.line = new TimeLine(document.getElementById("line"), this.head.seconds, (second) => { this.video.currentTime = second; });
     if (this.head.marksAt !== null) this.line.pauses = marks(await this.all(this.head.marksAt)).filter(({ title }) => PAUSES.includes(title));
     this.video.addEventListener("timeupdate", () => this.line.move(this.video.currentTime));
@@ -33,6 +34,14 @@ export class Marks {
     this.drawAll.addEventListener("click", () => this.whole());
     this.show();
     await this.openWaves(first);
+  }
+
+  // The bytes a player needs to show this moment: from the place to begin before it to the second one after it, at most.
+  needed(seconds) {
+    const after = this.cues.findIndex((cue) => cue.seconds > seconds);
+    if (after < 1) return null;
+    const end = this.cues[after].seconds - seconds < 1 ? after + 1 : after;
+    return { from: this.cues[after - 1].at, to: this.cues[end]?.at ?? this.sealed.size };
   }
 
   async all(at) {

@@ -6,6 +6,7 @@ import { Damaged, Sealed } from "./sealed.js";
 import { Unvouched, checks, vouched } from "./signed.js";
 import { complain, renewed } from "./site.js";
 
+const JUMP = 3 << 19; // 1.5 MiB: a longer way to a picture is fetched as the player goes along it
 const AT_MOST = 1 << 20; // of one answer: none stays open while the viewer pauses, so no worker is ended under it
 const { name, csrf } = document.body.dataset;
 const stage = document.getElementById("stage");
@@ -35,6 +36,18 @@ function breakOff(error) {
 // Of what stands under the picture: only damage ends the playing.
 const hurt = (error) => (error instanceof Damaged ? breakOff(error) : complain(error.message));
 
+// What a jump needs is asked for at once; more than that waits until its picture is there.
+const AT_MOST_MS = 1000;
+let needed = null;
+video.addEventListener("seeking", () => {
+  needed = marks?.needed(video.currentTime) ?? null;
+  if (needed && needed.to - needed.from <= JUMP) sealed.soon(needed.from, needed.to - 1);
+});
+const shown = () => new Promise((done) => {
+  video.addEventListener("seeked", done, { once: true });
+  setTimeout(done, AT_MOST_MS);
+});
+
 // -- bytes for the worker -------------------------------------------------------------------------------------------
 
 function serve(event) {
@@ -46,6 +59,7 @@ function serve(event) {
     if (data === "stop") return port.close();
     if (at > last) return port.postMessage({ end: true });
     try {
+      if (video.seeking && needed && at > needed.to) await shown();
       const bytes = await sealed.read(at, last);
       at += bytes.length;
       port.postMessage({ bytes }, [bytes.buffer]);

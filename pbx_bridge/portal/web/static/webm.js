@@ -4,6 +4,7 @@ export const CLUSTER = 0x1f43b675;
 const SEGMENT = 0x18538067, SEEK_HEAD = 0x114d9b74, SEEK_ID = 0x53ab, SEEK_AT = 0x53ac, INFO = 0x1549a966, DURATION = 0x4489;
 const TRACKS = 0x1654ae6b, TRACK = 0xae, TRACK_NUMBER = 0xd7, CODEC = 0x86, CODEC_HEAD = 0x63a2;
 const CHAPTERS = 0x1043a770, ATOM = 0xb6, BEGIN = 0x91, END = 0x92, DISPLAY = 0x80, TITLE = 0x85;
+const CUES = 0x1c53bb6b, CUE = 0xbb, CUE_TIME = 0xb3, CUE_PLACES = 0xb7, CUE_CLUSTER = 0xf1;
 const TIME = 0xe7, SIMPLE_BLOCK = 0xa3, GROUP = 0xa0, BLOCK = 0xa1;
 const UNKNOWN = 2 ** 50; // no size of ours; a live file's
 
@@ -46,7 +47,7 @@ export function head(bytes) {
   const ebml = element(bytes, 0);
   const segment = ebml && element(bytes, ebml.end);
   if (segment?.id !== SEGMENT) throw new Error("no recording");
-  const said = { seconds: 0, marksAt: null, sound: null, opusHead: null, first: null };
+  const said = { seconds: 0, marksAt: null, cuesAt: null, body: segment.body, sound: null, opusHead: null, first: null };
   for (let at = segment.body, found = element(bytes, at); found; found = element(bytes, at)) {
     if (found.id === CLUSTER) {
       said.first = at;
@@ -56,7 +57,9 @@ export function head(bytes) {
     if (found.id === SEEK_HEAD) {
       for (const seek of elements(bytes, found.body, found.end)) {
         const of = fields(bytes, seek);
-        if (of.has(SEEK_ID) && whole(bytes, of.get(SEEK_ID)) === CHAPTERS) said.marksAt = segment.body + whole(bytes, of.get(SEEK_AT));
+        const what = of.has(SEEK_ID) && whole(bytes, of.get(SEEK_ID));
+        if (what === CHAPTERS) said.marksAt = segment.body + whole(bytes, of.get(SEEK_AT));
+        if (what === CUES) said.cuesAt = segment.body + whole(bytes, of.get(SEEK_AT));
       }
     } else if (found.id === INFO) {
       const length = fields(bytes, found).get(DURATION);
@@ -73,6 +76,19 @@ export function head(bytes) {
     at = found.end;
   }
   return said;
+}
+
+// Where a player can begin: [{ seconds, at }], in order. `bytes` begin with the index; places count from `start`.
+export function cues(bytes, start) {
+  const all = element(bytes, 0);
+  if (all?.id !== CUES || all.end > bytes.length) return [];
+  const found = [];
+  for (const cue of elements(bytes, all.body, all.end)) {
+    const of = cue.id === CUE ? fields(bytes, cue) : new Map();
+    const place = of.has(CUE_PLACES) && fields(bytes, of.get(CUE_PLACES)).get(CUE_CLUSTER);
+    if (place && of.has(CUE_TIME)) found.push({ seconds: whole(bytes, of.get(CUE_TIME)) / 1000, at: start + whole(bytes, place) });
+  }
+  return found;
 }
 
 // The marks: [{ begin, end, title }] in seconds. `bytes` begin with the element that holds them.
