@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pbx_bridge.wire_json import Many, Text, Whole
 from pbx_bridge.wire_portal import API
 
-LOOK_PATH: Final = API + "/audit/look"
+LOOK_PATH: Final = API + "/audit-look"
 
 MAX_SHOWN: Final = 100
 """Of one answer."""

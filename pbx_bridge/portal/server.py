@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
@@ -95,7 +96,8 @@ def _app(api: Api, pages: Served | None) -> Starlette:
         assert isinstance(error, HTTPException)
         if pages is not None and not request.url.path.startswith(_PROGRAMS):
             return await pages.missing(request, error)
-        return guard.not_allowed((error.headers or {}).get("Allow", "other methods"))
+        found = [route for route in api.routes if route.matches(request.scope)[0] is not Match.NONE]
+        return guard.not_allowed(", ".join(sorted({one for route in found for one in route.methods or ()})))
 
     routes = api.routes if pages is None else [*api.routes, *pages.routes]
     return Starlette(routes=routes, exception_handlers={404: missing, 405: not_allowed})

@@ -127,6 +127,13 @@ async def test_each_is_told_what_and_where(site: Site) -> None:
         assert ("www-authenticate: bearer" in head) == (wanted == 401), case
 
 
+async def test_a_path_with_several_methods_names_them_all(site: Site) -> None:
+    for path, methods in ((rights.REQUESTS_PATH, "get, head, post"), (ERASE, "post")):
+        status, head, _ = await sent(site, "PUT", path, b"", BEARER)
+        assert status == 405
+        assert f"\r\nallow: {methods}\r\n" in head
+
+
 async def test_the_scheme_may_be_written_in_any_case(site: Site) -> None:
     """RFC 9110, 11.1. The token itself has one form."""
     bruno = await site.join("bruno")
