@@ -147,6 +147,8 @@ async def _approvals(config: Config) -> Finding:
         async with KeeperLink(keeper_socket(config)) as link:
             people, approved = await link.everyone(), await link.approvals()
             refused = frozenset(one.digest for one in await link.turned_down())
+            # approved, though its trainee objects: that waits for the controller and stands under "requests"
+            approved |= {plan.digest for plan in await link.approved_plans()}
         with closing(catalogue_of(config, dry_run=True)) as catalogue:
             enrolled = sound(catalogue.enrolled())
     except (KeeperUnreachable, Refused, OperatorError) as error:

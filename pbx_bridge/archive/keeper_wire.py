@@ -610,6 +610,7 @@ ADMINISTRATOR: Final[dict[str, type[Any]]] = {
     "everyone": Everyone,
     "approvals": Approvals,
     "turned-down": SeeTurnedDown,
+    "plans-approved": PlansApproved,
     "revoke": Revoke,
     "accesses-of": AccessesOf,
     "token-changed": TokenChanged,

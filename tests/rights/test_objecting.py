@@ -53,6 +53,8 @@ def test_from_the_moment_of_an_objection_nothing_new_is_recorded(desk: Desk) -> 
     assert plan in approved(desk)
     asks(desk, alice, Right.OBJECTION)
     assert approved(desk) == {other.plan}
+    still = {one.digest for one in desk.ask(wire.PlansApproved(), wire.ApprovedPlans).plans}
+    assert still == {plan, other.plan}, "its approver is not asked again"
     with pytest.raises(Refused) as refused:
         desk.put(manifest(start=desk.now))
     assert refused.value.word == "not-approved"
