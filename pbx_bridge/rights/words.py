@@ -81,8 +81,9 @@ RECORD: Final[Mapping[Language, Labels]] = {
             "Catégories de données",
             "Les deux voix de l'appel, sur deux pistes ; la vidéo continue de la seule fenêtre de : "
             "{applications}. Réponse donnée à chaque appel (journal) ; prises de connaissance de l'information ; "
-            "traces d'accès ; oppositions (empreinte à clé du numéro). Ni image fixe, ni écran entier, ni frappe, "
-            "ni micro, ni caméra, ni note, ni reconnaissance vocale (P1, P3, P6).",
+            "traces d'accès ; remarques courtes du formateur à un moment de l'enregistrement, détruites avec lui ; "
+            "oppositions (empreinte à clé du numéro). Ni image fixe, ni écran entier, ni frappe, "
+            "ni micro, ni caméra, ni notation, ni reconnaissance vocale (P1, P3, P6).",
         ),
         "recipients": (
             "Destinataires",
@@ -133,6 +134,7 @@ RECORD: Final[Mapping[Language, Labels]] = {
             "Categories of data",
             "Both voices of the call, on two tracks; the continuous video of the window of: {applications}, and "
             "no other. The answer given for each call (ledger); acknowledgements of the notice; access records; "
+            "the trainer's short notes at moments of a recording, destroyed with it; "
             "objections (keyed hash of the number). No still image, no whole screen, no keystroke, microphone or "
             "camera, no grade, no speech recognition (P1, P3, P6).",
         ),

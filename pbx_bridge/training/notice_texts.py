@@ -54,16 +54,16 @@ TRAINEE: Final[Mapping[Language, str]] = {
 Responsable : {controller}. Pour toute question et pour vos droits : {contact}.
 Délégué à la protection des données : {officer}.
 Pour : {person}.
-Si ce n'est pas vous, n'acceptez pas ce texte et dites-le au responsable.
+Si ce n'est pas vous, n'acceptez pas ce texte, dites-le au responsable.
 Plan : {plan}. Motif : {need}. Du {first} au {last} inclus ; il prend fin de lui-même.
-But : votre formation, et rien d'autre ; ni évaluation, ni discipline, ni écoute en direct.
+But : votre formation, rien d'autre ; ni évaluation, ni discipline, ni écoute en direct.
 Base légale : intérêt légitime à former (RGPD art. 6, 1, f).
 
 Ce qui est enregistré : les deux voix de l'appel, et une vidéo de la fenêtre de :
 {applications}
-Jamais le reste de l'écran, jamais avant la réponse ni après le raccroché, jamais d'image fixe, ni frappe, ni caméra.
-En attente, en consultation et pendant un paiement, rien n'est enregistré.
-Images par seconde : {fps} au plus. Un témoin rouge est affiché pendant l'enregistrement ; sans lui, il s'arrête.
+Jamais le reste de l'écran, rien avant la réponse ni après le raccroché, ni image fixe, ni frappe, ni caméra.
+En attente, en consultation, pendant un paiement : rien n'est gardé.
+Au plus {fps} images par seconde. Un témoin rouge est affiché pendant l'enregistrement ; sans lui, il s'arrête.
 
 Quels appels : {rate} des appels, tirés au sort avant la réponse, et ceux des créneaux réservés par votre formateur ;
 en tout {count} enregistrements et {minutes} minutes par semaine au plus.
@@ -72,13 +72,14 @@ et votre formateur n'en voit pas la raison.
 
 Qui y a accès : vous seul pendant {first_hours} h, vous pouvez alors écouter, effacer ou transmettre ; ensuite
 votre formateur ({trainer}), pour une séance avec vous qu'il déclare. Personne d'autre.
+Vous lisez et pouvez effacer ses remarques.
 {approver} a approuvé ce plan et n'ouvre rien ; l'auditeur lit la liste des accès, pas les enregistrements.
-Vous pouvez voir qui a ouvert les vôtres.
+Vous voyez qui a ouvert les vôtres.
 Conservation : {retention} jours au plus ; {reviewed} jours après la séance ; {unreviewed} jours si aucune séance n'a lieu ;
 puis la clé et le fichier sont détruits. La réponse donnée à chaque appel est gardée 30 jours, les accès
 12 mois, vos plans 24.
 
-Vos droits : accès et copie, effacement, opposition, limitation ; réponse sous un mois. Adressez-vous à : {contact}.
+Vos droits : accès et copie, effacement, opposition, limitation ; réponse sous un mois. Contact : {contact}.
 Réclamation : CNIL, www.cnil.fr.
 """,
     "en": """Training recording: what you have to know (GDPR art. 13)
@@ -104,6 +105,7 @@ and your trainer does not see the reason.
 
 Who has access: you alone for {first_hours} h, when you may watch, erase or hand over; then your trainer
 ({trainer}), for a session with you that they state. Nobody else.
+They may write short notes on it, which you read and may erase, and which end with the recording.
 {approver} approved this plan and opens nothing; the auditor reads the list of accesses, not the recordings.
 You can see who opened yours.
 Kept: {retention} days at most; {reviewed} days after the session; {unreviewed} days when there is no session;
