@@ -466,7 +466,8 @@ def test_an_approver_is_told_history_and_what_is_in_force(desk: Desk) -> None:
 def test_nobody_else_is_told(desk: Desk) -> None:
     desk.join("bruno", Role.TRAINER, BRUNO)
     desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
-    assert desk.refused(wire.Weigh(desk.prove(BRUNO).token, APPROVE.text)).word == "role"
+    for text in (APPROVE.text, capacity_text(Trainer("bruno", 90)), "x"):
+        assert desk.refused(wire.Weigh(desk.prove(BRUNO).token, text)).word == "role"
     last = records_of(desk.folder)[-1]
     assert (last["who"], last["act"], last["outcome"]) == ("bruno", "proposals", "refused")
     assert desk.refused(wire.Weigh(desk.prove(DORA).token, "x")).word == "unreadable"
