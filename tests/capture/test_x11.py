@@ -20,6 +20,7 @@ from pbx_bridge.wire import ApplicationRule, Mask
 from tests.capture.test_masks import tell
 from tests.rig.desktop import Desktop, until
 from tests.rig.install import SYSTEM_PYTHON
+from tests.rig.screen_saver import become_saver
 from tests.rig.window_hand import WindowHand
 from workstation_client.capture.base import NEUTRAL, CaptureUnavailable, Nothing, Shown
 from workstation_client.capture.x11 import X11Capture
@@ -306,6 +307,10 @@ def display(desktop: Desktop) -> Iterator[Display]:
 def test_a_running_screen_saver_locks(display: Display) -> None:
     windows = Windows(display)
     assert not windows.screen_locked([])
+    display.core.ForceScreenSaverChecked(1).check()
+    assert not windows.screen_locked([]), "the server's own blanking, while the trainee only listens"
+    display.core.ForceScreenSaverChecked(0).check()
+    become_saver(display.connection)
     display.core.ForceScreenSaverChecked(1).check()
     assert windows.screen_locked([])
     display.core.ForceScreenSaverChecked(0).check()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ast
 import asyncio
 import gettext
-import io
 import json
 import os
 import re
 import signal
 import socket
 import stat
-import struct
 import subprocess
 import sys
 import tempfile
@@ -21,8 +19,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import xcffib
-import xcffib.screensaver
 
 import workstation_client
 from pbx_bridge import memory, wire
@@ -31,6 +27,7 @@ from pbx_bridge.wire import Desktop as State
 from pbx_bridge.wire import DesktopKind
 from pbx_bridge.wire_proof import new_seed
 from tests.rig.desktop import Desktop
+from tests.rig.screen_saver import become_saver
 from tests.stations.rig import DESKTOP, NOTICE
 from workstation_client import cli, control, desktop_session, identity, notice
 from workstation_client.desktop_session import DesktopSession, judge, kind_of
@@ -132,7 +129,6 @@ def test_screensavers_lock_and_a_dead_display_is_a_logout(desktop: Desktop, tmp_
     session = DesktopSession({"DISPLAY": desktop.display}, tmp_path)
     assert session.read() == DESKTOP
     display = desktop.connection
-    screen = display.get_setup().roots[0]
 
     def force(*, on: bool) -> None:
         display.core.ForceScreenSaverChecked(1 if on else 0).check()
@@ -140,11 +136,7 @@ def test_screensavers_lock_and_a_dead_display_is_a_logout(desktop: Desktop, tmp_
     force(on=True)
     assert not session.read().locked, "the server's own blanking is no lock"
     force(on=False)
-    saver = display(xcffib.screensaver.key)
-    saver.QueryVersion(1, 1).reply()
-    # SetAttributes (request 3) makes this client the external saver; xcffib's own method for it does not work.
-    request = struct.pack("=xx2xIhhHHHBBII", screen.root, 0, 0, 10, 10, 0, 0, 0, 0, 0)
-    saver.send_request(3, io.BytesIO(request), is_checked=True).check()
+    become_saver(display)
     force(on=True)
     assert session.read().locked
     force(on=False)

@@ -163,12 +163,18 @@ class Windows:
         return viewable, process_facts(pid, with_hash=with_hash) if pid is not None else None
 
     def screen_locked(self, above: Iterable[TopLevel]) -> bool:
-        """P4: a screen saver runs, or an unmanaged window of somebody's covers the whole screen, as lock screens do."""
+        """P4: a program's screen saver runs, or an unmanaged window of somebody's covers the whole screen, as lockers do.
+
+        The server's own blanking is neither (desktop_session.py says the same to the bridge): it comes while a trainee only
+        listens, and under it lies the window that was there before.
+        """
         if self._display.saver is not None:
             answer = _reply(self._display.saver.QueryInfo(self._display.root))
-            if answer is not None and answer.state in (
-                xcffib.screensaver.State.On,
-                xcffib.screensaver.State.Cycle,
+            runs = (xcffib.screensaver.State.On, xcffib.screensaver.State.Cycle)
+            if (
+                answer is not None
+                and answer.state in runs
+                and answer.kind == xcffib.screensaver.Kind.External
             ):
                 return True
         width, height = self._display.size
