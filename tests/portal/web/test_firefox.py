@@ -106,6 +106,9 @@ async def test_firefox_joins_plays_seeks_and_stops_at_damage(
         await alice.until(
             "parseInt(document.getElementById('drawn').textContent.match(/\\d+/)?.[0] ?? '0') > 5"
         )
+        # twenty pages that were left without giving their video back, and Firefox played no further one (measured)
+        left = "dispatchEvent(new PageTransitionEvent('pagehide')); document.getElementById('video').hasAttribute('src')"
+        assert await alice.script(left) is False
         await opens(alice, hurt)
         await plays(alice)
         await alice.script("document.getElementById('video').currentTime = 30; 0")

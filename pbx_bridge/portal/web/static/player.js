@@ -104,7 +104,7 @@ form.addEventListener("submit", async (event) => {
     sealed = ready;
     form.hidden = true;
     stage.hidden = false;
-    video.src = `${base}/video`;
+    video.src = `${base}/video?${grant}`; // each time another: Firefox goes on with what it holds of an address it knows
     setInterval(() => renewed().catch(breakOff), 4 * 60 * 1000);
     marks = new Marks({ video, sealed, key, base, csrf, session, broken: hurt });
     video.addEventListener("loadeddata", () => {
@@ -120,7 +120,14 @@ form.addEventListener("submit", async (event) => {
 });
 
 video.addEventListener("error", () => { if (!broken) breakOff(new Error(video.error?.message ?? "")); });
-addEventListener("pagehide", () => tell(false));
+addEventListener("pagehide", () => {
+  tell(false);
+  broken = true;
+  video.removeAttribute("src"); // gives back at once what plays; nobody waits for bytes of a page that is gone
+  video.load();
+  voices.context?.close();
+});
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 // -- controls -------------------------------------------------------------------------------------------------------
 
