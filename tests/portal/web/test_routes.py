@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from pbx_bridge.ids import parse_recording_id
 from pbx_bridge.portal.web import own_account, signing_in
+from pbx_bridge.portal.web.rendering import HEADERS
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.training.plans import plan_text
 from pbx_bridge.wire_portal import Role
@@ -162,6 +163,11 @@ async def everybody(home: House) -> dict[str, Client]:
     return found
 
 
+def answered(answer: Answer) -> dict[str, str]:
+    """Its headers, by the names the pages give them."""
+    return {name: answer.headers.get(name.lower(), "") for name in HEADERS}
+
+
 def outcome(answer: Answer) -> str:
     if answer.status == 303:
         return "to " + answer.headers["location"].partition("?")[0]
@@ -177,6 +183,7 @@ async def test_every_page_for_everybody(home: House) -> None:
             asked = path.format(recording=recording, grant="00" * 16, digest=digest)
             answer = await asyncio.to_thread(people[who].get, asked)
             assert outcome(answer) == expected, (path, who)
+            assert HEADERS.items() <= answered(answer).items(), (path, who)
             if (expected != HERE or who in ("bea", "carla", "dan", "eve")) and path != "/audit/copy":
                 assert recording not in answer.text.replace(asked, ""), (path, who)
 
@@ -213,6 +220,7 @@ async def test_every_deed_for_everybody(home: House) -> None:
             answer = await asyncio.to_thread(send)
             client.cookies = cookies
             assert outcome(answer) == expected, (path, who)
+            assert HEADERS.items() <= answered(answer).items(), (path, who)
             if "{" in path and who != "alice":
                 states = {item.recording: item.state for item in await home.link.trainees_own("alice")}
                 assert states[parse_recording_id(recording)] == "open", (path, who)
