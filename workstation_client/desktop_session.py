@@ -23,15 +23,13 @@ import xcffib.screensaver
 import xcffib.xproto
 
 from pbx_bridge.wire import Desktop, DesktopKind
+from workstation_client.screen_saver import saves
 
 _ASK_S: Final = 2.0
 _PROPERTIES: Final = ("Active", "Remote", "Type", "State", "LockedHint")
 _GONE_AFTER: Final = 2
 """Readings without an answer that make a logout: one may be a server that is busy."""
 _X2GO_CONNECTED: Final = {"STARTING", "RESUMING", "RUNNING"}
-_SAVER_ON, _SAVER_EXTERNAL = 1, 2
-"""MIT-SCREEN-SAVER 1.1, QueryInfo: state On, kind External. The server's own blanking after minutes of listening to a
-customer locks nothing and is no screensaver in this sense."""
 
 
 class DesktopSession:
@@ -155,8 +153,7 @@ def _screensaver_on(display: Any) -> bool:
     if not display.core.QueryExtension(len("MIT-SCREEN-SAVER"), "MIT-SCREEN-SAVER").reply().present:
         return False
     saver = display(xcffib.screensaver.key)
-    found = saver.QueryInfo(root).reply()
-    return bool(found.state == _SAVER_ON and found.kind == _SAVER_EXTERNAL)
+    return saves(saver.QueryInfo(root).reply())
 
 
 def _xscreensaver_on(display: Any, root: int) -> bool:

@@ -253,6 +253,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"workstation_client/guard\.py",
         ("tests/capture/test_guard.py", "tests/capture/test_pause_titles.py", "tests/capture/test_masks.py"),
     ),
+    (r"workstation_client/screen_saver\.py", ("tests/capture/test_x11.py", "tests/stations/test_desk.py")),
     (r"workstation_client/pacing\.py", ("tests/capture/test_pacing.py",)),
     (r"workstation_client/recorder\.py", ("tests/capture/test_recorder.py",)),
     (

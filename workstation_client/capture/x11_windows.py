@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import xcffib
-import xcffib.screensaver
 import xcffib.xproto
 
 from workstation_client.capture.files import process_facts
 from workstation_client.capture.x11_display import Display
 from workstation_client.guard import ProcessFacts
+from workstation_client.screen_saver import saves
 
 MAX_FRAME_DEPTH = 4
 """How deep below a top-level window the application's own window may lie inside a window manager's frames."""
@@ -163,19 +163,10 @@ class Windows:
         return viewable, process_facts(pid, with_hash=with_hash) if pid is not None else None
 
     def screen_locked(self, above: Iterable[TopLevel]) -> bool:
-        """P4: a program's screen saver runs, or an unmanaged window of somebody's covers the whole screen, as lockers do.
-
-        The server's own blanking is neither (desktop_session.py says the same to the bridge): it comes while a trainee only
-        listens, and under it lies the window that was there before.
-        """
+        """P4: a program's screen saver runs, or an unmanaged window of somebody's covers the whole screen, as lockers do."""
         if self._display.saver is not None:
             answer = _reply(self._display.saver.QueryInfo(self._display.root))
-            runs = (xcffib.screensaver.State.On, xcffib.screensaver.State.Cycle)
-            if (
-                answer is not None
-                and answer.state in runs
-                and answer.kind == xcffib.screensaver.Kind.External
-            ):
+            if answer is not None and saves(answer):
                 return True
         width, height = self._display.size
         for other in above:
