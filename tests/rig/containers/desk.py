@@ -21,7 +21,7 @@ PROGRAMS = Installed(Path("/opt/people"))
 STATION = "desk-1"
 MAIL_S = 4.0
 RECORDED_DEADLINE_S = 30.0
-"""From the end of the call to its place in the trainee's list."""
+"""From the end of the call to its sealed file in the trainee's list."""
 
 
 class Trainee:
@@ -58,15 +58,17 @@ class Trainee:
                 raise WorkstationError(f"nobody knows what {word!r} is")
         return ""
 
-    async def _recordings(self) -> list[str]:
-        return [one["id"] for one in json.loads(await self._at.command("recordings", "--json"))]
+    async def _recordings(self, *, sealed: bool = False) -> list[str]:
+        """Their ids. The list has a recording from the answer on; it can be handed over when its file is sealed."""
+        listed = json.loads(await self._at.command("recordings", "--json"))
+        return [one["id"] for one in listed if not sealed or one["state"] != "recording"]
 
     async def _hand_over(self) -> str:
-        """The recording of the call since `prepare`, as soon as the trainee's list has it; its id."""
+        """The recording of the call since `prepare`, as soon as its file is sealed; its id."""
         try:
             async with asyncio.timeout(RECORDED_DEADLINE_S):
                 while True:
-                    if new := [one for one in await self._recordings() if one not in self._known]:
+                    if new := [one for one in await self._recordings(sealed=True) if one not in self._known]:
                         break
                     await asyncio.sleep(0.5)  # another machine's list: nothing to wait on
         except TimeoutError:
