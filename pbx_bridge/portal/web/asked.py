@@ -36,8 +36,10 @@ COOKIE: Final = "__Host-session"
 LANGUAGE_COOKIE: Final = "__Host-language"
 CSRF_HEADER: Final = "x-csrf"
 MAX_FIELDS: Final = 20
-LOCAL: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*\Z")
-"""A path of this site, without a query: the only place a person is ever sent on to."""
+LOCAL: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*\Z")
+"""A path of this site, without a query: the only place a person is ever sent on to. Every text can be read in one way only,
+so that none takes long: it is anybody's, and the calls wait meanwhile."""
+MAX_LOCAL_CHARS: Final = 200
 VISIT_LEFT_S: Final = 20
 """A visit that ends sooner is renewed before it is used."""
 
@@ -239,7 +241,7 @@ class Door:
 
 def local(path: str) -> str:
     """The path if it is one of this site, else the first page."""
-    return path if LOCAL.match(path) and len(path) < 200 else "/"
+    return path if len(path) < MAX_LOCAL_CHARS and LOCAL.match(path) else "/"
 
 
 def _is_script(request: Request) -> bool:
