@@ -58,11 +58,12 @@ class AllTurnedDown:
 
 @dataclass(frozen=True, slots=True)
 class KeptMonth:
-    """P20: what became of a month's recordings; None where too few persons stand behind it (rights/figures.py)."""
+    """P20: how far a month's recordings came to the end of their time (rights/figures.py)."""
 
     month: Annotated[str, Text(7, 7)]
-    destroyed: Annotated[int, Whole(0)] | None
-    present: Annotated[int, Whole(0)] | None
+    destroyed_percent: Annotated[int, Whole(0, 100)]
+    """In quarters. 0: none, or of too few persons to tell; 100: all, or all but those of too few. What a person had destroyed
+    is in no number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,4 +51,4 @@ class ReportTold:
     months: Annotated[tuple[MonthTold, ...], Many(1_200)]
     """Oldest first."""
     retained: Annotated[tuple[KeptMonth, ...], Many(24)]
-    """What became of each month's recordings (P20)."""
+    """How far each month's recordings came to the end of their time (P20)."""

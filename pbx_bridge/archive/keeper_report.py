@@ -15,6 +15,7 @@ from pbx_bridge.access.audit import Access
 from pbx_bridge.access.roles import report_refusal
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
+from pbx_bridge.archive.keeper_retention import BY_TIME
 from pbx_bridge.archive.keeper_room import Room
 from pbx_bridge.rights.figures import Recorded, retained
 from pbx_bridge.wire_office import KeptMonth, Retained
@@ -35,14 +36,17 @@ class ReportSide:
             raise words.Refused("role", why)
         self._room.record(Access(person.name, "report"))
         found = retained(self._recorded(), _month(self._room.parts.time.known.high))
-        return Retained(tuple(KeptMonth(one.month, one.destroyed, one.present) for one in found[-MONTHS:]))
+        return Retained(tuple(KeptMonth(one.month, one.percent) for one in found[-MONTHS:]))
 
     def _recorded(self) -> Iterator[Recorded]:
         book, store = self._room.parts.book, self._room.parts.store
         for recording, at in book.recorded.items():
             gone, known = book.destroyed.get(recording), store.find(recording)
             trainee = str(known[1].trainee) if known is not None else ""
-            yield Recorded(_month(at), trainee, _month(gone.at) if gone is not None else "")
+            if gone is None:
+                yield Recorded(_month(at), trainee, "")
+            else:
+                yield Recorded(_month(at), trainee, _month(gone.at), by_time=gone.reason in BY_TIME)
 
 
 def _month(at: int) -> str:

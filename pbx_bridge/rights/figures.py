@@ -4,13 +4,14 @@ Pure. It eats the ledger's answers and gives counts per month; the trainee of an
 many different persons a count comes from, and is not kept. No count is told that rests on fewer than FEWEST_PERSONS: among
 three colleagues "one private call" has a name. Nor can one be found by taking others from their sum: counts of too few
 persons are told together with the smallest of those that could stand alone. A month that is not over is not told at all,
-because two reports of two days would differ by one person's call.
+because two reports of two days would differ by one person's call. What became of the recordings is told in quarters and
+without what a person had destroyed, so that no table taken from another tells how many that was.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -92,23 +93,22 @@ class Recorded:
     """"" where nobody knows any more; all such count as one person."""
     destroyed: str
     """YYYY-MM of its destruction; "" while it is there."""
+    by_time: bool = True
+    """Destroyed because its time was over; else because of a person: an objection, an erasure, a private call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """P20: what became of a month's recordings by the end of the last whole month; None where it is not told."""
+    """P20: how far a month's recordings had come to the end of their time when the last whole month ended."""
 
     month: str
-    destroyed: int | None = None
-    present: int | None = None
-
-    @property
-    def recorded(self) -> int | None:
-        return None if self.destroyed is None or self.present is None else self.destroyed + self.present
+    percent: int
+    """Destroyed: 0 (none, or of too few persons to tell), about 25, 50 or 75, 100 (all, or all but those of too few)."""
 
 
-ROUNDED: Final = 5
-"""To whole fives: beside the exact number of recorded calls, an exact one would tell how many were taken back since."""
+QUARTER: Final = 25
+"""As coarse as this, because the calls that were recorded stand exactly beside it: a number of those destroyed and of those
+there, rounded or not, had a sum, and what that is more than those calls, month after month, was taken back by somebody."""
 
 
 def day_of(answer: Answer) -> date:
@@ -191,20 +191,35 @@ def shown(name: str, month: Month, running: str) -> Shown:
 
 
 def retained(recordings: Iterable[Recorded], running: str) -> tuple[Kept, ...]:
-    """P20, P24: of each whole month before `running` how many recordings are destroyed and how many still there, as it stood
-    when `running` began; rounded, and a month only where each number rests on FEWEST_PERSONS persons."""
-    counts: dict[str, tuple[Counter[bool], dict[bool, set[str]]]] = {}
+    """P20, P24: for each whole month before `running`, from the first with a recording, how much of it had come to the end of
+    its time when `running` began. What a person had destroyed before then is in nothing of it."""
+    months: dict[str, tuple[list[str], list[str]]] = {}
     for one in recordings:
-        if one.month < running:
-            number, persons = counts.setdefault(one.month, (Counter(), {}))
-            gone = bool(one.destroyed) and one.destroyed < running
-            number[gone] += 1
-            persons.setdefault(gone, set()).add(one.trainee)
-    return tuple(_kept(month, *counts[month]) for month in sorted(counts))
+        if one.month >= running:
+            continue
+        there, gone = months.setdefault(one.month, ([], []))
+        if not one.destroyed or one.destroyed >= running:
+            there.append(one.trainee)
+        elif one.by_time:
+            gone.append(one.trainee)
+    if not months:
+        return ()
+    names = [min(months)]
+    while (after := _next(names[-1])) < running:
+        names.append(after)
+    return tuple(Kept(name, _percent(*months.get(name, ([], [])))) for name in names)
 
 
-def _kept(month: str, number: Mapping[bool, int], persons: Mapping[bool, set[str]]) -> Kept:
-    if any(len(who) < FEWEST_PERSONS for who in persons.values()):
-        return Kept(month)
-    rounded = {gone: round(number.get(gone, 0) / ROUNDED) * ROUNDED for gone in (True, False)}
-    return Kept(month, rounded[True], rounded[False])
+def _percent(there: Sequence[str], gone: Sequence[str]) -> int:
+    """P24: to quarters; of fewer than FEWEST_PERSONS persons as if there were none. Whose a destroyed recording was is
+    forgotten after a while (P24): each such counts as a person's."""
+    if len(set(gone)) + max(gone.count("") - 1, 0) < FEWEST_PERSONS:
+        return 0
+    if len(set(there)) < FEWEST_PERSONS:
+        return 100
+    return QUARTER * round(len(gone) / (len(there) + len(gone)) * 100 / QUARTER)
+
+
+def _next(month: str) -> str:
+    year, number = map(int, month.split("-"))
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"

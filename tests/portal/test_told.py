@@ -18,7 +18,7 @@ FIGURES = (
 
 
 def test_the_figures_are_told_as_they_are() -> None:
-    kept = Retained((KeptMonth("2026-10", 3, None),))
+    kept = Retained((KeptMonth("2026-10", 25),))
     told = report_words(Monthly(Report("en", "2026-11-30", (), (), FIGURES, (), 240), kept))
     assert told == ReportTold(
         "2026-11-30",

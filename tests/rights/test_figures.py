@@ -256,10 +256,10 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
 
 
 def recordings(
-    month: str, gone: dict[str, int], there: dict[str, int], at: str = "2026-10"
+    month: str, gone: dict[str, int], there: dict[str, int], at: str = "2026-10", *, by_time: bool = True
 ) -> list[Recorded]:
     """So many of each person, destroyed and not."""
-    return [Recorded(month, who, at) for who, number in gone.items() for _ in range(number)] + [
+    return [Recorded(month, who, at, by_time) for who, number in gone.items() for _ in range(number)] + [
         Recorded(month, who, "") for who, number in there.items() for _ in range(number)
     ]
 
@@ -267,28 +267,114 @@ def recordings(
 SIX = {f"p{n}": 2 for n in range(6)}
 
 
-def test_each_whole_month_tells_what_is_destroyed_and_what_is_there() -> None:
-    made = recordings("2026-09", SIX, dict.fromkeys(SIX, 3)) + recordings("2026-08", SIX, {})
+def test_each_whole_month_tells_how_much_of_it_came_to_its_end() -> None:
+    made = recordings("2026-09", SIX, dict.fromkeys(SIX, 6)) + recordings("2026-08", SIX, {})
     made += recordings("2026-11", SIX, SIX)
-    assert retained(made, "2026-11") == (Kept("2026-08", 10, 0), Kept("2026-09", 10, 20)), "rounded to fives"
-    assert [one.recorded for one in retained(made, "2026-11")] == [10, 30]
+    assert retained(made, "2026-11") == (Kept("2026-08", 100), Kept("2026-09", 25), Kept("2026-10", 0))
+    assert retained(made, "2026-09") == (Kept("2026-08", 0),), "then they were all there"
     assert retained([], "2026-11") == ()
+    over_new_year = retained(recordings("2026-11", {}, SIX), "2027-02")
+    assert [one.month for one in over_new_year] == ["2026-11", "2026-12", "2027-01"]
+
+
+@pytest.mark.parametrize(("gone", "told"), [(6, 0), (7, 25), (18, 25), (19, 50), (31, 75), (43, 100)])
+def test_it_is_told_in_quarters(gone: int, told: int) -> None:
+    made = recordings("2026-09", {f"p{n}": 1 for n in range(gone)}, {f"p{n}": 1 for n in range(49 - gone)})
+    assert retained(made, "2026-11") == (Kept("2026-09", told), Kept("2026-10", 0))
 
 
 def test_what_is_destroyed_in_the_running_month_is_still_there_in_the_figures() -> None:
-    """P24: else two reports of two days would differ by one recording."""
-    made = recordings("2026-09", SIX, SIX, at="2026-11")
-    assert retained(made, "2026-11") == (Kept("2026-09", 0, 25),)
-    assert retained(made, "2026-12") == (Kept("2026-09", 10, 10),)
+    """P24: else two reports of two days would differ by one recording, whoever had it destroyed."""
+    for by_time in (True, False):
+        made = recordings("2026-10", SIX, SIX, at="2026-11", by_time=by_time)
+        assert retained(made, "2026-11") == (Kept("2026-10", 0),)
+    half = recordings("2026-10", SIX, SIX, at="2026-11")
+    assert retained(half, "2026-12")[0] == Kept("2026-10", 50)
 
 
 @pytest.mark.parametrize("few", [1, 4])
-def test_a_month_in_which_a_number_rests_on_too_few_persons_is_not_told(few: int) -> None:
-    """P24: neither of the two, for each would tell the other; those whom nobody knows any more count as one."""
+def test_what_rests_on_too_few_persons_is_told_as_none(few: int) -> None:
     some = {f"p{n}": 9 for n in range(few)}
-    for made in (recordings("2026-09", some, SIX), recordings("2026-09", SIX, some)):
-        assert retained(made, "2026-11") == (Kept("2026-09"),)
-    unknown = [Recorded("2026-09", "", "2026-10")] * 40
-    assert retained(unknown, "2026-11") == (Kept("2026-09"),)
-    five = {f"p{n}": 9 for n in range(5)}
-    assert retained(recordings("2026-09", five, SIX), "2026-11") == (Kept("2026-09", 45, 10),), "a control"
+    assert retained(recordings("2026-10", some, SIX), "2026-11") == (Kept("2026-10", 0),)
+    assert retained(recordings("2026-09", SIX, some), "2026-11")[0] == Kept("2026-09", 100)
+    assert retained(recordings("2026-09", some, some), "2026-11")[0] == Kept("2026-09", 0)
+    five = {f"p{n}": 2 for n in range(FEWEST_PERSONS)}
+    assert retained(recordings("2026-10", five, SIX), "2026-11") == (Kept("2026-10", 50),), "a control"
+    assert retained(recordings("2026-09", SIX, five), "2026-11")[0] == Kept("2026-09", 50), "a control"
+
+
+def test_those_whom_nobody_knows_any_more_count_one_by_one() -> None:
+    """The keeper forgets thirty days after a destruction whose it was; the month came to its end all the same."""
+    for unknown, told in ((FEWEST_PERSONS - 1, 0), (FEWEST_PERSONS, 100)):
+        made = [Recorded("2026-08", "", "2026-09")] * unknown
+        assert retained(made, "2026-11")[0] == Kept("2026-08", told)
+
+
+# -- what all tables together tell
+
+MONTHS = ("2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12")
+FATES = st.one_of(
+    st.tuples(st.just("kept"), st.sampled_from((*MONTHS[1:], ""))),
+    st.tuples(st.just("objection"), st.just("")),
+    st.tuples(st.just("erased"), st.sampled_from(MONTHS)),
+)
+CALLS = st.lists(st.tuples(st.sampled_from("abcdefghijkl"), FATES), max_size=60)
+
+
+def tables(calls: list[tuple[str, tuple[str, str]]]) -> tuple[int | None, list[int]]:
+    """What reports say of July: how many calls were recorded, and month after month how much is destroyed.
+
+    An objection during the call leaves the ledger's line as discarded; an erasure afterwards leaves it as it is.
+    """
+    day = date(2026, 7, 15)
+    answers, books = [], []
+    for who, (fate, end) in calls:
+        gone = Said(f"{day}T10:00:00.000+01:00", who, Outcome.DISCARDED.value, Reason.OBJECTION.value)
+        answers.append(gone if fate == "objection" else recorded(day, who))
+        books.append(Recorded("2026-07", who, "2026-07" if fate == "objection" else end, fate == "kept"))
+    month = count(answers).get("2026-07", Month())
+    told = {shown("2026-07", month, running).outcomes.get("recorded") for running in MONTHS[1:]}
+    assert len(told) == 1, "what is told once stays"
+    return told.pop(), [one.percent for running in MONTHS[1:] for one in retained(books, running)[:1]]
+
+
+def fits(number: int, series: list[int]) -> bool:
+    """Whether so many recordings, all of different persons and none taken back, could have given these figures."""
+    gone = 0
+    for running, percent in zip(MONTHS[1:], series, strict=True):
+        for more in range(gone, number + 1):
+            made = [Recorded("2026-07", f"p{n}", "2026-07" if n < more else "") for n in range(number)]
+            if retained(made, running)[0].percent == percent:
+                gone = more
+                break
+        else:
+            return False
+    return True
+
+
+@given(CALLS)
+def test_no_table_taken_from_another_tells_that_somebody_had_a_recording_destroyed(
+    calls: list[tuple[str, tuple[str, str]]],
+) -> None:
+    """P24: beside the exact number of recorded calls, every figure of every month could be that of a month in which nobody
+    took anything back."""
+    told, series = tables(calls)
+    if told is not None and series:
+        assert fits(told, series)
+
+
+@given(CALLS)
+def test_what_a_person_had_destroyed_leaves_no_trace_in_the_figures_of_the_recordings(
+    calls: list[tuple[str, tuple[str, str]]],
+) -> None:
+    """P24: whoever took back what and when before the report: its quarters are those of the other recordings alone."""
+    first = ("z", ("kept", ""))  # so that July is a month with recordings either way
+    others = [call for call in calls if call[1][0] == "kept"]
+    for running in MONTHS[1:]:
+        gone = [("x", ("erased", when)) for when in MONTHS if when < running] * 3
+        assert _july([first, *others, *gone], running) == _july([first, *others], running)
+
+
+def _july(calls: list[tuple[str, tuple[str, str]]], running: str) -> Kept:
+    made = [Recorded("2026-07", who, end, fate == "kept") for who, (fate, end) in calls]
+    return retained(made, running)[0]

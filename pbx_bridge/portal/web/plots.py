@@ -60,17 +60,16 @@ def volume(months: Iterable[Shown], capacity_a_week: int) -> list[Bar]:
 
 
 def kept(months: Iterable[KeptMonth]) -> list[Bar]:
-    """Of each month's recordings those still there, then those destroyed."""
-    months = list(months)
-    most = max(((one.destroyed or 0) + (one.present or 0) for one in months), default=0)
+    """Of each month's recordings the share still there, then the share destroyed."""
     found = []
     for one in months:
-        if one.destroyed is None or one.present is None:
-            found.append(Bar(one.month, ""))
-            continue
-        there = _share(one.present, most)
-        parts = (Part("present", 0, there), Part("gone", there, _share(one.destroyed, most)))
-        found.append(Bar(one.month, f"{one.present + one.destroyed}", tuple(p for p in parts if p.width)))
+        parts = (
+            Part("present", 0, there := 100.0 - one.destroyed_percent),
+            Part("gone", there, 100.0 - there),
+        )
+        found.append(
+            Bar(one.month, f"{one.destroyed_percent} %", tuple(part for part in parts if part.width))
+        )
     return found
 
 

@@ -24,6 +24,13 @@ MONTHS: Final = 12
 """So many stand in the plot of volume."""
 ORDER: Final = ("recorded", "not-recorded", "discarded", OTHER)
 TOGETHER: Final = N_("told together: too few persons each")
+DESTROYED: Final = {
+    0: N_("none, or of too few persons to tell"),
+    25: N_("about a quarter"),
+    50: N_("about half"),
+    75: N_("about three quarters"),
+    100: N_("all, or all but those of too few persons"),
+}
 
 
 class ReportPages:
@@ -58,7 +65,7 @@ class ReportPages:
             volume=plots.volume(recent, found.report.capacity_minutes),
             cells=[(cell, labels[cell.outcome, cell.reason]) for cell in cells],
             reasons=plots.reasons(cells, labels),
-            retained=found.retained.months,
+            retained=[(one, asked.say(DESTROYED[one.destroyed_percent])) for one in found.retained.months],
             kept=plots.kept(found.retained.months),
             fewest=FEWEST_PERSONS,
         )
