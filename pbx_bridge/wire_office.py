@@ -51,6 +51,17 @@ class TurnedDown:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRefused:
+    """That a plan was refused, as its trainee or trainer reads it (access/refused.py)."""
+
+    digest: Annotated[str, DIGEST]
+    """SHA-256 of the plan's text."""
+    ground: Ground | None
+    """None: it is about another person than the reader."""
+    at: Annotated[int, UNIX]
+
+
+@dataclass(frozen=True, slots=True)
 class AllTurnedDown:
     refused: Annotated[tuple[TurnedDown, ...], Many(MAX_TURNED_DOWN)]
     """Oldest first."""

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_json import Many, Text, Whole
+from pbx_bridge.wire_office import PlanRefused
 from pbx_bridge.wire_portal import API, DIGEST, MAX_ACT_CHARS, NAME, RECORDING, UNIX
 
 EXPORT_PATH: Final = API + "/recordings/{recording}/export"
@@ -152,6 +153,8 @@ class Own:
     requests: Annotated[tuple[RightsRequest, ...], Many(MAX_REQUESTS)]
     accesses: Annotated[tuple[AccessLine, ...], Many(MAX_OWN_ACCESSES)] = ()
     """Newest first (P19)."""
+    refused: Annotated[tuple[PlanRefused, ...], Many(200)] = ()
+    """Which of the plans an approver refused (P22)."""
 
 
 @dataclass(frozen=True, slots=True)

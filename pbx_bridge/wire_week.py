@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from pbx_bridge.wire_json import Many, Text, Whole
+from pbx_bridge.wire_office import PlanRefused
 from pbx_bridge.wire_portal import API, MAX_ACT_CHARS, NAME, UNIX
 
 WEEK_PATH: Final = API + "/week"
@@ -35,6 +36,8 @@ class OwnPlan:
     text: Annotated[str, Text(MAX_ACT_CHARS, lines=True)]
     """`plan_text` of training/plans.py: what was approved, or waits for it."""
     slots: Annotated[tuple[Booked, ...], Many(1_000)]
+    refused: PlanRefused | None = None
+    """Its approver refused this very text (P22): nothing is recorded under it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ It decides nothing: who asks, and whether they may, the keeper says; a plan's ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.access.refused import refused_for
 from pbx_bridge.archive.keeper_wire import Week as TrainersWeek
 from pbx_bridge.portal.training import Trained, Week
+from pbx_bridge.training.plans import plan_digest, plan_text
+from pbx_bridge.wire_office import PlanRefused, TurnedDown
 
 MS_A_MINUTE: Final = 60_000
 
@@ -29,6 +32,8 @@ class Keeper(Protocol):
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str: ...
 
+    async def turned_down(self) -> tuple[TurnedDown, ...]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class WeekShown:
@@ -36,6 +41,8 @@ class WeekShown:
 
     week: Week
     waiting_minutes: int
+    refused: Mapping[str, PlanRefused] = field(default_factory=dict)
+    """By their names, those of the plans that an approver refused as they stand now."""
 
 
 def no_slots(trainer: str, asked: words.SlotAsked) -> None:
@@ -51,7 +58,10 @@ class TrainersDesk:
         """Of the trainer who visits, and of nobody else (P15, P22). Raises: words.Refused."""
         found = await self._keeper.training(token)
         week = await asyncio.to_thread(self._trained, found.trainer)
-        return WeekShown(week, round(found.waiting_ms / MS_A_MINUTE))
+        plans = {plan_digest(plan): plan.id for plan in week.plans}
+        told = refused_for(words.Role.TRAINER, map(plan_text, week.plans), await self._keeper.turned_down())
+        refused = {plans[one.digest]: one for one in told}
+        return WeekShown(week, round(found.waiting_ms / MS_A_MINUTE), refused)
 
     async def slot(self, token: bytes, asked: words.SlotAsked) -> None:
         """P11: the keeper says which trainer asks; the catalogue's rules decide. Raises: words.Refused."""

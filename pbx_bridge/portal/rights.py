@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, Protocol
 
 from starlette.responses import Response, StreamingResponse
 
+from pbx_bridge.access.refused import refused_for
 from pbx_bridge.age import X25519Recipient, seal_bytes
 from pbx_bridge.archive.keeper_wire import AccessesFound
 from pbx_bridge.ids import RecordingId
@@ -22,6 +23,8 @@ from pbx_bridge.portal.reporting import Reported, no_report
 from pbx_bridge.portal.training import Trained, nobody
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_json import write_fields
+from pbx_bridge.wire_office import TurnedDown
+from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_rights import MAX_OWN_ACCESSES, Exported, Own, Right, RightsRequest, Visitor
 
 MAX_COPIES: Final = 2
@@ -70,6 +73,8 @@ class Keeper(Protocol):
     async def erase_own(self, token: bytes, recording: RecordingId) -> None: ...
 
     async def who(self, token: bytes) -> Visitor: ...
+
+    async def turned_down(self) -> tuple[TurnedDown, ...]: ...
 
     async def open_own(self, token: bytes, right: Right) -> RightsRequest: ...
 
@@ -131,7 +136,9 @@ class RightsDesk:
     async def known(self, token: bytes) -> Own:
         """What the bridge keeps of this trainee: no recordings, no accesses. Raises: words.Refused."""
         visitor = await self._keeper.who(token)
-        return await asyncio.to_thread(self._behind.known, visitor)
+        own = await asyncio.to_thread(self._behind.known, visitor)
+        refused = refused_for(Role.TRAINEE, own.plans, await self._keeper.turned_down())
+        return replace(own, refused=refused)
 
     async def accesses(self, token: bytes, before: int) -> AccessesFound:
         """One page of the accesses to what is theirs, older than number `before` (0: the newest). Raises: words.Refused."""

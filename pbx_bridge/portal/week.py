@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pbx_bridge.portal.desks import WeekShown
 from pbx_bridge.training.plans import Plan, plan_text
+from pbx_bridge.wire_office import PlanRefused
 from pbx_bridge.wire_week import MAX_FAULTS, MAX_PLANS, Booked, OwnPlan, TechnicalFault, TrainersWeek
 
 
@@ -14,7 +15,7 @@ def week_words(shown: WeekShown) -> TrainersWeek:
         week.capacity_minutes,
         week.recorded_minutes,
         shown.waiting_minutes,
-        tuple(map(_plan, week.plans[:MAX_PLANS])),
+        tuple(_plan(plan, shown.refused.get(plan.id)) for plan in week.plans[:MAX_PLANS]),
         tuple(
             TechnicalFault(fault.trainee, int(fault.at.timestamp()), fault.reason)
             for fault in week.faults[:MAX_FAULTS]
@@ -22,9 +23,9 @@ def week_words(shown: WeekShown) -> TrainersWeek:
     )
 
 
-def _plan(plan: Plan) -> OwnPlan:
+def _plan(plan: Plan, refused: PlanRefused | None) -> OwnPlan:
     slots = (
         Booked(int(slot.start.timestamp()), round((slot.end - slot.start).total_seconds() / 60))
         for slot in plan.slots
     )
-    return OwnPlan(plan.id, plan_text(plan), tuple(slots))
+    return OwnPlan(plan.id, plan_text(plan), tuple(slots), refused)

@@ -27,6 +27,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/access/roles\.py::audit_refusal", ("tests/access/test_audit_reading.py",)),
     (r"pbx_bridge/access/roles\.py::report_refusal", ("tests/rights/test_keeper_report.py",)),
     (r"pbx_bridge/access/comparing\.py", ("tests/access/test_comparing.py",)),
+    (r"pbx_bridge/access/refused\.py", ("tests/access/test_refused.py",)),
     (r"pbx_bridge/archive/keeper_report\.py", ("tests/rights/test_keeper_report.py",)),
     (r"pbx_bridge/archive/keeper_approvals\.py", ("tests/archive/test_keeper_approvals.py",)),
     (

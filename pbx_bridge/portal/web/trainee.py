@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,13 +22,15 @@ from pbx_bridge.portal.rights import RightsDesk
 from pbx_bridge.portal.web.asked import Asked, Door
 from pbx_bridge.portal.web.paging import part_of
 from pbx_bridge.portal.web.rendering import HEADERS
-from pbx_bridge.portal.web.sentences import ACTS, NEEDS, OUTCOMES, REASONS, STATES, word
-from pbx_bridge.training.plans import Plan
+from pbx_bridge.portal.web.sentences import ACTS, GROUNDS, N_, NEEDS, OUTCOMES, REASONS, STATES, word
+from pbx_bridge.training.plans import Plan, plan_digest
 from pbx_bridge.wire_json import Malformed
+from pbx_bridge.wire_office import PlanRefused
 from pbx_bridge.wire_portal import Item, Refused
 
 MAX_SHOWN_CALLS: Final = 200
 """The newest."""
+OF_ANOTHER: Final = N_("a reason that is about another person")
 NUMBER: Final = re.compile(r"[0-9]{1,15}\Z")
 
 
@@ -38,6 +41,8 @@ class PlanShown:
     plan: Plan
     need: str
     holds: bool
+    refused: PlanRefused | None
+    """Its approver refused this very text (P22)."""
 
 
 class TraineePages:
@@ -87,6 +92,7 @@ class TraineePages:
     async def _plan(self, asked: Asked) -> Response:
         own = await self._rights.known(asked.visit)
         today = datetime.now().astimezone().date()
+        refused = {one.digest: one for one in own.refused}
         plans = []
         for text in own.plans:
             try:
@@ -94,9 +100,10 @@ class TraineePages:
             except NoProposal:
                 continue
             if isinstance(plan, Plan):
-                plans.append(PlanShown(plan, word(NEEDS, plan.need.value, asked.say), plan.holds_on(today)))
+                need, no = word(NEEDS, plan.need.value, asked.say), refused.get(plan_digest(plan))
+                plans.append(PlanShown(plan, need, plan.holds_on(today), no))
         plans.sort(key=lambda shown: shown.plan.first_day, reverse=True)
-        return asked.page("plan.html", plans=plans)
+        return asked.page("plan.html", plans=plans, grounds=grounds(own.refused, asked))
 
     async def _notice(self, asked: Asked) -> Response:
         told, own = await asyncio.gather(
@@ -125,6 +132,16 @@ class TraineePages:
         older = lines[-1].number if found.more and lines else 0
         acts = {line.number: word(ACTS, line.act, asked.say) for line in lines}
         return asked.page("accesses.html", lines=lines, acts=acts, older=older, first=before == "0")
+
+
+def grounds(refused: Iterable[PlanRefused], asked: Asked) -> dict[str, str]:
+    """Why each was refused, in the reader's language, by its digest."""
+    return {
+        one.digest: asked.say(OF_ANOTHER)
+        if one.ground is None
+        else word(GROUNDS, one.ground.value, asked.say)
+        for one in refused
+    }
 
 
 def named(asked: Asked) -> RecordingId:

@@ -19,7 +19,7 @@ from pbx_bridge.portal.web.asked import Asked, Door
 from pbx_bridge.portal.web.paging import part_of
 from pbx_bridge.portal.web.rendering import HEADERS
 from pbx_bridge.portal.web.sentences import NEEDS, REASONS, STATES, word
-from pbx_bridge.portal.web.trainee import named
+from pbx_bridge.portal.web.trainee import grounds, named
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Refused
 
@@ -53,6 +53,8 @@ class TrainerPages:
             week=week,
             needs={plan.id: word(NEEDS, plan.need.value, asked.say) for plan in week.plans},
             faults=[(fault, word(REASONS, fault.reason, asked.say)) for fault in week.faults],
+            refused=shown.refused,
+            grounds=grounds(shown.refused.values(), asked),
             backlog=shown.waiting_minutes,
             soonest=datetime.now().astimezone().strftime("%Y-%m-%dT%H:%M"),
         )
