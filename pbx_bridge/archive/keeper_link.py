@@ -213,10 +213,10 @@ class KeeperLink:
         await self._ask(wire.Review(token, recording, session), wire.Done)
 
     async def viewed(
-        self, token: bytes, recording: RecordingId, parts: str, *, damaged: bool = False
+        self, token: bytes, recording: RecordingId, parts: str, *, broke: wire.Broke | None = None
     ) -> None:
         """P19: which parts went to the asker."""
-        await self._ask(wire.Viewed(token, recording, parts, damaged), wire.Done)
+        await self._ask(wire.Viewed(token, recording, parts, broke), wire.Done)
 
     async def notes(self, token: bytes, recording: RecordingId) -> wire_notes.Notes:
         return await self._ask(wire_notes.ReadNotes(token, recording), wire_notes.Notes)

@@ -118,9 +118,9 @@ class ReleaseSide:
             self._room.parts.time.now(),
             self._room.parts.keeping,
         )
-        if isinstance(answer, Granted) and request.damaged:
-            damage = Access(asker.name, "view", request.recording, "refused", "damaged")
-            self._room.record(replace(damage, subject=request.parts))
+        if isinstance(answer, Granted) and request.broke is not None:
+            broke = Access(asker.name, "view", request.recording, "refused", request.broke.value)
+            self._room.record(replace(broke, subject=request.parts))
             return wire.Done()
         self._room.answered(asker.name, "view", request.recording, answer, subject=request.parts)
         return wire.Done()

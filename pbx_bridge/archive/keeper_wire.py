@@ -297,6 +297,15 @@ MAX_PARTS_CHARS: Final = 500
 """Some sixty spans that do not touch, of one minute."""
 
 
+class Broke(Enum):
+    """Why the asker's browser stopped: the recording is not what it should be. The audit log has the word."""
+
+    DAMAGED = "damaged"
+    """A part is not as it was sealed, or is not there."""
+    UNVOUCHED = "unvouched"
+    """What its recorder signed does not fit: the signature, its signer, or what of the file it names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewed:
     """P19: which parts of a recording's ciphertext went to the asker since it was last told."""
@@ -304,9 +313,8 @@ class Viewed:
     token: Annotated[bytes, TOKEN]
     recording: Annotated[RecordingId, RECORDING]
     parts: Annotated[str, Text(MAX_PARTS_CHARS, 0, "[0-9,/. -]*")]
-    """As `0-17,120-131/352`: of 352 parts of 64 KiB; "" when only damage is told."""
-    damaged: bool
-    """The asker's browser found a part that is not as it was sealed, and stopped."""
+    """As `0-17,120-131/352`: of 352 parts of 64 KiB; "" when only what broke it off is told."""
+    broke: Broke | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights_words
-from pbx_bridge.archive.keeper_wire import AccessesFound, For, Week
+from pbx_bridge.archive.keeper_wire import AccessesFound, Broke, For, Week
 from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
@@ -101,7 +101,7 @@ class Keeper(Protocol):
     async def turned_down(self) -> tuple[TurnedDown, ...]: ...
 
     async def viewed(
-        self, token: bytes, recording: RecordingId, parts: str, *, damaged: bool = False
+        self, token: bytes, recording: RecordingId, parts: str, *, broke: Broke | None = None
     ) -> None: ...
 
     async def notes(self, token: bytes, recording: RecordingId) -> wire_notes.Notes: ...

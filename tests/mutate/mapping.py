@@ -48,7 +48,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.(checkpoint|token_changed)",
         ("tests/portal/test_token_command.py",),
     ),
-    (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.viewed", ("tests/portal/web/test_player.py",)),
+    (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.viewed", ("tests/portal/web/test_viewing.py",)),
     (r"pbx_bridge/archive/keeper_link\.py::KeeperLink\.open_own", ("tests/portal/web/test_own_rights.py",)),
     (r"pbx_bridge/app_doctor\.py::told", ("tests/training/test_notices.py",)),
     (
@@ -94,7 +94,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/archive/keeper_audit\.py::AuditSide\.token_changed",
         ("tests/portal/test_token_command.py",),
     ),
-    (r"pbx_bridge/archive/keeper_audit\.py", ("tests/access/test_audit_reading.py",)),
+    (
+        r"pbx_bridge/archive/keeper_audit\.py",
+        ("tests/access/test_audit_reading.py", "tests/access/test_looks.py"),
+    ),
     (
         r"pbx_bridge/archive/keeper_link\.py",
         (
@@ -110,13 +113,21 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     (
         r"pbx_bridge/archive/keeper_release\.py::ReleaseSide\.(hand_over_proven|viewed)",
-        ("tests/portal/web/test_signing_in.py", "tests/portal/web/test_player.py"),
+        (
+            "tests/portal/web/test_viewing.py",
+            "tests/portal/web/test_signing_in.py",
+            "tests/portal/web/test_player.py",
+        ),
     ),
     (r"pbx_bridge/app_training\.py", ("tests/portal/web/test_trainer.py",)),
     (r"pbx_bridge/portal/web/views\.py", ("tests/portal/web/test_views.py",)),
     (
         r"pbx_bridge/portal/web/player\.py",
-        ("tests/portal/web/test_player.py", "tests/portal/web/test_routes.py"),
+        (
+            "tests/portal/web/test_viewing.py",
+            "tests/portal/web/test_player.py",
+            "tests/portal/web/test_routes.py",
+        ),
     ),
     (
         r"pbx_bridge/portal/web/trainer\.py",

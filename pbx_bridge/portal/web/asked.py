@@ -42,6 +42,9 @@ so that none takes long: it is anybody's, and the calls wait meanwhile."""
 MAX_LOCAL_CHARS: Final = 200
 VISIT_LEFT_S: Final = 20
 """A visit that ends sooner is renewed before it is used."""
+TOLD_WITHIN_S: Final = 90
+"""What went out is told within a minute (views.py), with the visit there is then."""
+LEFT_S: Final[Mapping[str, int]] = {"visit": VISIT_LEFT_S, "viewing": TOLD_WITHIN_S}
 
 
 T = TypeVar("T")
@@ -53,6 +56,8 @@ class Needs(Enum):
     """Signed in with both factors."""
     VISIT = "visit"
     """And the person's key was proven to the keeper."""
+    VIEWING = "viewing"
+    """The same, and for so long that what goes out now can be told to the keeper (P19)."""
 
 
 class SignInFirst(Exception):
@@ -216,10 +221,8 @@ class Door:
                 raise Refused("origin", "")
 
     def _pass_session(self, asked: Asked, needs: Needs) -> None:
-        session = asked.mine
-        if needs is Needs.VISIT and (
-            session.visit is None or session.visit_ends - VISIT_LEFT_S <= self._clock()
-        ):
+        session, left_s = asked.mine, LEFT_S.get(needs.value)
+        if left_s is not None and (session.visit is None or session.visit_ends - left_s <= self._clock()):
             raise ProveFirst
 
     def _elsewhere(self, asked: Asked, path: str, word: str) -> Response:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.archive.keeper_wire import Broke
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.api import Api, Keeper
 from pbx_bridge.portal.limits import RateLimit
@@ -26,12 +27,15 @@ from pbx_bridge.portal.web.sessions import Session
 from pbx_bridge.portal.web.signing_in import json_answer
 from pbx_bridge.portal.web.trainee import named
 from pbx_bridge.portal.web.views import EVERY_S, Parts
+from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
 
 log = structlog.get_logger()
 
 SEEKS: Final = {"burst": 400, "per_s": 40}
 """A viewer who drags along the time line asks some ten times a second."""
+TRIES: Final = 15
+"""Once a minute: what a viewer was given is told when the keeper is back, or their key was proven anew."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,10 @@ class Viewing:
     size: int
     parts: Parts
     timer: asyncio.TimerHandle | None = None
+    broke: Broke | None = None
+    """Why its viewer's browser stopped, untold so far."""
+    failed: int = 0
+    """So many times in turn it could not be told."""
     telling: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -54,7 +62,7 @@ class PlayerPages:
         return [
             route("/recordings/{recording}/watch", self._page),
             route("/recordings/{recording}/open", self._open, "POST"),
-            route("/recordings/{recording}/payload/{grant}", self._payload, "GET", Needs.SESSION, ranges),
+            route("/recordings/{recording}/payload/{grant}", self._payload, "GET", Needs.VIEWING, ranges),
             route("/recordings/{recording}/left", self._left, "POST", Needs.SESSION),
             route("/recordings/{recording}/fetch", self._fetch, "POST"),
         ]
@@ -90,9 +98,12 @@ class PlayerPages:
         return answer
 
     async def _left(self, asked: Asked) -> Response:
-        """The viewer leaves, or their browser found a damaged part: the keeper is told what is still untold."""
+        """The viewer leaves, or their browser stopped at what is not as it should be: the keeper is told what is untold."""
         viewing = self._viewing(asked, await asked.field("grant", 32))
-        await self._tell(viewing, damaged=await asked.field("damaged", 5) == "true")
+        broke = await asked.field("broke", 16)
+        if broke and broke not in {one.value for one in Broke}:
+            raise Malformed("broke: none of the words")
+        await self._tell(viewing, Broke(broke) if broke else None)
         return json_answer(words.Done())
 
     async def _fetch(self, asked: Asked) -> Response:
@@ -119,20 +130,27 @@ class PlayerPages:
         viewing.telling.add(task)  # the loop alone would forget it
         task.add_done_callback(viewing.telling.discard)
 
-    async def _tell(self, viewing: Viewing, *, damaged: bool = False) -> None:
-        """P19: a view that cannot be recorded ends: its grant gives nothing more."""
+    async def _tell(self, viewing: Viewing, broke: Broke | None = None) -> None:
+        """P19: a view that cannot be recorded ends: its grant gives nothing more. What went out is told as soon as it can be."""
         if viewing.timer is not None:
             viewing.timer.cancel()
             viewing.timer = None
-        parts = viewing.parts.take()
-        if not parts and not damaged:
+        viewing.broke = broke = broke or viewing.broke
+        parts, visit = viewing.parts.take(), viewing.session.visit
+        if not parts and broke is None:
             return
-        visit = viewing.session.visit
         try:
             if visit is None:
                 raise Refused("visit-ended", "no visit")
-            await self._keeper.viewed(visit, viewing.recording, parts, damaged=damaged)
+            await self._keeper.viewed(visit, viewing.recording, parts, broke=broke)
+            viewing.broke, viewing.failed = None, 0
         except (Refused, KeeperUnreachable) as error:
             log.error("a view could not be recorded: it ends", recording=viewing.recording, why=str(error))
             for grant in [name for name, one in self._viewings.items() if one is viewing]:
                 del self._viewings[grant]
+            if isinstance(error, Refused) and error.word != "visit-ended":
+                return  # it is recorded: refused, with these parts
+            viewing.parts.put_back()
+            viewing.failed += 1
+            if viewing.failed < TRIES and viewing.timer is None:
+                viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)

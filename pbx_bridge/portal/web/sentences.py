@@ -334,6 +334,8 @@ WHYS: Final = {
     "months": N_("six months of 24 are used"),
     "unreadable": N_("cannot be read"),
     "ground": N_("no reason of the list"),
+    "damaged": N_("a part is not as it was sealed: broken off"),
+    "unvouched": N_("not what its recorder signed: broken off"),
 }
 """Reasons in the record of accesses that are those of no call and no recording."""
 ROLES: Final = {

@@ -22,6 +22,7 @@ class Parts:
     def __init__(self, payload_bytes: int) -> None:
         self._count = max(1, -(-(payload_bytes - NONCE_BYTES) // PART_BYTES))
         self._given: set[int] = set()
+        self._taken: set[int] = set()
 
     def add(self, first: int, last: int) -> None:
         """Bytes `first` to `last` of the payload went out."""
@@ -35,9 +36,13 @@ class Parts:
         spans = list(_spans(sorted(self._given)))
         if len(spans) > MOST_SPANS:
             spans = [*spans[: MOST_SPANS - 1], (spans[MOST_SPANS - 1][0], spans[-1][1])]
-        self._given = set()
+        self._taken, self._given = self._given, set()
         told = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
         return f"{told}/{self._count}"
+
+    def put_back(self) -> None:
+        """What was taken last could not be told: it is untold again."""
+        self._given |= self._taken
 
 
 def _spans(sorted_parts: Iterable[int]) -> Iterable[tuple[int, int]]:

@@ -218,7 +218,7 @@ async def signed_by_another(site: Pages, alice: Person, clip: bytes) -> None:
     await alice.until("document.getElementById('alarm').textContent.includes('its recorder signed')")
     assert await alice.script("[document.getElementById('stage').hidden, " + VIDEO + ".src]") == [True, ""]
     await views(
-        site, lambda found: any(one.reason == "damaged" and one.recording == recording for one in found)
+        site, lambda found: any(one.reason == "unvouched" and one.recording == recording for one in found)
     )
 
 

@@ -69,7 +69,7 @@ GETS: dict[str, dict[str, str]] = {
     "/recordings/{recording}/hand-over": OF_ALICE,
     "/recordings/{recording}/erase": OF_ALICE,
     "/recordings/{recording}/watch": OF_ALICE | {"bruno": HERE},
-    "/recordings/{recording}/payload/{grant}": dict.fromkeys(WHO, "404") | SIGNED_IN,
+    "/recordings/{recording}/payload/{grant}": dict.fromkeys(WHO, "404") | SIGNED_IN | {"signed-in": KEY},
     "/recordings/{recording}/notes": OF_ALICE | {"bruno": "403"},
     "/plan": OF_TRAINEES,
     "/notice": OF_TRAINEES,

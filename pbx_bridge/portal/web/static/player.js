@@ -7,6 +7,8 @@ import { Unvouched, checks, vouched } from "./signed.js";
 import { complain, renewed } from "./site.js";
 
 const JUMP = 3 << 19; // 1.5 MiB: a longer way to a picture is fetched as the player goes along it
+const RENEWED_S = 480; // a visit that ends sooner is renewed, asked twice as often: nothing is given without one (P19)
+const FIRST_S = 120;
 const AT_MOST = 1 << 20; // of one answer: none stays open while the viewer pauses, so no worker is ended under it
 const { name, csrf } = document.body.dataset;
 const stage = document.getElementById("stage");
@@ -19,18 +21,17 @@ let grant = "";
 let marks = null;
 let broken = false;
 
-function tell(damaged) {
-  if (grant) navigator.sendBeacon(`${base}/left`, new URLSearchParams({ csrf, grant, damaged })); // outlives the page
+function tell(broke) {
+  if (grant) navigator.sendBeacon(`${base}/left`, new URLSearchParams({ csrf, grant, broke })); // outlives the page
 }
 
 function breakOff(error) {
   if (broken) return;
   broken = true;
-  const damaged = error instanceof Damaged || error instanceof Unvouched;
+  const broke = error instanceof Unvouched ? "unvouched" : error instanceof Damaged ? "damaged" : "";
   video.pause();
-  const words = stage.dataset;
-  complain(error instanceof Unvouched ? words.unvouched : damaged ? words.damaged : `${words.lost} ${error.message}`);
-  tell(damaged);
+  complain(stage.dataset[broke] ?? `${stage.dataset.lost} ${error.message}`);
+  tell(broke);
 }
 
 // Of what stands under the picture: only damage ends the playing.
@@ -87,7 +88,7 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   navigator.serviceWorker.controller?.postMessage("awake");
   try {
-    await renewed();
+    await renewed(FIRST_S);
     const key = await keyOf(name);
     if (!key) throw new Error(document.body.dataset.noKey);
     const session = form.elements.session?.value ?? "";
@@ -102,10 +103,11 @@ form.addEventListener("submit", async (event) => {
       workerReady,
     ]);
     sealed = ready;
+    sealed.renew = () => renewed(Infinity);
     form.hidden = true;
     stage.hidden = false;
     video.src = `${base}/video?${grant}`; // each time another: Firefox goes on with what it holds of an address it knows
-    setInterval(() => renewed().catch(breakOff), 4 * 60 * 1000);
+    setInterval(() => renewed(RENEWED_S).catch(breakOff), RENEWED_S * 500);
     marks = new Marks({ video, sealed, key, base, csrf, session, broken: hurt });
     video.addEventListener("loadeddata", () => {
       marks.open().then(setVoices).catch(hurt);
@@ -121,7 +123,7 @@ form.addEventListener("submit", async (event) => {
 
 video.addEventListener("error", () => { if (!broken) breakOff(new Error(video.error?.message ?? "")); });
 addEventListener("pagehide", () => {
-  tell(false);
+  tell("");
   broken = true;
   video.removeAttribute("src"); // gives back at once what plays; nobody waits for bytes of a page that is gone
   video.load();

@@ -27,6 +27,8 @@ export class Sealed {
     this.parts = Math.ceil((bytes - NONCE) / PART);
     this.kept = new Map();
     this.coming = new Map(); // promises of parts that are on their way
+    this.renew = null; // brings a new visit
+    this.renewing = null;
     this.seen = null; // told of each part that comes: its place in the clear file and its bytes
     const last = bytes - NONCE - (this.parts - 1) * PART - 16;
     if (!(bytes > NONCE && last >= 0 && (last > 0 || this.parts === 1))) throw new Damaged("a length that no sealed file has");
@@ -47,9 +49,16 @@ export class Sealed {
     return this;
   }
 
-  async fetch(start, end) {
+  // Without a visit nothing is given: it is renewed once, by all who ask at the same time.
+  async fetch(start, end, again = false) {
     const answer = await fetch(this.url, { headers: { range: `bytes=${start}-${end - 1}`, accept: "application/json" }, cache: "no-store" });
-    if (!answer.ok) throw new Error((await answer.json()).text);
+    if (!answer.ok) {
+      const said = await answer.json();
+      if (said.no !== "visit-ended" || again || !this.renew) throw new Error(said.text);
+      this.renewing ??= this.renew().finally(() => { this.renewing = null; });
+      await this.renewing;
+      return this.fetch(start, end, true);
+    }
     const got = new Uint8Array(await answer.arrayBuffer());
     if (answer.status !== 206 || got.length !== end - start) throw new Damaged("less came than was asked for");
     return got;
