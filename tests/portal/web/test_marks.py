@@ -85,6 +85,7 @@ async def test_pauses_voices_and_notes_stand_on_the_time_line(site: Pages, clip:
 
         await bruno.press("#draw")
         await bruno.until(f"{DRAWN} >= 99")
+        await bruno.until("document.getElementById('drawn').textContent.includes('what its recorder signed')")
         both = await bruno.script(INK)
         await bruno.press("#agent")
         await bruno.until(f"{INK}[0] < {both[0]} * 0.8")

@@ -16,7 +16,7 @@ from pbx_bridge.portal.web import player
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_portal import Role
-from tests.archive.house import house
+from tests.archive.house import house, manifest
 from tests.portal.web.client import Client
 from tests.portal.web.person import Pages, Person, pages
 from tests.portal.web.test_browser import axe, violations
@@ -204,7 +204,30 @@ async def test_a_last_part_that_is_not_the_last_is_found_before_anything_plays(
         await opens(alice, recording)
         await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
         assert await alice.script("document.getElementById('stage').hidden") is True
+        await another_file(site, alice, clip)
         await signed_by_another(site, alice, clip)
+
+
+async def another_file(site: Pages, alice: Person, clip: bytes) -> None:
+    """Every part is authentic, and the whole is not what its recorder signed: known to who goes through all of it."""
+    file = await site.home.begin(described := manifest())
+    file.write(clip)
+    size = file.finish().sealed_size - len(header := site.home.header(described.recording))
+    await site.home.link.finish(site.home.recorder.sign(described.sealed("ab" * 32, size, 40_000)), header)
+    await opens(alice, described.recording)
+    await plays(alice)
+    await alice.until("!document.getElementById('draw').hidden")
+    await alice.press("#draw")
+    await alice.until("document.getElementById('alarm').textContent.includes('its recorder signed')")
+    assert await alice.script("document.getElementById('video').paused") is True
+    assert "whole file is" not in str(await alice.script("document.getElementById('drawn').textContent"))
+    await unvouched(site, described.recording)
+
+
+async def unvouched(site: Pages, recording: RecordingId) -> None:
+    """The record of accesses has the word."""
+    found = await views(site, lambda seen: any(one.recording == recording and one.reason for one in seen))
+    assert {one.reason for one in found if one.recording == recording} - {""} == {"unvouched"}
 
 
 async def signed_by_another(site: Pages, alice: Person, clip: bytes) -> None:
@@ -217,9 +240,7 @@ async def signed_by_another(site: Pages, alice: Person, clip: bytes) -> None:
     await opens(alice, recording)
     await alice.until("document.getElementById('alarm').textContent.includes('its recorder signed')")
     assert await alice.script("[document.getElementById('stage').hidden, " + VIDEO + ".src]") == [True, ""]
-    await views(
-        site, lambda found: any(one.reason == "unvouched" and one.recording == recording for one in found)
-    )
+    await unvouched(site, recording)
 
 
 async def test_a_trainer_states_the_session_and_comes_second(site: Pages, clip: bytes) -> None:

@@ -96,6 +96,7 @@ def test_no_page_names_an_address_outside_or_a_style_or_script_of_its_own() -> N
         assert re.findall(r"<script(?![^>]*src=)", text) == [], path.name
     for name in (
         "copy.js",
+        "digest.js",
         "key.js",
         "site.js",
         "join.js",

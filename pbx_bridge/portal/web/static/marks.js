@@ -1,5 +1,7 @@
 // Under the video: the time line with both voices, the list of pauses and notes, and the form for a new note.
+import { Digest } from "./digest.js";
 import { Notes, plain } from "./notes.js";
+import { Unvouched } from "./signed.js";
 import { renewed } from "./site.js";
 import { TimeLine, clock } from "./timeline.js";
 import { Waves } from "./waves.js";
@@ -12,9 +14,10 @@ const made = (kind, text, more = {}) => Object.assign(document.createElement(kin
 const idle = () => new Promise((done) => (globalThis.requestIdleCallback ? requestIdleCallback(done, { timeout: 500 }) : setTimeout(done, 50)));
 
 export class Marks {
-  // `sealed` is open; `session` is what the viewer said it serves; `broken` takes what goes wrong with the file.
-  constructor({ video, sealed, key, base, csrf, session, broken }) {
-    Object.assign(this, { video, sealed, session, broken, cues: [], list: document.getElementById("marks") });
+  // `sealed` is open, and `payload` the digest its recorder signed; `session` is what the viewer said it serves; `broken`
+  // takes what goes wrong with the file.
+  constructor({ video, sealed, payload, key, base, csrf, session, broken }) {
+    Object.assign(this, { video, sealed, payload, session, broken, checked: false, cues: [], list: document.getElementById("marks") });
     this.words = this.list.dataset;
     this.notes = new Notes(base, key, csrf);
     this.form = document.getElementById("note");
@@ -153,7 +156,8 @@ export class Marks {
   }
 
   told() {
-    const text = this.words.drawn.replace("{0}", String(Math.round(this.waves.part * 100)));
+    const drawn = this.words.drawn.replace("{0}", String(Math.round(this.waves.part * 100)));
+    const text = this.checked ? `${drawn}. ${this.words.checked}` : drawn;
     const shown = document.getElementById("drawn");
     if (shown.textContent !== text) {
       shown.textContent = text;
@@ -162,7 +166,8 @@ export class Marks {
     this.line.draw();
   }
 
-  // Reads the whole recording, a little at a time and only while asked to: what is read counts as watched.
+  // Reads the whole recording, a little at a time and only while asked to: what is read counts as watched. At its end it is
+  // known whether the whole is what its recorder signed, which single parts cannot say.
   async whole() {
     if (this.reading) {
       this.reading = false;
@@ -170,11 +175,17 @@ export class Marks {
     }
     this.reading = true;
     this.drawAll.textContent = this.drawAll.dataset.stop;
+    const digest = new Digest(this.sealed.nonce);
     try {
       for (let part = 0; this.reading && part < this.sealed.parts; part += EVERY) {
-        await this.sealed.pass(part, Math.min(part + EVERY, this.sealed.parts) - 1);
+        await this.sealed.pass(part, Math.min(part + EVERY, this.sealed.parts) - 1, digest);
         await this.waves.room();
         await idle();
+        this.told();
+      }
+      if (digest.next === this.sealed.parts) {
+        if (digest.end() !== this.payload) throw new Unvouched("another file than its recorder signed");
+        this.checked = true;
         this.told();
       }
     } catch (error) {

@@ -34,8 +34,8 @@ function breakOff(error) {
   tell(broke);
 }
 
-// Of what stands under the picture: only damage ends the playing.
-const hurt = (error) => (error instanceof Damaged ? breakOff(error) : complain(error.message));
+// Of what stands under the picture: only what is wrong with the file ends the playing.
+const hurt = (error) => (error instanceof Damaged || error instanceof Unvouched ? breakOff(error) : complain(error.message));
 
 // What a jump needs is asked for at once; more than that waits until its picture is there.
 const AT_MOST_MS = 1000;
@@ -94,7 +94,7 @@ form.addEventListener("submit", async (event) => {
     const session = form.elements.session?.value ?? "";
     const opened = await ask(`${base}/open`, { session }, csrf);
     grant = opened.grant;
-    await vouched(opened, stage.dataset.recording, await recordersOf(name, stage.dataset.recorders.split(" ")));
+    const { payload } = await vouched(opened, stage.dataset.recording, await recordersOf(name, stage.dataset.recorders.split(" ")));
     const decrypter = new Decrypter();
     decrypter.addIdentity(key);
     const fileKey = await decrypter.decryptHeader(unhex(opened.header));
@@ -108,7 +108,7 @@ form.addEventListener("submit", async (event) => {
     stage.hidden = false;
     video.src = `${base}/video?${grant}`; // each time another: Firefox goes on with what it holds of an address it knows
     setInterval(() => renewed(RENEWED_S).catch(breakOff), RENEWED_S * 500);
-    marks = new Marks({ video, sealed, key, base, csrf, session, broken: hurt });
+    marks = new Marks({ video, sealed, payload, key, base, csrf, session, broken: hurt });
     video.addEventListener("loadeddata", () => {
       marks.open().then(setVoices).catch(hurt);
       marks.readNotes().catch((error) => complain(error.message));

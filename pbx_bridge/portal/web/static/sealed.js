@@ -42,7 +42,8 @@ export class Sealed {
       this.fetch(0, Math.min(this.bytes, NONCE + FIRST * PART)),
       this.fetch(NONCE + tail * PART, this.bytes),
     ]);
-    this.key = await streamKey(this.fileKey, head.subarray(0, NONCE));
+    this.nonce = head.slice(0, NONCE);
+    this.key = await streamKey(this.fileKey, this.nonce);
     this.fileKey = null;
     for (let n = tail; n < this.parts; n += 1) this.keep(n, this.take(n, rest.subarray((n - tail) * PART, (n - tail + 1) * PART)));
     for (let n = 0; n < Math.min(FIRST, tail); n += 1) this.keep(n, this.take(n, head.subarray(NONCE + n * PART, NONCE + (n + 1) * PART)));
@@ -64,13 +65,17 @@ export class Sealed {
     return got;
   }
 
-  take(n, sealed) {
+  cipher(n) {
     const nonce = new Uint8Array(12);
     new DataView(nonce.buffer).setUint32(7, n);
     nonce[11] = n === this.parts - 1 ? 1 : 0;
+    return chacha20poly1305(this.key, nonce);
+  }
+
+  take(n, sealed) {
     let clear;
     try {
-      clear = chacha20poly1305(this.key, nonce).decrypt(sealed);
+      clear = this.cipher(n).decrypt(sealed);
     } catch {
       throw new Damaged(`part ${n} is not as it was sealed`);
     }
@@ -97,10 +102,14 @@ export class Sealed {
     }
   }
 
-  // The same for who goes through the whole file beside the player: nothing is kept, and all of them are told.
-  async pass(low, high) {
+  // The same for who goes through the whole file beside the player: nothing is kept, all of them are told, and `digest`
+  // takes them as they are sealed: sealed again, which gives the same bytes, for those of a kept part are gone.
+  async pass(low, high, digest) {
     const found = await Promise.all(this.asked(low, high));
-    found.forEach((clear, at) => this.seen?.((low + at) * CHUNK, clear));
+    found.forEach((clear, at) => {
+      this.seen?.((low + at) * CHUNK, clear);
+      digest.add(low + at, this.cipher(low + at).encrypt(clear));
+    });
   }
 
   // A promise for each of these parts. One that is kept, or on its way, is not fetched again; the others come side by side.

@@ -1,6 +1,6 @@
 // The recorder's word about a recording, checked before anything of it plays (archive/manifest.py). It vouches for the whole
-// payload's digest, which no reader of ranges can take; that each part is of this very file its own seal says, whose key
-// the keeper gave for this manifest.
+// payload's digest, which a reader of ranges cannot take (marks.js does once it went through all of it); that each part is of
+// this very file its own seal says, whose key the keeper gave for this manifest.
 import { unhex } from "./key.js";
 
 const CONTEXT = "pbx-bridge manifest v1\n";
