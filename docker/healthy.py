@@ -1,6 +1,7 @@
 """Is a service healthy? Exit code 0 when it answers: `socket PATH` (the keeper) or `tls PORT ...` (the bridge).
 
-It asks only whether somebody answers; what the bridge thinks of itself says `pbx-bridge doctor`.
+It asks only whether somebody answers. Whether the PBX is linked, or the clock in doubt, says `GET /api/v1/health` to whoever
+watches with a token, and `pbx-bridge doctor`: a container that is restarted for it would lose what a waiting bridge keeps.
 """
 
 import socket

@@ -33,7 +33,7 @@ from pbx_bridge.app_voices import Voices
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.calls import commands as co
 from pbx_bridge.calls.desk import Desk
-from pbx_bridge.calls.facts import Fact
+from pbx_bridge.calls.facts import Fact, LinkDown, LinkUp
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError
@@ -100,7 +100,7 @@ class Bridge:
             state / "retention",
             parts.catalogue.recordings,
         )
-        self._stop = asyncio.Event()
+        self._stop, self._linked = asyncio.Event(), False
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -128,7 +128,8 @@ class Bridge:
 
     def _frozen(self) -> list[str]:
         """Why nothing is recorded at the moment."""
-        return [reason.value for reason in self._desk.frozen_for]
+        lost = [] if self._linked else [Reason.LINK_LOST]
+        return [reason.value for reason in (*self._desk.frozen_for, *lost)]
 
     def stop(self) -> None:
         self._stop.set()
@@ -149,6 +150,8 @@ class Bridge:
 
     def on_fact(self, fact: Fact) -> None:
         """One fact of the PBX, in order."""
+        if isinstance(fact, LinkUp | LinkDown):
+            self._linked = isinstance(fact, LinkUp)
         self._obey(self._desk.fact(fact))
 
     def on_payment(self, trainee: str, begins: bool) -> bool:

@@ -21,10 +21,14 @@ class Health:
 
     keeper: bool
     """The keeper answers."""
+    pbx: bool
+    """The link to the PBX is up."""
+    clock: bool
+    """The clock is not in doubt (P20)."""
     audit: bool
     """The next access can be recorded (P19)."""
     nothing_recorded: Annotated[tuple[Annotated[str, WORD], ...], Many(32)]
-    """Why nothing is recorded at the moment: `clock`, `audit`; empty when something could be."""
+    """Why nothing is recorded at the moment: `link-lost`, `clock`, `audit`, `disk`; empty when something could be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
+from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.ids import RecordingId, parse_recording_id
 from pbx_bridge.portal import openapi
 from pbx_bridge.portal.auditing import Auditing
@@ -303,11 +304,12 @@ class Api:
     async def _health(self, ask: Ask) -> Health:
         """Whether a call could be recorded now; nothing of any that was."""
         frozen = tuple(sorted(self._frozen()))
+        pbx, clock = Reason.LINK_LOST.value not in frozen, Reason.CLOCK.value not in frozen
         try:
-            fault = await self._keeper.audit_fault()
+            keeper, audit = True, not await self._keeper.audit_fault()
         except KeeperUnreachable:
-            return Health(keeper=False, audit=False, nothing_recorded=frozen)
-        return Health(keeper=True, audit=not fault, nothing_recorded=frozen)
+            keeper = audit = False
+        return Health(keeper, pbx, clock, audit, frozen)
 
     async def _checkpoint(self, ask: Ask) -> AuditCheckpoint:
         return await self._keeper.checkpoint()

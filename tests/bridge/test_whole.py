@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import ssl
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.request import Request, urlopen
 
 import pytest
 from structlog.testing import capture_logs
 
 from pbx_bridge.app import random_roll
+from pbx_bridge.app_places import tls_of, tokens_of
 from pbx_bridge.archive.keeper_wire import Stands
+from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.commands import Command
 from pbx_bridge.calls.desk import Desk
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import RecordingId, parse_recording_id
+from pbx_bridge.portal.tokens import Purpose
 from pbx_bridge.training.plans import plan_digest
 from pbx_bridge.wire import notice_hash
+from pbx_bridge.wire_program import HEALTH_PATH
 from tests.bridge.whole import Whole, accept, becomes, whole
 from tests.stations.rig import until
 from workstation_client.events import PaymentBegan, PaymentEnded
@@ -37,6 +45,30 @@ async def test_a_call_is_recorded_and_has_its_line(tmp_path: Path, monkeypatch: 
         assert said == ["decided", "filming"]
         (decided,) = (entry for entry in logs if entry["event"] == "decided")
         assert (decided["call"], decided["decision"]) == (site.lines()[-1]["call"], "slot")
+
+
+async def test_monitoring_learns_that_the_pbx_is_not_linked(tmp_path: Path, monkeypatch: Patch) -> None:
+    async with whole(tmp_path, monkeypatch) as site:
+        token = tokens_of(site.config).make("watch", Purpose.MONITORING)
+        context = ssl.create_default_context(cafile=tls_of(site.config).ca_cert)
+        url = f"https://localhost:{site.config.portal.listen.port}{HEALTH_PATH}"
+        request = Request(url, headers={"Authorization": f"Bearer {token}"})
+
+        async def linked() -> object:
+            def asked() -> Any:
+                with urlopen(request, timeout=10, context=context) as answer:
+                    return json.load(answer)
+
+            said = await asyncio.to_thread(asked)
+            assert said["keeper"]
+            assert said["clock"]
+            return said["pbx"], said["nothing_recorded"]
+
+        assert await linked() == (True, [])
+        site.pbx.tell(fa.LinkDown(time.monotonic_ns(), "eof"))
+        assert await linked() == (False, ["link-lost"])
+        site.pbx.tell(fa.LinkUp(time.monotonic_ns(), ()))
+        assert await linked() == (True, [])
 
 
 def test_each_draw_is_another_number() -> None:

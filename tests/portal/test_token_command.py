@@ -101,11 +101,16 @@ async def test_monitoring_is_told_what_stands_in_the_way_and_no_count(
         assert status == 200
         return json.loads(content)
 
-    assert await health() == {"keeper": True, "audit": True, "nothing_recorded": []}
+    well = {"keeper": True, "pbx": True, "clock": True, "audit": True, "nothing_recorded": []}
+    assert await health() == well
+    site.frozen |= {"link-lost"}
+    assert await health() == well | {"pbx": False, "nothing_recorded": ["link-lost"]}
+    site.frozen.clear()
     site.frozen |= {"clock", "audit"}
-    assert await health() == {"keeper": True, "audit": True, "nothing_recorded": ["audit", "clock"]}
+    doubt = well | {"clock": False, "nothing_recorded": ["audit", "clock"]}
+    assert await health() == doubt
     site.portal.home.end_keeper()
-    assert await health() == {"keeper": False, "audit": False, "nothing_recorded": ["audit", "clock"]}
+    assert await health() == doubt | {"keeper": False, "audit": False}
 
 
 async def test_while_the_log_cannot_be_told_no_token_is_made_and_one_can_still_be_ended(
