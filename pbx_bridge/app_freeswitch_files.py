@@ -47,7 +47,8 @@ def digits_in_log(config_dir: Path) -> Says:
         level = _params(file).get("loglevel", "debug").lower()
     except _Unread as unread:
         return unread.says
-    number = int(level) if level.isdecimal() else LEVELS.index(level) if level in LEVELS else len(LEVELS)
+    named = LEVELS.index(level) if level in LEVELS else len(LEVELS)
+    number = int(level) if level.isascii() and level.isdecimal() else named
     if number < KEEPS_DIGITS:
         return True, f"loglevel {level}: no key pressed is written"
     do = "set loglevel to notice there, then: fs_cli -x 'fsctl loglevel notice'"
@@ -73,7 +74,7 @@ def _yes(value: str) -> bool:
     """As FreeSWITCH's own switch_true; a value that only FreeSWITCH knows (`$${...}`) may mean it."""
     word = value.lower()
     return word in {"yes", "on", "true", "t", "enabled", "active", "allow"} or (
-        bool(word) and (word.startswith("$") or (word.isdecimal() and int(word) != 0))
+        bool(word) and (word.startswith("$") or (word.isascii() and word.isdecimal() and int(word) != 0))
     )
 
 

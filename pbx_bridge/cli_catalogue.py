@@ -379,7 +379,7 @@ def _capacities(load: Load, as_json: bool) -> None:
 
 
 def _mask(text: str) -> Mask:
-    if not re.fullmatch(r"-?\d{1,5},-?\d{1,5},\d{1,5},\d{1,5}", text, re.ASCII):
+    if not re.fullmatch(r"-?[0-9]{1,5},-?[0-9]{1,5},[0-9]{1,5},[0-9]{1,5}", text, re.ASCII):
         raise OperatorError(f"{text[:32]!r} is not X,Y,WIDTH,HEIGHT in pixels (P7)", where="--mask")
     x, y, width, height = map(int, text.split(","))
     return Mask(x, y, width, height)

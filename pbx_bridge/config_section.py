@@ -24,7 +24,7 @@ class Address(Section):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             host, colon, port = value.rpartition(":")
-            if not colon or not port.isdigit():
+            if not colon or not (port.isascii() and port.isdigit()):
                 raise ValueError('write it as "host:port"')
             return {"host": host.strip("[]"), "port": int(port)}
         return value

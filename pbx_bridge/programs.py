@@ -34,10 +34,11 @@ class Kind(Enum):
 _INTERPRETERS = re.compile(
     r"""(python|pypy|perl|ruby|irb|node|nodejs|deno|bun|php|lua|luajit|R|Rscript|julia|guile|racket|gjs|cjs|seed
     |java|javaw|jshell|mono|mono-sgen|dotnet|pwsh|electron|nw|wish|tclsh|expect|sh|bash|dash|zsh|ksh|mksh|fish|csh|tcsh
-    |busybox|env|wine|wine64|wine-preloader|wine64-preloader|qemu-\w+|ld-linux[\w.-]*|ld-\d[\w.-]*|flatpak|snap|bwrap
+    |busybox|env|wine|wine64|wine-preloader|wine64-preloader|qemu-[A-Za-z0-9_]+|ld-linux[A-Za-z0-9_.-]*
+    |ld-[0-9][A-Za-z0-9_.-]*|flatpak|snap|bwrap
     |xterm|uxterm|lxterm|rxvt|urxvt|urxvtd|st|alacritty|kitty|foot|mlterm|eterm|konsole|terminator|tilix|lxterminal
     |xfce4-terminal|mate-terminal|gnome-terminal|gnome-terminal-server|kgx|ptyxis|wezterm|wezterm-gui)
-    [\d.]*\Z""",
+    [0-9.]*\Z""",
     re.VERBOSE,
 )
 _BROWSERS = re.compile(

@@ -15,7 +15,7 @@ LOOK_PATH: Final = API + "/audit-look"
 
 MAX_SHOWN: Final = 100
 """Of one answer."""
-MONTH: Final = Text(7, 7, r"\d{4}-(0[1-9]|1[0-2])")
+MONTH: Final = Text(7, 7, r"[0-9]{4}-(0[1-9]|1[0-2])")
 ACT: Final = Text(32, 0, "([a-z][a-z-]*)?")
 
 

@@ -73,8 +73,8 @@ class KeptMonth:
 
     month: Annotated[str, Text(7, 7)]
     destroyed_percent: Annotated[int, Whole(0, 100)]
-    """In quarters. 0: none, or of too few persons to tell; 100: all, or all but those of too few. What a person had destroyed
-    is in no number."""
+    """In quarters. 0: none, or of too few persons to tell; 100: all, or all but those of too few. What a person had
+    destroyed is in no number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (
-        r"pbx_bridge\.archive\.(manifest|release|backlog|clock|retention|sentences|keeper_wire|rights_wire)|pbx_bridge\.(access\.(proof|roles|approvals|proposals|comparing)|portal\.words)",
+        r"pbx_bridge\.archive\.(manifest|release|backlog|clock|retention|sentences|keeper_wire|rights_wire)|pbx_bridge\.(access\.(proof|roles|approvals|proposals|comparing|refused)|portal\.words)",
         Layer.CORE,
     ),
     (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),
@@ -257,6 +257,41 @@ def test_a_trainers_machine_needs_nothing_of_the_server(name: str) -> None:
         reached |= found
         waiting += [other for other in found if other in MODULES]
     assert not NOT_ON_A_TRAINERS_MACHINE & set(map(top, reached))
+
+
+OF_BYTES = ("pbx_bridge/telephony/freeswitch/esl_codec.py", "pbx_bridge/access/audit_read.py")
+"""They ask bytes, of which only ASCII's digits are digits."""
+ANY_SCRIPT = {"isdigit", "isdecimal", "isnumeric", "isalnum"}
+
+
+def lax(source: str) -> list[int]:
+    """Lines that take other scripts' digits or letters for our own: `int` reads them, and nobody else does."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.search(r"\\[dw]", node.value)
+        ):
+            found.append(node.lineno)
+        elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            asked = {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+            found += [node.lineno] * bool(asked & ANY_SCRIPT and "isascii" not in asked)
+        elif isinstance(node, ast.If | ast.While):
+            asked = {one.attr for one in ast.walk(node.test) if isinstance(one, ast.Attribute)}
+            found += [node.lineno] * bool(asked & ANY_SCRIPT and "isascii" not in asked)
+    return found
+
+
+def test_digits_are_those_of_ascii() -> None:
+    """`\\d` and `isdigit` take those of every script: a date, a number, a length in them is none that anybody else reads."""
+    paths = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    names = {path.relative_to(ROOT).as_posix(): lax(path.read_text()) for path in paths}
+    assert {name: lines for name, lines in names.items() if lines and name not in OF_BYTES} == {}
+    assert all(names[name] for name in OF_BYTES), "no exception that is none"
+    for bad in ('X = r"\\d{4}"', "X = text.isdigit()", "if not text.isdecimal(): pass"):
+        assert lax(bad) == [1], bad
+    assert lax('X = r"[0-9]{4}"') == lax("X = text.isascii() and text.isdigit()") == []
 
 
 def test_the_tables_can_fail() -> None:

@@ -108,7 +108,7 @@ def is_disconnected(environment: Mapping[str, str], root: Path = Path("/")) -> b
 
 
 def _xrdp_connected(display: str, root: Path) -> bool:
-    number = re.search(r":(\d+)", display)
+    number = re.search(r":([0-9]+)", display)
     if not number:
         return False
     try:

@@ -21,7 +21,7 @@ MAX_LINE_BYTES: Final = 4_096
 """A record with the longest names and session has under 2 KiB."""
 FORGET: Final = "forget"
 """The act of a record which says that the oldest segment goes (its twelve months are over)."""
-_FORGOTTEN: Final = re.compile(r"(\d{4}-\d{2}) to ([1-9]\d{0,18})")
+_FORGOTTEN: Final = re.compile(r"([0-9]{4}-[0-9]{2}) to ([1-9][0-9]{0,18})")
 
 
 class AuditBroken(Exception):

@@ -23,7 +23,7 @@ KEPT_MONTHS: Final = 12
 MEND: Final = (
     "Run: pbx-bridge audit verify. Keep the folder for the auditor and restore the log from its backup"
 )
-_SEGMENT: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_SEGMENT: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 def month(at_unix: int) -> str:

@@ -66,8 +66,10 @@ class Heads:
         for at in (0, _PLACE):
             number, _, rest = content[at : at + _PLACE].decode("ascii", "replace").partition(" ")
             link, _, seal = rest.rstrip("\n").partition(" ")
-            if number.isdigit() and hmac.compare_digest(
-                seal.encode(), self._seal(int(number), link).encode()
+            if (
+                number.isascii()
+                and number.isdigit()
+                and hmac.compare_digest(seal.encode(), self._seal(int(number), link).encode())
             ):
                 found.append((int(number), link))
         return found

@@ -68,7 +68,7 @@ def _operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
             "5XX": {"$ref": "#/components/responses/refused"},
         },
     }
-    if parameters := [_parameter(name) for name in re.findall(r"{(\w+)}", operation.path)]:
+    if parameters := [_parameter(name) for name in re.findall(r"{([a-z_]+)}", operation.path)]:
         said["parameters"] = parameters
     if operation.name == "payload":
         said["parameters"].append(_range())

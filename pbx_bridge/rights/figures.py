@@ -191,8 +191,8 @@ def shown(name: str, month: Month, running: str) -> Shown:
 
 
 def retained(recordings: Iterable[Recorded], running: str) -> tuple[Kept, ...]:
-    """P20, P24: for each whole month before `running`, from the first with a recording, how much of it had come to the end of
-    its time when `running` began. What a person had destroyed before then is in nothing of it."""
+    """P20, P24: for each whole month before `running`, from the first with a recording, how much of it had come to the end
+    of its time when `running` began. What a person had destroyed before then is in nothing of it."""
     months: dict[str, tuple[list[str], list[str]]] = {}
     for one in recordings:
         if one.month >= running:

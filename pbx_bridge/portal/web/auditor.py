@@ -24,10 +24,10 @@ from pbx_bridge.portal.web.signing_in import json_answer
 from pbx_bridge.wire_audit import Looked, Record
 from pbx_bridge.wire_json import Malformed, Whole
 
-DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
-MONTH: Final = re.compile(r"\d{4}-\d{2}\Z")
+DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+MONTH: Final = re.compile(r"[0-9]{4}-[0-9]{2}\Z")
 ACT: Final = re.compile(r"[a-z][a-z-]{0,31}\Z")
-NUMBER: Final = re.compile(r"\d{1,15}\Z")
+NUMBER: Final = re.compile(r"[0-9]{1,15}\Z")
 EVER: Final = 1 << 40
 
 

@@ -131,7 +131,7 @@ class PlayerPages:
         task.add_done_callback(viewing.telling.discard)
 
     async def _tell(self, viewing: Viewing, broke: Broke | None = None) -> None:
-        """P19: a view that cannot be recorded ends: its grant gives nothing more. What went out is told as soon as it can be."""
+        """P19: a view that cannot be recorded ends: its grant gives nothing more. What went out is told when it can be."""
         if viewing.timer is not None:
             viewing.timer.cancel()
             viewing.timer = None

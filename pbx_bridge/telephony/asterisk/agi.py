@@ -14,8 +14,8 @@ HEADERS_LIMIT = 64
 """Asterisk 22 sends 22 and one for each argument; we are called with two."""
 
 _REQUEST = re.compile(r"agi://[^/]+/(?P<script>[A-Za-z0-9_-]{1,40})\Z")
-_ANSWER = re.compile(r"(?P<code>\d{3}) result=(?P<result>-?\d{1,10})(?P<rest>.*)\Z")
-_ENDPOS = re.compile(r" endpos=(\d{1,12})")
+_ANSWER = re.compile(r"(?P<code>[0-9]{3}) result=(?P<result>-?[0-9]{1,10})(?P<rest>.*)\Z")
+_ENDPOS = re.compile(r" endpos=([0-9]{1,12})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-_STAMP = re.compile(r"(\d{1,12})\.(\d{6})\Z")
+_STAMP = re.compile(r"([0-9]{1,12})\.([0-9]{6})\Z")
 
 
 def parse_stamp(text: str) -> int:

@@ -27,7 +27,7 @@ _ID = re.compile(r"[\x21-\x7e]{1,150}\Z")
 _CHANNEL = re.compile(r"[A-Za-z0-9_]{1,40}/[^\x00-\x1f]{1,150}-[0-9a-f]{8,16}(;[12])?\Z")
 _WORD = re.compile(r"[\x21-\x7e]{0,150}\Z")
 _HASH = re.compile(r"[0-9a-f]{8,128}\Z")
-_CAUSE = re.compile(r"\d{1,3}\Z")
+_CAUSE = re.compile(r"[0-9]{1,3}\Z")
 
 
 class _Missing(Exception):

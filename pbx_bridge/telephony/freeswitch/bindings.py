@@ -16,9 +16,11 @@ OWN_REALM = "pbxb"
 META = "*"
 """The key before each of bind_meta_app's."""
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_ACTION = re.compile(r"<(?:anti-)?action\b((?:\s+[\w-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)")
-_ATTRIBUTE = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_SET = re.compile(r"<X-PRE-PROCESS\s+cmd\s*=\s*[\"']set[\"']\s+data\s*=\s*[\"'](pbxb_\w+)=([^\"']*)[\"']")
+_ACTION = re.compile(r"<(?:anti-)?action\b((?:\s+[A-Za-z0-9_-]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*)")
+_ATTRIBUTE = re.compile(r"([A-Za-z0-9_-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_SET = re.compile(
+    r"<X-PRE-PROCESS\s+cmd\s*=\s*[\"']set[\"']\s+data\s*=\s*[\"'](pbxb_[A-Za-z0-9_]+)=([^\"']*)[\"']"
+)
 _CODE = re.compile(r"[0-9A-D*#]{1,20}\Z")
 PATTERN = "~"
 """Before a regular expression in place of keys."""

@@ -14,7 +14,7 @@ from pbx_bridge.telephony.stamps import PbxClock, Stamp
 TICK_NS = 20_000_000
 """Until a smaller step was seen (facts measured on 1.11.1 with its default timer)."""
 
-_STAMP = re.compile(r"\d{10,17}\n?\Z")
+_STAMP = re.compile(r"[0-9]{10,17}\n?\Z")
 
 
 def parse_stamp(text: str) -> int:

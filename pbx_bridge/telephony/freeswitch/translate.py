@@ -32,8 +32,8 @@ from pbx_bridge.telephony.numbers import NumberHashes
 OWN = "pbx_bridge::"
 """What dialplan/freeswitch reports: CUSTOM events of these subclasses."""
 HARMLESS_BUGS = re.compile(
-    r"(session_record|displace|preprocess|inband_dtmf(_generate)?|tone_detect|fax_tone_detect|spandsp_\w+|fsk_detect"
-    r"|a?vmd)\Z"
+    r"(session_record|displace|preprocess|inband_dtmf(_generate)?|tone_detect|fax_tone_detect|spandsp_[A-Za-z0-9_]+"
+    r"|fsk_detect|a?vmd)\Z"
 )
 """Media bugs that keep nothing and let nobody listen. A recording is one too: its own event says where it goes."""
 GIVEN_AWAY = frozenset({"BLIND_TRANSFER", "ATTENDED_TRANSFER"})

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[a-z0-9_.]{1,40}/[^\x00-\x1f]{1,200}\Z", re.IGNORECASE)
 _WORD = re.compile(r"[\x21-\x7e]{0,150}\Z")
 _USER = re.compile(r"[^\x00-\x20@]{1,100}\Z")
 _DIRECTION = re.compile(r"(inbound|outbound)\Z")
-_MICROSECONDS = re.compile(r"\d{1,17}\Z")
+_MICROSECONDS = re.compile(r"[0-9]{1,17}\Z")
 
 LOOPBACK = "loopback/"
 """Names of the two halves of a loopback channel begin so; they are followed, never parties."""

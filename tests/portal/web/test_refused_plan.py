@@ -1,4 +1,4 @@
-"""A refused plan on its trainee's and its trainer's page and in the API, and gone from both when it is approved after all."""
+"""A refused plan on its trainee's and its trainer's page, and gone from both when it is approved after all."""
 
 from __future__ import annotations
 
