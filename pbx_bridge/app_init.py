@@ -30,7 +30,7 @@ from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.cli_person import invitation
 from pbx_bridge.config import Config
 from pbx_bridge.durable import write_once
-from pbx_bridge.errors import OperatorError
+from pbx_bridge.errors import OperatorError, plain
 from pbx_bridge.ids import TraineeId, parse_name
 from pbx_bridge.training.plans import Trainee, Trainer
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
@@ -158,7 +158,7 @@ def read_answers(
         config = Config.model_validate(tomllib.loads(toml))
     except ValidationError as error:
         first = error.errors()[0]
-        raise OperatorError(first["msg"], where=".".join(map(str, first["loc"]))) from error
+        raise OperatorError(plain(first["msg"]), where=".".join(map(str, first["loc"]))) from error
     site = Site(toml, config, pbx, trainer, approver, trainee)
     nowhere = Catalogue.open(folder / ".no-such-folder", dry_run=True)
     _enter(nowhere, site)

@@ -40,7 +40,7 @@ from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.cli_person import commands as person_commands
 from pbx_bridge.cli_person import invitation
 from pbx_bridge.config import DEFAULT_PATH, Config, load
-from pbx_bridge.errors import OperatorError
+from pbx_bridge.errors import OperatorError, plain
 from pbx_bridge.ledger import BEGAN, Ledger, Line, shown
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 
@@ -289,6 +289,8 @@ def run(words: list[str]) -> int:
         ) from error
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "show"):
+            if hasattr(error, "message"):
+                error.message = plain(error.message)
             error.show()
             return 2
         raise

@@ -19,7 +19,7 @@ from pbx_bridge.calls.lists import OPT_OUT_CEILING_MONTHS, OPT_OUT_MONTHS
 from pbx_bridge.calls.rules import PAYMENT_CEILING_S, PAYMENT_DEFAULT_S
 from pbx_bridge.config_pbx import Asterisk, Freeswitch
 from pbx_bridge.config_section import Address, Section
-from pbx_bridge.errors import OperatorError
+from pbx_bridge.errors import OperatorError, plain
 from pbx_bridge.training.rules import FPS_FLOOR
 
 DEFAULT_PATH = Path("/etc/pbx-bridge/config.toml")
@@ -218,7 +218,7 @@ def load(path: Path) -> Config:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         where, do = (f"{path}: {key}", "Correct that key") if key else (str(path), "Correct it there")
-        raise OperatorError(first["msg"], where=where, do=do) from error
+        raise OperatorError(plain(first["msg"]), where=where, do=do) from error
     check(config, str(path))
     return config
 

@@ -19,5 +19,10 @@ class OperatorError(Exception):
         return f"{place}{self.what}{advice}"
 
 
+def plain(message: str) -> str:
+    """What pydantic, or a command line read by it, says of a value, without the kind of exception it puts before it."""
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
 class PeerError(Exception):
     """A peer (PBX, workstation, browser) broke the protocol: its link ends, nobody else's."""

@@ -83,6 +83,15 @@ esl_secret_file = "/etc/pbx-bridge/esl.secret"
 """
 
 
+@pytest.mark.parametrize("address", ["7443", "localhost:", "localhost:\u00b2", "localhost:\u0663"])
+def test_a_wrong_value_is_named_without_words_of_a_library(tmp_path: Path, address: str) -> None:
+    """An address here, whose port is digits that everybody reads."""
+    with pytest.raises(OperatorError) as said:
+        load(written(tmp_path, GOOD + f'[portal]\nlisten = "{address}"\n'))
+    assert said.value.what == 'write it as "host:port"'
+    assert "portal.listen" in said.value.where
+
+
 def test_the_pbx_may_be_freeswitch(tmp_path: Path) -> None:
     config = load(written(tmp_path, FREESWITCH))
     assert config.asterisk is None

@@ -113,6 +113,14 @@ async def test_monitoring_is_told_what_stands_in_the_way_and_no_count(
     assert await health() == doubt | {"keeper": False, "audit": False}
 
 
+def test_a_word_that_is_none_is_answered_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command line's own reader, and in no library's words."""
+    assert run(["token", "add", "shop", "--for", "everything"]) == 2
+    said = capsys.readouterr().err
+    assert "'everything' is not one of 'payments', 'monitoring', 'audit-copy'" in said
+    assert "Value error" not in said
+
+
 async def test_while_the_log_cannot_be_told_no_token_is_made_and_one_can_still_be_ended(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
