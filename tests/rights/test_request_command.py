@@ -131,6 +131,23 @@ async def test_what_an_access_request_keeps_keeps_its_bytes_and_goes_with_it(sit
     assert "destroyed: nothing was kept" in again.output
 
 
+async def test_a_trainees_objection_on_paper_is_noted_and_holds_from_then_on(site: Site) -> None:
+    """P16, P23: as if they had objected under "My rights"; accepted, it stands until a plan is approved anew."""
+    assert await site.home.link.approvals(), "her plan"
+    told = await site.request("open", "objection", "--trainee", "alice")
+    assert told.exit_code == 0, told.exception
+    assert "nothing new of them is recorded" in told.output
+    (request,) = await site.home.link.all_requests()
+    assert f"pbx-bridge request close {request.id} answered, and pbx-bridge plan end" in told.output
+    assert await site.home.link.approvals() == frozenset()
+    assert site.file().exists(), "what there is stays, for them alone"
+    assert (await site.request("close", request.id, "answered")).exit_code == 0
+    assert await site.home.link.approvals() == frozenset()
+    refused = await site.asked("open", "objection", "--trainee", "alice")
+    assert (await site.request("close", refused["id"], "refused")).exit_code == 0
+    assert await site.home.link.approvals() == frozenset(), "the one that was accepted stands"
+
+
 async def test_a_restriction_has_its_end(site: Site) -> None:
     refused = await site.request("open", "restriction", "--recording", site.recording)
     assert "within 173 days" in str(refused.exception)
