@@ -1,4 +1,4 @@
-"""Who comes and goes on FreeSWITCH otherwise than on Asterisk: parking, conferences, supervisors (P8, P9, P17)."""
+"""Who comes and goes on FreeSWITCH otherwise than on Asterisk: parking, conferences (P8, P9)."""
 
 from __future__ import annotations
 
@@ -23,23 +23,6 @@ async def test_parking_is_a_transfer_to_the_slot(house: House) -> None:
     hers = (ALICE, Outcome.RECORDED, Reason.TRANSFERRED)
     line, _ = await house.ledger(hers, house.bea(Outcome.RECORDED, Reason.HUNG_UP))
     judge(await house.film(line), talk_of(truth))
-
-
-@scene(lasts_s=8)
-async def test_a_supervisor_who_listens_ends_the_recording(house: House) -> None:
-    """P17: what a media bug does with the voices nobody knows."""
-    async with house.stage() as stage:
-        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
-        supervisor = await stage.colleague("203")
-        await stage.talk()
-        await freeswitch(house).listen_to("201", by="203")
-        listening = await (await supervisor.next_call()).until_answered()
-        stage.over(listening.answered_ns)
-        await stage.talk(1.0)
-        calling.hang_up()
-        await talking.until_ended()
-    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.FOREIGN_RECORDER))
-    judge(await house.film(line), talk_of(stage.truth))
 
 
 @scene(lasts_s=9)
