@@ -40,7 +40,7 @@ class AuditSide:
     def page(self, request: wire.Audit) -> words.AuditPage:
         """P19: the log as it lies there, for the auditor to verify and keep. Raises: words.Refused."""
         person = self._people.person(request.token)
-        self._allow(person, request.purpose.value)
+        self._room.record(self._reading(person, request.purpose.value))
         lines = self._index.page(request.after, words.AUDIT_PAGE_BYTES)
         key = verifier_key(self._log.public)
         return words.AuditPage(b64encode(lines).decode(), self._log.checkpoint(), key)
@@ -58,7 +58,7 @@ class AuditSide:
     def look(self, request: wire.AuditLooked) -> AuditLook:
         """P19: some of it, by time and kind; nobody can be searched for. Raises: words.Refused."""
         person = self._people.person(request.token)
-        self._allow(person, "look")
+        self._room.looked(self._reading(person, "look"))
         asked = request.wanted
         found = self._index.look(asked.since, asked.until, asked.act, asked.before, MAX_SHOWN)
         return AuditLook(
@@ -71,13 +71,13 @@ class AuditSide:
             self._log.checkpoint(),
         )
 
-    def _allow(self, person: Person, purpose: str) -> None:
-        """P19: the auditor alone, and the reading is on the disk before it is answered. Raises: words.Refused."""
+    def _reading(self, person: Person, purpose: str) -> Access:
+        """P19: the auditor's alone, to be on the disk before it is answered. Raises: words.Refused."""
         why = audit_refusal(person)
         if why:
             self._room.record(Access(person.name, "audit", outcome="refused", reason="role"))
             raise words.Refused("role", why)
-        self._room.record(Access(person.name, "audit", reason=purpose))
+        return Access(person.name, "audit", reason=purpose)
 
     def accesses(self, request: wire.Accesses) -> wire.AccessesFound:
         """P19: a trainee, whom the bridge has proven, sees who opened or tried to open what is theirs."""

@@ -14,6 +14,7 @@ from pbx_bridge.access.looks import MAX_LOOKS, ONE_LOOK_S, Looks
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive import rights_wire
+from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_rights import Visitor
 from tests.access.logs import records_of
@@ -57,6 +58,20 @@ def test_another_person_and_another_kind_of_look_have_their_own_record(desk: Des
         desk.ask(wire.Training(tokens["bruno"]), wire.Week)
     once = [(name, "list", 0) for name in tokens]
     assert looks_of(desk) == [*once, ("alice", "own", 0), ("alice", "accesses", 0), ("bruno", "training", 0)]
+
+
+def test_an_auditor_who_turns_pages_of_the_log_is_recorded_once_a_minute_and_a_copy_each_time(
+    desk: Desk,
+) -> None:
+    """By whatever time and kind they look; a copy that leaves the house is no look."""
+    emil = desk.join("emil", Role.AUDITOR, BEA).token
+    for passed in (0, 1, ONE_LOOK_S - 1, ONE_LOOK_S):
+        desk.now = NOON + passed
+        desk.ask(wire.AuditLooked(emil, Looked(0, 1 << 40, "", passed)), AuditLook)
+        desk.ask(wire.Audit(emil, 0), words.AuditPage)
+    audits = [(r["reason"], r["at"] - NOON) for r in records_of(desk.folder) if r["act"] == "audit"]
+    assert [at for reason, at in audits if reason == "look"] == [0, ONE_LOOK_S]
+    assert [at for reason, at in audits if reason != "look"] == [0, 1, ONE_LOOK_S - 1, ONE_LOOK_S]
 
 
 def test_a_refused_look_and_a_deed_are_recorded_each_time(desk: Desk) -> None:
