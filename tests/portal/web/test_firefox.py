@@ -13,7 +13,9 @@ from typing import Any, Self
 import pytest
 
 from pbx_bridge.wire_portal import Role
+from tests.access.logs import lines_of
 from tests.portal.web.person import Pages, Person, pages
+from tests.portal.web.test_office_browser import verifies
 from tests.portal.web.test_player import SEEK, clip, opens, plays, views
 
 __all__ = ["clip"]
@@ -78,23 +80,25 @@ class Firefox:
         self._process.wait(30)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what drives Firefox is installed, once."""
+    return tmp_path_factory.mktemp("firefox")
+
+
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Pages]:
     async with pages(tmp_path) as found:
         yield found
 
 
-async def test_firefox_joins_plays_seeks_and_stops_at_damage(
-    site: Pages, clip: bytes, tmp_path: Path
-) -> None:
+async def test_firefox_joins_plays_seeks_and_stops_at_damage(site: Pages, clip: bytes, folder: Path) -> None:
     recording = (await site.home.record(clip)).recording
     hurt = (await site.home.record(clip)).recording
     path = site.home.archive / f"{hurt}.age"
     sealed = bytearray(path.read_bytes())
     sealed[len(sealed) * 3 // 4] ^= 1
     path.write_bytes(bytes(sealed))
-    folder = tmp_path / "firefox"
-    folder.mkdir()
     alice = Person(site, "alice", Firefox(folder))
     with alice.browser:
         await alice.join(await site.invited("alice", Role.TRAINEE))
@@ -114,3 +118,21 @@ async def test_firefox_joins_plays_seeks_and_stops_at_damage(
         await alice.script("document.getElementById('video').currentTime = 30; 0")
         await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
         await views(site, lambda found: any(line.reason == "damaged" for line in found))
+
+
+async def test_firefox_shows_the_auditor_the_record_and_verifies_it(site: Pages, folder: Path) -> None:
+    """P19: signatures and the chain are checked by Firefox itself, and what it saw before is compared."""
+    await site.home.record(b"call")
+    carla = Person(site, "carla", Firefox(folder))
+    with carla.browser:
+        await carla.join(await site.invited("carla", Role.AUDITOR))
+        await site.home.confirm("carla")
+        await carla.go("/audit?act=put")
+        entry = "document.querySelectorAll('main tbody tr').length"
+        assert await carla.script(entry) == 1
+        await carla.go("/audit")
+        assert int(await carla.script(entry)) > 5
+        assert str(len(lines_of(site.home.folder / "keeper"))) in await carla.reads()
+        await verifies(site, carla)
+        await carla.go("/audit/verify")
+        await carla.until("!document.getElementById('known').hidden")

@@ -32,6 +32,17 @@ SEEK = """new Promise((done) => {
   video.currentTime = %d;
 })"""
 
+RENEWS = """(async () => {
+  const { Sealed } = await import("/static/sealed.js");
+  const { renewed } = await import("/static/site.js");
+  const grant = document.getElementById("video").src.split("?")[1];
+  const sealed = new Sealed(location.pathname.replace("watch", "payload/" + grant), null, 100000);
+  await fetch("/key?again=yes");
+  sealed.renew = () => renewed(Infinity);
+  return (await Promise.all([sealed.fetch(0, 100), sealed.fetch(200, 300)])).map((bytes) => bytes.length);
+})()"""
+"""Reads anew after the visit of this session was given up."""
+
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
@@ -93,6 +104,10 @@ async def test_a_trainee_watches_seeks_and_leaves_a_record(
         assert await violations(alice, axe) == []
         for second in (30, 5, 38, 0, 20):
             assert await alice.script(SEEK % second) == [second, 640, None]
+        await asyncio.to_thread(alice.browser.call, "ServiceWorker.enable")
+        await asyncio.to_thread(alice.browser.call, "ServiceWorker.stopAllWorkers")
+        assert await alice.script(SEEK % 12) == [12, 640, None], "it holds nothing: another is started"
+        assert await alice.script(RENEWS) == [100, 100], "without a visit nothing is given: it is renewed"
         shown = "((v) => [v.poster, v.disablePictureInPicture, v.controlsList.contains('nodownload')])(%s)"
         assert await alice.script(shown % VIDEO) == ["", True, True]
         assert "alice" in await alice.script("document.getElementById('mark').textContent")
