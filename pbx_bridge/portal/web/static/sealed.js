@@ -53,6 +53,10 @@ export class Sealed {
   // Without a visit nothing is given: it is renewed once, by all who ask at the same time.
   async fetch(start, end, again = false) {
     const answer = await fetch(this.url, { headers: { range: `bytes=${start}-${end - 1}`, accept: "application/json" }, cache: "no-store" });
+    if (answer.status === 429) { // who drags along the time line may ask faster than is given: it comes a little later
+      await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("retry-after") ?? 1)));
+      return this.fetch(start, end, again);
+    }
     if (!answer.ok) {
       const said = await answer.json();
       if (said.no !== "visit-ended" || again || !this.renew) throw new Error(said.text);
