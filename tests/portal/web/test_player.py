@@ -60,7 +60,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pages]:
-    monkeypatch.setattr(player, "SEEKS", {"burst": 60, "per_s": 40})  # enough for a short film, and soon reached
+    """So many ranges at once are enough for a short film, and soon reached."""
+    monkeypatch.setattr(player, "SEEKS", {"burst": 60, "per_s": 40})
     async with pages(tmp_path) as found:
         yield found
 
