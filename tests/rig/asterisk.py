@@ -65,6 +65,8 @@ class Asterisk:
         self._extra_dialplan, self._where, self._told = extra_dialplan, where, told
         self._process: asyncio.subprocess.Process | None = None
         self._slot_lock: IO[str] | None = None
+        self._said_before = 0
+        """Characters of the log by earlier starts: an Asterisk that still boots would not hear of a SIGTERM."""
         self._root: AsteriskRoot | None = None
         self.work = Path()
         """Its directory: etc, log, spool, data/sounds."""
@@ -144,6 +146,7 @@ config_dir = "{self.work}/etc"
     async def start(self) -> None:
         """Boots and waits until AMI and ARI answer. Raises: RuntimeError with the log when it does not come up whole."""
         assert self._root is not None
+        self._said_before = len(self.log)
         self._process = await asyncio.create_subprocess_exec(
             # however this process ends, Asterisk ends with it
             *("setpriv", "--pdeathsig", "KILL", "--"),
@@ -308,7 +311,7 @@ config_dir = "{self.work}/etc"
             except OSError:
                 return False
             writer.close()
-        return "Asterisk Ready" in self.log
+        return "Asterisk Ready" in self.log[self._said_before :]
 
     def _last_words(self) -> str:
         out = self.work / "log/out"
