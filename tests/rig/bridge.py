@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import json
 import os
-import pwd
+import random
 import re
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import IO, Any, Self
 
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import Application, Mask, Trainee
+from tests.rig.accounts import account
 from tests.rig.approver import Approver
 from tests.rig.asterisk_sounds import NOTICES
 from tests.rig.business_app import WM_CLASS
@@ -38,6 +38,8 @@ from tests.rig.trainer import PersonsMachine
 READY_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 10.0
 LEDGER_DEADLINE_S = 15.0
+PORTS = range(28_000, 32_768)
+"""Above those of the rig's PBXs and below the kernel's for outgoing connections: no client socket sits on one of them."""
 SERVICE_USERS = ("pbx-bridge", "pbx-bridge-keeper")
 TRAINEE, TRAINER, APPROVER, APPLICATION = "alice", "bruno", "carla", "orders"
 
@@ -301,13 +303,7 @@ payment_pause_s = {self._site.payment_pause_s}
 def _make_service_users() -> None:
     """The accounts an administrator makes when installing: recorder and keeper, so that one cannot read the other's."""
     for name in SERVICE_USERS:
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            subprocess.run(
-                ["useradd", "--system", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", name],
-                check=True, capture_output=True,
-            )  # fmt: skip
+        account(name, "--system", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin")
 
 
 def _memory() -> Path | None:
@@ -317,8 +313,13 @@ def _memory() -> Path | None:
 
 def _free_ports(count: int) -> list[int]:
     """Ports nobody listens on now; held together while they are chosen, so that they differ."""
+    ports: list[int] = []
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+            one = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise RuntimeError(f"not {count} of the ports {PORTS[0]} to {PORTS[-1]} are free")

@@ -23,6 +23,8 @@ from typing import IO, Any, TypeVar
 import xcffib
 import xcffib.xproto
 
+from tests.rig.accounts import account
+
 USER = "pbx-trainee"
 """The ordinary user of demo and tests; no program file is theirs."""
 START_S = 20.0
@@ -45,10 +47,7 @@ def ordinary_user(name: str = USER) -> pwd.struct_passwd:
         return pwd.getpwnam(name)
     if os.geteuid() != 0:
         raise RigError(f"making the user {name} needs root: run this with sudo")
-    subprocess.run(
-        ["useradd", "--create-home", "--shell", "/bin/bash", name], check=True, capture_output=True
-    )
-    return pwd.getpwnam(name)
+    return account(name, "--create-home", "--shell", "/bin/bash")
 
 
 def until(what: str, condition: Callable[[], T | None], within_s: float = START_S) -> T:
