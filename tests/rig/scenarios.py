@@ -200,10 +200,8 @@ async def outbound(stage: Stage, talk_s: float = TALK_S) -> Truth:
     return stage.truth
 
 
-async def customer_leaves_agent_lives_on(
-    stage: Stage, talk_s: float = TALK_S, alone_s: float = 30.0
-) -> Truth:
-    """The customer hangs up; the dialplan keeps the agent's channel for 30 s more."""
+async def customer_leaves_agent_lives_on(stage: Stage, talk_s: float = TALK_S, alone_s: float = 5.0) -> Truth:
+    """The customer hangs up; the dialplan keeps the agent's channel (30 s), until the agent is tired of it."""
     agent, customer = await stage.agent(), await stage.customer()
     talking, calling = await stage.connect(agent, customer, "131")
     await stage.talk(talk_s)
