@@ -6,7 +6,8 @@ A real keeper and portal on loopback, behind a way that makes every byte 20 ms l
 real Firefox. The recording is made by the recorder's own layout and sealing: one encoder's pictures of a busy 1920x1080
 window, over and over (about 500 MB an hour), with pauses. First frame: from the click on "Open it" to the first picture
 presented. Seek: from the new time being set to a picture of it presented, while it plays. Fetched: bytes of the sealed
-file asked for until then.
+file asked for until then. Beside it, in the same browser and over the same way: the same film in clear from a plain file
+server (plain.py), so that what the browser's own reading and decoding takes can be told apart.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import subprocess
 import sys
 import tempfile
 from array import array
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
+from pbx_bridge.archive.sealed import SealedFile
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.media.chapters import of_pauses
 from pbx_bridge.media.opus import Encoder
@@ -73,6 +77,19 @@ class Measured:
     first_mb: list[float] = field(default_factory=list)
     seek_ms: list[float] = field(default_factory=list)
     seek_mb: list[float] = field(default_factory=list)
+    plain_first_ms: list[float] = field(default_factory=list)
+    plain_seek_ms: list[float] = field(default_factory=list)
+
+    def figures(self, kind: str) -> list[Figure]:
+        """The table's lines."""
+        return [
+            Figure(f"{kind}: first frame after the click", "ms", self.first_ms, "p95 <= 500"),
+            Figure("  the film in clear from a plain server", "ms", self.plain_first_ms, "-"),
+            Figure("  fetched for it", "MB", self.first_mb, "<= 3"),
+            Figure(f"{kind}: seek", "ms", self.seek_ms, "p95 <= 300"),
+            Figure("  the film in clear from a plain server", "ms", self.plain_seek_ms, "-"),
+            Figure("  fetched for it", "MB", self.seek_mb, "<= 2"),
+        ]
 
 
 def spoken() -> tuple[bytes, list[bytes]]:
@@ -89,10 +106,26 @@ def spoken() -> tuple[bytes, list[bytes]]:
     return encoder.head, packets
 
 
-async def recorded(home: House, minutes: int) -> RecordingId:
-    """A finished recording of that length, laid out and sealed as a call's is."""
+class Both:
+    """The sealed file, and the same bytes in clear beside it."""
+
+    def __init__(self, sealed: SealedFile, clear: BinaryIO) -> None:
+        self._both = (sealed, clear)
+
+    def write(self, data: bytes) -> None:
+        for one in self._both:
+            one.write(data)
+
+    def seek(self, position: int) -> None:
+        for one in self._both:
+            one.seek(position)
+
+
+async def recorded(home: House, minutes: int, clear: BinaryIO) -> RecordingId:
+    """A finished recording of that length, laid out and sealed as a call's is; `clear` gets the same in clear."""
     described = manifest()
-    file = await home.begin(described)
+    sealed = await home.begin(described)
+    file = Both(sealed, clear)
     head, sounds = spoken()
     shown = busy_packets(KEYFRAME_EVERY)
     webm = Webm(WIDTH, HEIGHT, head)
@@ -109,13 +142,18 @@ async def recorded(home: House, minutes: int) -> RecordingId:
     for patch in patches:
         file.seek(patch.at)
         file.write(patch.data)
-    finished = await home.finish(file, described)
+    clear.flush()
+    finished = await home.finish(sealed, described)
     print(f"{finished.payload_bytes / MB:.0f} MB sealed", flush=True)
     return finished.recording
 
 
-async def watched(person: Person, recording: RecordingId, opens: int, seeks: int, seconds: int) -> Measured:
+async def watched(
+    person: Person, recording: RecordingId, plain: str, opens: int, seeks: int, seconds: int
+) -> Measured:
+    """`plain`: the address of the page that plays the same in clear."""
     found, chance = Measured(), random.Random(5)
+    places = [chance.randrange(10, seconds - 10) for _ in range(seeks)]
     with person.browser:
         await person.join(await person.site.invited(person.name, Role.TRAINEE))
         await person.site.home.confirm(person.name)
@@ -125,44 +163,53 @@ async def watched(person: Person, recording: RecordingId, opens: int, seeks: int
             took_ms, fetched = await person.script(OPEN)
             found.first_ms.append(took_ms)
             found.first_mb.append(fetched / MB)
-        for _ in range(seeks):
-            second = chance.randrange(10, seconds - 10)
+        for second in places:
             took_ms, fetched = await person.script(SEEK % (second, second))
             found.seek_ms.append(took_ms)
             found.seek_mb.append(fetched / MB)
         await person.go("/account")
+        for _ in range(opens):
+            await asyncio.to_thread(person.browser.goes_to, plain)
+            found.plain_first_ms.append((await person.script(OPEN))[0])
+        for second in places:
+            found.plain_seek_ms.append((await person.script(SEEK % (second, second)))[0])
     return found
 
 
 async def measure(folder: Path, opens: int, seeks: int, minutes: int, late_ms: int) -> list[Figure]:
     figures: list[Figure] = []
-    async with pages(folder) as site:
-        recording = await recorded(site.home, minutes)
-        port = str(urlsplit(site.home.url).port)
-        way, there = await asyncio.to_thread(delayed, port, late_ms)
-        site.home.url = f"https://localhost:{there}"
-        try:
+    with ExitStack() as ways:
+        async with pages(folder) as site:
+            film = folder / "film.webm"
+            with film.open("wb") as clear:
+                recording = await recorded(site.home, minutes, clear)
+            tls = site.home.tls
+            plain = ways.enter_context(started("tests.bench.plain", film, tls.cert, tls.key))
+            there, beside = (
+                ways.enter_context(started("tests.rig.delay", port, late_ms))
+                for port in (urlsplit(site.home.url).port, plain)
+            )
+            site.home.url = f"https://localhost:{there}"
             for kind in ("Chromium", "Firefox"):
                 person = Person(site, "alice", browser(site, folder, kind))
-                found = await watched(person, recording, opens, seeks, minutes * 60)
-                figures += [
-                    Figure(f"{kind}: first frame after the click", "ms", found.first_ms, "p95 <= 500"),
-                    Figure(f"{kind}: fetched for it", "MB", found.first_mb, "<= 3"),
-                    Figure(f"{kind}: seek", "ms", found.seek_ms, "p95 <= 300"),
-                    Figure(f"{kind}: fetched for it", "MB", found.seek_mb, "<= 2"),
-                ]
-                print(table(f"== {kind}", figures[-4:]), flush=True)
-        finally:
-            way.kill()
+                address = f"https://localhost:{beside}/"
+                found = await watched(person, recording, address, opens, seeks, minutes * 60)
+                figures += found.figures(kind)
+                print(table(f"== {kind}", found.figures(kind)), flush=True)
     return figures
 
 
-def delayed(to_port: str, late_ms: int) -> tuple[subprocess.Popen[str], int]:
-    """A process that is the longer way, and its port."""
-    command = [sys.executable, "-m", "tests.rig.delay", to_port, str(late_ms)]
-    way = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert way.stdout is not None
-    return way, int(way.stdout.readline())
+@contextmanager
+def started(module: str, *words: object) -> Iterator[int]:
+    """A program that says its port and listens until the end."""
+    command = [sys.executable, "-m", module, *map(str, words)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
 
 
 def browser(site: Pages, folder: Path, kind: str) -> Any:
