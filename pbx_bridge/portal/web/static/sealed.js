@@ -5,8 +5,8 @@ import { chacha20poly1305 } from "./age.js";
 const CHUNK = 64 * 1024;
 const PART = CHUNK + 16;
 const NONCE = 16;
-const KEPT = 48; // parts in memory: 3 MiB
-const AT_ONCE = 4; // parts of one request
+const KEPT = 48; // parts in memory: 3 MiB; the last ones among them as long as the page is there
+const AT_ONCE = 4; // parts of one request, when they are read one after the other
 const FIRST = 5; // parts with which a recording opens: its head and its first picture
 const LAST = 2; // and its end: index and marks
 
@@ -51,21 +51,26 @@ export class Sealed {
   }
 
   // Without a visit nothing is given: it is renewed once, by all who ask at the same time.
-  async fetch(start, end, again = false) {
+  async answer(start, end, again = false) {
     const answer = await fetch(this.url, { headers: { range: `bytes=${start}-${end - 1}`, accept: "application/json" }, cache: "no-store" });
     if (answer.status === 429) { // who drags along the time line may ask faster than is given: it comes a little later
       await new Promise((done) => setTimeout(done, 1000 * Number(answer.headers.get("retry-after") ?? 1)));
-      return this.fetch(start, end, again);
+      return this.answer(start, end, again);
     }
     if (!answer.ok) {
       const said = await answer.json();
       if (said.no !== "visit-ended" || again || !this.renew) throw new Error(said.text);
       this.renewing ??= this.renew().finally(() => { this.renewing = null; });
       await this.renewing;
-      return this.fetch(start, end, true);
+      return this.answer(start, end, true);
     }
-    const got = new Uint8Array(await answer.arrayBuffer());
-    if (answer.status !== 206 || got.length !== end - start) throw new Damaged("less came than was asked for");
+    if (answer.status !== 206) throw new Damaged("not the part that was asked for came");
+    return answer;
+  }
+
+  async fetch(start, end) {
+    const got = new Uint8Array(await (await this.answer(start, end)).arrayBuffer());
+    if (got.length !== end - start) throw new Damaged("less came than was asked for");
     return got;
   }
 
@@ -89,21 +94,22 @@ export class Sealed {
   keep(n, clear) {
     this.kept.delete(n); // the newest stands last
     this.kept.set(n, clear);
-    while (this.kept.size > KEPT) this.kept.delete(this.kept.keys().next().value);
-  }
-
-  // Clear parts `low` to `high`, held by the caller: others read at the same time, and the memory kept is bounded.
-  async load(low, high) {
-    const found = await Promise.all(this.asked(low, high));
-    found.forEach((clear, at) => this.keep(low + at, clear));
-    return found;
-  }
-
-  // Asks for these clear bytes in several requests side by side, for who will read them soon.
-  soon(first, last) {
-    for (let n = Math.floor(first / CHUNK), end = Math.floor(last / CHUNK); n <= end; n += AT_ONCE) {
-      this.load(n, Math.min(n + AT_ONCE - 1, end)).catch(() => {}); // read again, it is heard
+    for (const old of this.kept.keys()) {
+      if (this.kept.size <= KEPT) break;
+      if (old < this.parts - LAST) this.kept.delete(old);
     }
+  }
+
+  // Asks for these clear bytes at once, for who will read them soon.
+  soon(first, last) {
+    this.keeping(Math.floor(first / CHUNK), Math.floor(last / CHUNK));
+  }
+
+  // Promises of clear parts, which are kept when they come. What fails unheard is heard when it is read.
+  keeping(low, high) {
+    const wanted = this.asked(low, high);
+    wanted.forEach((clear, at) => clear.then((found) => this.keep(low + at, found), () => {}));
+    return wanted;
   }
 
   // The same for who goes through the whole file beside the player: nothing is kept, all of them are told, and `digest`
@@ -136,36 +142,57 @@ export class Sealed {
     return last;
   }
 
-  // Asks for these parts at once.
+  // Asks for these parts at once, in one request. Each is there as soon as its bytes came.
   bring(first, last) {
-    const sealed = this.fetch(NONCE + first * PART, Math.min(this.bytes, NONCE + (last + 1) * PART));
+    const told = [];
     for (let n = first; n <= last; n += 1) {
-      const clear = sealed.then((bytes) => {
-        const found = this.take(n, bytes.subarray((n - first) * PART, (n - first + 1) * PART));
-        this.seen?.(n * CHUNK, found);
-        return found;
-      });
+      const clear = new Promise((came, failed) => told.push({ came, failed }));
       this.coming.set(n, clear);
       clear.catch(() => {}).finally(() => this.coming.delete(n)); // who asked for it hears of it
     }
+    this.receive(first, last, told).catch((error) => told.forEach(({ failed }) => failed(error)));
   }
 
-  // Clear bytes from `first` on, at most to `last`: as many as one request brings. What follows is asked for already, up
-  // to `until`.
+  async receive(first, last, told) {
+    const end = Math.min(this.bytes, NONCE + (last + 1) * PART);
+    const { body } = await this.answer(NONCE + first * PART, end);
+    const sealed = new Uint8Array(PART);
+    let [n, filled] = [first, 0];
+    for (const reader = body.getReader();;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (let at = 0; at < value.length && n <= last;) {
+        const size = Math.min(PART, this.bytes - NONCE - n * PART);
+        const piece = value.subarray(at, at + size - filled);
+        sealed.set(piece, filled);
+        [at, filled] = [at + piece.length, filled + piece.length];
+        if (filled < size) continue;
+        const clear = this.take(n, sealed.subarray(0, size));
+        this.seen?.(n * CHUNK, clear);
+        told[n - first].came(clear);
+        [n, filled] = [n + 1, 0];
+      }
+    }
+    if (n <= last) throw new Damaged("less came than was asked for");
+  }
+
+  // Clear bytes from `first` on, at most to `last`: as many as are there, at least to the end of a part. What follows is
+  // asked for already, up to `until`, some parts in each request.
   async read(first, last, until = last) {
     const low = Math.floor(first / CHUNK);
-    const high = Math.min(Math.floor(last / CHUNK), low + AT_ONCE - 1);
-    const loading = this.load(low, high);
-    const next = Math.min(high + AT_ONCE, Math.floor(Math.min(until, this.size - 1) / CHUNK));
-    if (next > high) this.load(high + 1, next).catch(() => {}); // on its way while these are used; read again, it is heard
-    const found = await loading;
-    const whole = new Uint8Array(Math.min(last + 1, (high + 1) * CHUNK) - first);
-    for (let n = low, at = 0; n <= high; n += 1) {
-      const from = n === low ? first - low * CHUNK : 0;
-      const piece = found[n - low].subarray(from, from + whole.length - at);
-      whole.set(piece, at);
-      at += piece.length;
-    }
+    const high = low - (low % AT_ONCE) + AT_ONCE - 1;
+    const most = Math.floor(Math.min(until, this.size - 1) / CHUNK);
+    const [loading] = this.keeping(low, Math.min(high, Math.max(low, most)));
+    if (high < most) this.keeping(high + 1, Math.min(high + AT_ONCE, most));
+    const found = [await loading];
+    const end = Math.floor(last / CHUNK);
+    for (let n = low + 1; n <= end && this.kept.has(n); n += 1) found.push(this.kept.get(n));
+    const whole = new Uint8Array(Math.min(last + 1, (low + found.length) * CHUNK) - first);
+    found.forEach((clear, at) => {
+      const from = at ? 0 : first - low * CHUNK;
+      const place = at ? (low + at) * CHUNK - first : 0;
+      whole.set(clear.subarray(from, from + whole.length - place), place);
+    });
     return whole;
   }
 }
