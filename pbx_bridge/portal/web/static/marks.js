@@ -5,10 +5,11 @@ import { Unvouched } from "./signed.js";
 import { renewed } from "./site.js";
 import { TimeLine, clock } from "./timeline.js";
 import { Waves } from "./waves.js";
-import { cues, head, marks } from "./webm.js";
+import { cues, head, marks, needed } from "./webm.js";
 
 const PAUSES = ["hold", "pause"];
 const EVERY = 4; // parts of one request when the whole is read
+const UNDRAWN = 48; // parts that wait to be drawn while a jump goes on
 
 const made = (kind, text, more = {}) => Object.assign(document.createElement(kind), { textContent: text, ...more });
 const idle = () => new Promise((done) => (globalThis.requestIdleCallback ? requestIdleCallback(done, { timeout: 500 }) : setTimeout(done, 50)));
@@ -39,12 +40,9 @@ export class Marks {
     await this.openWaves(first);
   }
 
-  // The bytes a player needs to show this moment: from the place to begin before it to the second one after it, at most.
+  // What a jump to this moment needs; null when that is not known.
   needed(seconds) {
-    const after = this.cues.findIndex((cue) => cue.seconds > seconds);
-    if (after < 1) return null;
-    const end = this.cues[after].seconds - seconds < 1 ? after + 1 : after;
-    return { from: this.cues[after - 1].at, to: this.cues[end]?.at ?? this.sealed.size };
+    return this.cues.length ? needed(this.cues, seconds, this.sealed.size, this.head.cuesAt) : null;
   }
 
   async all(at) {
@@ -145,13 +143,20 @@ export class Marks {
     this.line.waves = this.waves = waves;
     this.drawAll.hidden = false;
     waves.take(0, first);
-    this.sealed.seen = (at, bytes) => {
+    const waiting = [];
+    const draw = () => {
       try {
-        waves.take(at, bytes);
+        while (waiting.length) waves.take(...waiting.shift());
       } catch { // a picture of the voices never stops the player
         waves.close();
       }
     };
+    this.sealed.seen = (at, bytes) => { // while a jump goes on the processor is the picture's
+      waiting.push([at, bytes]);
+      if (!this.video.seeking) draw();
+      else if (waiting.length > UNDRAWN) waiting.shift();
+    };
+    this.video.addEventListener("seeked", () => idle().then(draw));
     this.told();
   }
 

@@ -37,8 +37,8 @@ function breakOff(error) {
 // Of what stands under the picture: only what is wrong with the file ends the playing.
 const hurt = (error) => (error instanceof Damaged || error instanceof Unvouched ? breakOff(error) : complain(error.message));
 
-// What a jump needs is asked for at once; more than that waits until its picture is there.
-const AT_MOST_MS = 1000;
+// What a jump needs is asked for at once; more than that waits a moment for its picture.
+const AT_MOST_MS = 150;
 let needed = null;
 video.addEventListener("seeking", () => {
   needed = marks?.needed(video.currentTime) ?? null;
@@ -60,8 +60,9 @@ function serve(event) {
     if (data === "stop") return port.close();
     if (at > last) return port.postMessage({ end: true });
     try {
-      if (video.seeking && needed && at > needed.to) await shown();
-      const bytes = await sealed.read(at, last);
+      const ahead = video.seeking && needed && at < needed.index;
+      if (ahead && at >= needed.to) await shown();
+      const bytes = await sealed.read(at, last, ahead ? Math.min(last, needed.to - 1) : last);
       at += bytes.length;
       port.postMessage({ bytes }, [bytes.buffer]);
     } catch (error) {

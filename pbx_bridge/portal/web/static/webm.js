@@ -8,6 +8,12 @@ const CUES = 0x1c53bb6b, CUE = 0xbb, CUE_TIME = 0xb3, CUE_PLACES = 0xb7, CUE_CLU
 const TIME = 0xe7, SIMPLE_BLOCK = 0xa3, GROUP = 0xa0, BLOCK = 0xa1;
 const UNKNOWN = 2 ** 50; // no size of ours; a live file's
 
+// What browsers read for a jump (measured).
+const PRE_ROLL_S = 0.1; // voices are decoded 80 ms before they are heard, and Firefox begins with the picture there too
+const SOON_S = 0.5; // a place to begin so near is passed before the picture stands
+const BEYOND = 1 << 18; // Firefox shows nothing before it has found the next place to begin, and what follows it
+const READ = 1 << 16; // what they read at a time, at most
+
 function vint(bytes, at, whole) {
   const size = Math.clz32(bytes[at] ?? 0) - 23;
   if (size > 8 || at + size > bytes.length) return null;
@@ -89,6 +95,15 @@ export function cues(bytes, start) {
     if (place && of.has(CUE_TIME)) found.push({ seconds: whole(bytes, of.get(CUE_TIME)) / 1000, at: start + whole(bytes, place) });
   }
   return found;
+}
+
+// The bytes a browser reads before it shows this moment, of `size`: from the place to begin before it (a little before that
+// for the voices' sake) to a little beyond the next one after it; and from where on it reads the index, at any time.
+export function needed(places, seconds, size, indexAt) {
+  const before = (moment) => Math.max(0, places.findLastIndex((cue) => cue.seconds <= moment));
+  const next = before(seconds + SOON_S) + 1;
+  const to = Math.min(size, (places[next]?.at ?? size) + BEYOND);
+  return { from: places[before(seconds - PRE_ROLL_S)].at, to, index: indexAt - READ };
 }
 
 // The marks: [{ begin, end, title }] in seconds. `bytes` begin with the element that holds them.
