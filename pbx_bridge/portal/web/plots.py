@@ -68,7 +68,7 @@ def kept(months: Iterable[KeptMonth]) -> list[Bar]:
             Part("gone", there, 100.0 - there),
         )
         found.append(
-            Bar(one.month, f"{one.destroyed_percent} %", tuple(part for part in parts if part.width))
+            Bar(one.month, f"≈ {one.destroyed_percent} %", tuple(part for part in parts if part.width))
         )
     return found
 

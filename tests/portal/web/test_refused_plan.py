@@ -45,10 +45,15 @@ async def test_a_refusal_is_told_to_those_it_concerns(
         async def shown() -> list[str]:
             return [(await asyncio.to_thread(client.get, path)).text for client, path, _ in pages]
 
-        assert not any(REFUSED in page for page in await shown())
+        before = await shown()
+        assert not any(REFUSED in page for page in before)
+        assert "in its dates" in before[0]
+        assert "Book a slot" in before[1]
         await home.deed(Act(Deed.REFUSE, ground, TEXT))
         for page, (*_, why) in zip(await shown(), pages, strict=True):
             assert REFUSED in page
             assert f": {why}. Nothing is recorded under it." in page
+            assert "in its dates" not in page
+            assert "Book a slot" not in page
         await home.deed(Act(Deed.APPROVE, PLAN.id, TEXT))
         assert not any(REFUSED in page for page in await shown())
