@@ -501,12 +501,15 @@ class Switchboard:
         self._origins.clear()
 
     def _resync(self, fact: facts.LinkUp, out: list[ev.CallEvent]) -> None:
-        """P10: calls found at resync are never armed; those the ledger has not answered yet get `link-lost`."""
+        """P10: calls found at resync are never armed, by whichever leg they go on: what was said of them meanwhile (a line
+        that is never recorded, another recorder, a payment) is not known. Those the ledger has not answered yet get
+        `link-lost`."""
         self._lose(fact.at_ns, out)
         answered_already = self._lost
         self._lost = set()
         for born in fact.channels:
             self._born(born)
+            self._channels[born.channel].marks[Reason.LINK_LOST] = False
             self._recognise(born.channel, fact.at_ns, out)
             self._known(born.channel, fact.at_ns, out)
             if (leg := self._legs.get(born.channel)) is None:

@@ -288,6 +288,14 @@ def test_a_call_found_at_the_start_gets_its_line() -> None:
     story << [co.WriteLedger(AGENT, ALICE, None, Outcome.NOT_RECORDED, Reason.LINK_LOST, 0)]
 
 
+def test_a_call_that_was_found_is_not_armed_by_another_leg_either() -> None:
+    """P10: whoever waited when the link came back may stand on a never-record line, or be recorded by somebody else."""
+    waiting = fa.ChannelBorn(0, CUSTOMER, "PJSIP/trunk", False, "from-trunk")
+    story = Story() >> fa.LinkUp(0, (waiting,)) >> rings(1) >> answers(2) >> agent_hangs_up(3)
+    assert [line.reason for line in story.ledger()] == [Reason.LINK_LOST]
+    assert story.rolls == 0
+
+
 def test_a_vanished_phone_pauses_after_ten_seconds_and_ends_after_thirty() -> None:
     story = recording() >> fa.LegSilent(12 * SECOND_NS, AGENT, 10 * SECOND_NS)
     assert story.kinds()[:2] == ["PauseCapture", "MarkPause"]
