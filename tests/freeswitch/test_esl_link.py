@@ -10,9 +10,15 @@ import pytest
 
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import ChannelId
+from pbx_bridge.telephony import kept_link
 from pbx_bridge.telephony.freeswitch import esl_link
 from pbx_bridge.telephony.freeswitch.esl_codec import EVENT_LIMIT
-from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused, Ears, EslConnection
+from pbx_bridge.telephony.freeswitch.esl_connection import (
+    CommandRefused,
+    Ears,
+    EslConnection,
+    connect_asyncio,
+)
 from pbx_bridge.telephony.freeswitch.esl_link import Heard, Said, Unreadable, subscription
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
 from tests.freeswitch.hearing import EVENTS, SUBCLASSES, Hearing, linked
@@ -92,6 +98,22 @@ async def test_a_driver_that_is_not_installed_is_told_with_what_to_do_and_not_tr
         with pytest.raises(TimeoutError):
             await hearing.until("LinkLost", 2, deadline_s=2.0)
     assert (hearing.lost()[0].why, tries) == ("it is not installed. Install it", 1)
+
+
+async def test_a_fault_nobody_foresaw_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_link, "RETRY_LAST_S", 0.1)
+    hearing, tries = Hearing(), 0
+
+    async def faulty(settings: EslSettings, ears: Ears) -> EslConnection:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ZeroDivisionError
+        return await connect_asyncio(settings, ears)
+
+    async with EslDouble() as pbx, linked(pbx.port, hearing, connect=faulty):
+        assert hearing.kinds() == ["LinkLost", "LinkBack"]
+    assert "fault of the bridge" in hearing.lost()[0].why
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])
