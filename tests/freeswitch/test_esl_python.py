@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
+import resource
+import socket
 import threading
 import time
 from types import ModuleType
@@ -97,6 +100,22 @@ async def test_order_is_kept_through_thousands_of_events_and_commands_between() 
         await hearing.until("CHANNEL_CREATE", 3000)
         assert await asyncio.gather(*asked) == ["x"] * 50
         assert [one.event["Unique-ID"] for one in hearing.heard()] == [str(number) for number in range(3000)]
+
+
+async def test_a_bridge_with_a_thousand_sockets_hears_events_too() -> None:
+    """select(2) ends at 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    hearing = Hearing()
+    with contextlib.ExitStack() as others:
+        try:
+            while others.enter_context(socket.socket()).fileno() < 1100:
+                pass
+            async with EslDouble() as pbx, linked(pbx.port, hearing, connect=connect_python_esl):
+                await pbx.say(event("CHANNEL_ANSWER"))
+                await hearing.until("CHANNEL_ANSWER")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_a_wrong_password_is_told_once_and_clearly() -> None:

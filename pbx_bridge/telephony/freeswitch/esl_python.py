@@ -161,9 +161,13 @@ class PythonConnection:
             self._ringer.close()
 
     def _serve(self, client: Any) -> None:
-        number = client.socketDescriptor()
+        either = (
+            select.poll()
+        )  # select(2) knows no number above 1023: a bridge with a thousand workstations has more
+        for one in (client.socketDescriptor(), self._bell.fileno()):
+            either.register(one, select.POLLIN)
         while client.connected() and not self._over:
-            select.select([number, self._bell], [], [])
+            either.poll()
             with contextlib.suppress(BlockingIOError):
                 self._bell.recv(4096)
             while True:  # until neither the client nor the row has anything left
