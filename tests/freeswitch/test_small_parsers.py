@@ -106,6 +106,9 @@ def test_a_leg_that_is_gone_is_a_refusal() -> None:
         answered({"audio": {"in_packet_count": math.inf}}),
         answered({"audio": {"in_packet_count": math.nan}}),
         answered({"audio": {"in_packet_count": 0}}).replace(": 0}", ": 1e999}"),
+        answered({"audio": {"in_packet_count": 10**400}}),
+        answered({"audio": {"in_packet_count": 2**64}}),
+        answered({"audio": {"in_packet_count": -1}}),
     ],
 )
 def test_what_counts_no_packets_is_told(text: str) -> None:

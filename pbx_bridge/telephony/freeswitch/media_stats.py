@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused
 from pbx_bridge.telephony.freeswitch.esl_link import EslLink, one_word
+
+COUNT_LIMIT = 2**64
+"""FreeSWITCH counts in 64 bits."""
 
 
 async def media_stats(link: EslLink, leg: ChannelId) -> int | None:
@@ -37,6 +39,6 @@ def packets_in(text: str) -> int | None:
     if audio is None:
         return None
     count = audio.get("in_packet_count") if isinstance(audio, dict) else None
-    if isinstance(count, bool) or not isinstance(count, int | float) or not math.isfinite(count):
+    if isinstance(count, bool) or not isinstance(count, int | float) or not 0 <= count < COUNT_LIMIT:
         raise PeerError("FreeSWITCH's media stats count no packets")
     return int(count)
