@@ -107,11 +107,13 @@ OF_DIALLING = {
     "group_confirm_key", "group_confirm_file", "group_confirm_cancel_timeout", "bridge_early_media", "call_timeout",
 }  # fmt: skip
 """FreeSWITCH's own, for the bridge that follows: without the answer's confirmation nobody would hear the notice."""
+OF_OTHERS = {"pbxb_dial": OF_DIALLING, "pbxb_rings": {"transfer_ringback"}}
+"""Variables that are FreeSWITCH's, by the one extension that sets them."""
 
 
 def test_variables_are_our_own() -> None:
     for one in extensions():
-        allowed = OF_DIALLING if one.get("name") == "pbxb_dial" else {"playback_ms"}
+        allowed = OF_OTHERS.get(one.get("name", ""), {"playback_ms"})
         for name, data in actions(one):
             if name in ("set", "set_global"):
                 variable = data.partition("=")[0]

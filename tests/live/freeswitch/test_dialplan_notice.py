@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import audioop
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from pbx_bridge.calls import facts
+from tests.freeswitch.voices import hertz
 from tests.live.freeswitch.line import Line, text_hash
 from tests.rig.freeswitch import Freeswitch
 from tests.rig.phone import OnRing
@@ -53,6 +55,28 @@ async def test_the_notice_is_heard_to_its_end_before_it_rings(line: Line) -> Non
     assert (heard.channel, heard.notice) == (await line.leg(), text_hash("en"))
     floor_s = line.notice_s["en"] + KEY_WAIT_S
     assert floor_s * SECOND < waited_ns < (floor_s + 0.5) * SECOND
+
+
+@pytest.mark.parametrize(("site", "tone"), [("", 440), ("%(400,200,880)", 880)])
+async def test_who_heard_the_notice_hears_ringing_too(line: Line, site: str, tone: int) -> None:
+    """The notice answers the call: the network rings no more. What the site has chosen is left as it is."""
+    await line.pbx.api(f"global_setvar ringback={site}")
+    try:
+        async with Stage(line.pbx) as stage:
+            agent, customer = await stage.agent(on_ring=OnRing.RING), await stage.customer()
+            calling = customer.call("101", number=NUMBER)
+            ringing = await agent.next_call(20)
+            await stage.talk(1.0)
+            calling.leave()
+            await ringing.until_ended()
+    finally:
+        await line.pbx.api("global_setvar ringback=")
+    packets = [
+        audioop.ulaw2lin(one.payload, 2) for one in calling.rtp.heard if one.at_ns > ringing.invited_ns
+    ]
+    loud = [pcm for pcm in packets if audioop.rms(pcm, 2) > 300]
+    assert len(loud) > 10
+    assert abs(hertz(b"".join(loud)) - tone) < 60
 
 
 async def test_the_site_may_choose_the_language(line: Line) -> None:
