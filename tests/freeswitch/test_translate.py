@@ -360,6 +360,38 @@ def test_a_conference_is_a_bridge_of_many() -> None:
     assert table.learn(event("CHANNEL_HANGUP", TWO), 5) == [facts.ChannelGone(5, TWO, 31)]
 
 
+def test_a_conference_that_is_recorded_has_a_foreign_recorder_for_all_who_are_in_it_and_who_come() -> None:
+    table = born(ONE, TWO, THREE, FOUR)
+
+    def says(action: str, channel: str | None = None, **more: str) -> list[facts.Fact]:
+        heard = event("conference::maintenance", channel, Action=action, Conference_Unique_ID="c", **more)
+        return table.learn(heard, 5)
+
+    says("add-member", ONE)
+    assert says("start-recording") == [facts.ForeignRecorder(5, ONE)]
+    comes = [facts.ForeignRecorder(5, TWO), facts.BridgeEntered(5, TWO, "c")]
+    assert says("add-member", TWO) == comes
+    assert says("stop-recording", Other_Recordings="true") == []
+    assert says("add-member", THREE)[0] == facts.ForeignRecorder(5, THREE)
+    assert says("stop-recording", Other_Recordings="false") == []
+    assert says("add-member", FOUR) == [facts.BridgeEntered(5, FOUR, "c")]
+    table.learn(event("conference::maintenance", Action="start-recording", Conference_Unique_ID="d"), 5)
+    assert table.learn(
+        event("conference::maintenance", FOUR, Action="add-member", Conference_Unique_ID="e"), 5
+    ) == [
+        facts.BridgeLeft(5, FOUR, "c"),
+        facts.BridgeEntered(5, FOUR, "e"),
+    ]
+
+
+def test_a_conference_that_ends_is_recorded_no_more() -> None:
+    table = born(ONE)
+    for action in ("start-recording", "conference-destroy"):
+        table.learn(event("conference::maintenance", Action=action, Conference_Unique_ID="c"), 5)
+    comes = event("conference::maintenance", ONE, Action="add-member", Conference_Unique_ID="c")
+    assert table.learn(comes, 5) == [facts.BridgeEntered(5, ONE, "c")]
+
+
 def test_a_valet_parks_and_no_more() -> None:
     table = born(ONE)
     assert table.learn(event("valet_parking::info", ONE, Action="hold"), 5) == [facts.Parked(5, ONE)]

@@ -186,11 +186,19 @@ class Translator:
         return [facts.Unheld(at_ns, event.channel())]
 
     def _conference(self, event: Event, at_ns: int) -> list[Fact]:
+        """P17: a conference records itself without a word of `RECORD_START`."""
         match event.text("Action", _SUBCLASS):
             case "add-member":
                 return self._rooms.entered(event.channel(), event.channel("Conference-Unique-ID"), at_ns)
             case "del-member":
                 return self._rooms.left(event.channel(), event.channel("Conference-Unique-ID"), at_ns)
+            case "start-recording":
+                return self._rooms.recorded(event.channel("Conference-Unique-ID"), at_ns)
+            case "stop-recording" if event.maybe("Other-Recordings") == "true":
+                return []
+            case "stop-recording" | "conference-destroy":
+                self._rooms.recorded_no_more(event.channel("Conference-Unique-ID"))
+                return []
             case _:
                 return []
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pbx_bridge.calls.facts import BridgeEntered, BridgeLeft, Fact, Transferred
+from pbx_bridge.calls.facts import BridgeEntered, BridgeLeft, Fact, ForeignRecorder, Transferred
 from pbx_bridge.ids import ChannelId
 
 
@@ -34,6 +34,8 @@ class Rooms:
         self._answered: dict[ChannelId, bool] = {}
         self._rooms: dict[ChannelId, _Room] = {}
         self._gave_away: set[ChannelId] = set()
+        self._recorded: set[str] = set()
+        """Conferences that are recorded, entered by anybody or not."""
 
     def knows(self, channel: ChannelId) -> bool:
         """It was born and is not gone."""
@@ -88,12 +90,27 @@ class Rooms:
         room = there or _Room(conference, pair=False)
         room.members.append(channel)
         self._rooms[channel] = room
+        if conference in self._recorded:
+            out.append(ForeignRecorder(at_ns, channel))  # before the entry: with it, nothing may begin
         return out + self._tell(room, at_ns)
 
     def left(self, channel: ChannelId, conference: str, at_ns: int) -> list[Fact]:
         """It left that conference."""
         room = self._rooms.get(channel)
         return self._leave(channel, at_ns) if room is not None and room.name == conference else []
+
+    def recorded(self, conference: str, at_ns: int) -> list[Fact]:
+        """P17: the conference itself is recorded: whoever is in it, and whoever enters it from now on."""
+        self._recorded.add(conference)
+        return [
+            ForeignRecorder(at_ns, channel)
+            for channel, room in self._rooms.items()
+            if room.name == conference
+        ]
+
+    def recorded_no_more(self, conference: str) -> None:
+        """Its last recording ended, or the conference did."""
+        self._recorded.discard(conference)
 
     def gave_away(self, channels: tuple[ChannelId, ...], at_ns: int) -> list[Fact]:
         """P9: these channels' holders transferred their call; said once of each."""
