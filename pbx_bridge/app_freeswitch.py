@@ -26,7 +26,7 @@ from pbx_bridge.telephony.freeswitch.link import FreeswitchLink
 from pbx_bridge.telephony.freeswitch.pipes import Pipes
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
 from pbx_bridge.telephony.freeswitch.tap import Tap
-from pbx_bridge.telephony.freeswitch.taps import Taps
+from pbx_bridge.telephony.freeswitch.taps import CODEC, Taps
 from pbx_bridge.telephony.heartbeat import Heartbeat
 from pbx_bridge.telephony.watchdog import Watchdog
 
@@ -78,6 +78,8 @@ class FreeswitchPbx:
                 own_pipes=str(folder),
                 connect=self._connect,
                 on_back=self._back,
+                on_event=lambda event: self._taps.heard(event),
+                more_events=(CODEC,),
             )
             self._taps = Taps(self._link.esl, Pipes(folder))
             try:

@@ -102,6 +102,17 @@ async def test_what_was_found_is_not_born_again() -> None:
     assert [fact.channel for fact in told.facts if isinstance(fact, facts.ChannelBorn)] == [OTHER]
 
 
+async def test_an_id_that_was_found_may_belong_to_a_later_call() -> None:
+    """`origination_uuid`: a site may give the same one again."""
+    told = Told()
+    async with EslDouble() as pbx:
+        pbx.living(DUMP)
+        async with facts_of(pbx, told) as link:
+            await link.until_up()
+            await pbx.say(event("CHANNEL_HANGUP", Unique_ID=LEG) + event("CHANNEL_CREATE", b"", **BORN))
+            await until(lambda: told.kinds()[-2:] == ["ChannelGone", "ChannelBorn"])
+
+
 async def test_a_phone_that_falls_silent_is_told_and_so_is_its_return() -> None:
     told, count = Told(), 1
     async with EslDouble() as pbx, facts_of(pbx, told) as link:

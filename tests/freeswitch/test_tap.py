@@ -15,6 +15,7 @@ import pytest
 
 from pbx_bridge.calls import facts
 from pbx_bridge.ids import ChannelId
+from pbx_bridge.telephony.freeswitch.esl_codec import PlainEvent
 from pbx_bridge.telephony.freeswitch.pipes import Pipes
 from pbx_bridge.telephony.freeswitch.recording import WANTED
 from pbx_bridge.telephony.freeswitch.taps import Taps
@@ -367,3 +368,96 @@ async def test_a_recording_that_could_not_be_ended_is_ended_when_the_link_is_bac
             await hearing.until("LinkBack", 2)
             await taps.end_left()
             assert pbx.recorder.running == {}
+
+
+# ---------------------------------------------------------------- another codec
+
+
+def codec(leg: str) -> PlainEvent:
+    return PlainEvent(f"Event-Name: CODEC\nUnique-ID: {leg}\n".encode())
+
+
+async def test_a_phone_that_changes_its_codec_gets_a_span_of_its_own(folder: Path) -> None:
+    """FreeSWITCH goes on writing at the first one's rate: twice the time, half the pitch."""
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        taps.heard(codec("other"))
+        taps.heard(codec(LEG))
+        count = len(voices.chunks)
+        await pbx.until_told("bgapi uuid_record", 2)
+        assert len(voices.chunks) == count, "nothing of what was written at the wrong rate"
+        await voices.more()
+        assert voices.chunks[count].index == 0
+        await voices.more()
+        words = [asked.split()[0] for asked in pbx.recorder.asked]
+        assert words == ["start", "stop", "start"]
+        await voices.tap.stop()
+    assert voices.lost == []
+
+
+@pytest.mark.parametrize("held_first", [True, False])
+async def test_another_codec_and_a_hold_together_make_one_new_span(folder: Path, held_first: bool) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        await voices.more()
+        if held_first:
+            taps.told(facts.Held(time.monotonic_ns(), LEG))
+        taps.heard(codec(LEG))
+        if not held_first:
+            taps.told(facts.Held(time.monotonic_ns(), LEG))
+        await pbx.until_told("bgapi uuid_record", 2)
+        taps.told(facts.Unheld(time.monotonic_ns(), LEG))
+        await voices.more()
+        assert [asked.split()[0] for asked in pbx.recorder.asked] == ["start", "stop", "start"]
+        await voices.tap.stop()
+    assert voices.lost == []
+
+
+# ---------------------------------------------------------------- recordings that FreeSWITCH hands on
+
+OWN, SITES = f"{LEG}.{'0' * 16}.raw", "/srv/recordings/site.wav"
+
+
+def moved(leg: str, path: str, function: str = "session_record") -> PlainEvent:
+    headers = {"Event-Name": "MEDIA_BUG_START", "Unique-ID": leg, "Media-Bug-Function": function}
+    return PlainEvent(
+        "".join(
+            f"{name}: {value}\n" for name, value in (headers | {"Media-Bug-Target": path}).items()
+        ).encode()
+    )
+
+
+def listed(*paths: str) -> str:
+    bugs = "".join(f"<function>session_record</function>\n  <target>{path}</target>\n" for path in paths)
+    return f"<media-bugs>\n{bugs}</media-bugs>\n"
+
+
+async def test_a_recording_of_ours_that_goes_on_at_another_leg_is_ended_there(folder: Path) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.answers["uuid_buglist other"] = listed(f"{folder}/{OWN}")
+        taps.heard(moved("other", f"{folder}/{OWN}"))
+        await pbx.until_told("bgapi uuid_record other stop all")
+
+
+async def test_a_recording_of_the_sites_beside_it_is_left_alone(folder: Path) -> None:
+    """All of a leg's recordings end, or none: FreeSWITCH knows a moved one by no name."""
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        pbx.answers["uuid_buglist other"] = listed(f"{folder}/{OWN}", SITES)
+        taps.heard(moved("other", f"{folder}/{OWN}"))
+        await asyncio.gather(*taps._ending)
+        assert len(pbx.told("api uuid_buglist")) == 1
+        assert pbx.told("bgapi") == []
+
+
+async def test_a_recording_at_its_own_leg_or_of_others_or_beside_a_running_one_is_not_looked_at(
+    folder: Path,
+) -> None:
+    async with EslDouble() as pbx, tapping(pbx, folder) as taps:
+        voices = await Voices(taps.tap()).start()
+        taps.heard(moved(LEG, f"{folder}/{OWN}"))
+        taps.heard(moved(LEG, f"{folder}/other.{'0' * 16}.raw"))
+        taps.heard(moved("other", SITES))
+        taps.heard(moved("other", f"{folder}/{OWN}", "eavesdrop"))
+        assert taps._ending == set()
+        await voices.tap.stop()

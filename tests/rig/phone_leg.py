@@ -10,13 +10,14 @@ import asyncio
 import random
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol, Self
 
 from tests.rig import phone_sip as sip
 from tests.rig import sdp
 from tests.rig.rtp import RtpLeg
+from tests.rig.rtp_voices import Voice
 
 DEADLINE_S = 10.0
 """For any step another party must take; a loaded machine answers in a tenth of it."""
@@ -128,6 +129,13 @@ class Leg:
     async def resume(self) -> None:
         await self._renew(sdp.Direction.BOTH)
         self.rtp.sending = True
+
+    async def change_codec(self, codec: sdp.Codec, voice: Voice) -> None:
+        """As a phone does that leaves the office's network: re-INVITE with another codec."""
+        assert self.rtp.remote is not None
+        self.rtp.codec, self.rtp.voice = codec, voice
+        self.rtp.remote = replace(self.rtp.remote, payloads={})  # numbers are agreed anew
+        await self._renew(sdp.Direction.BOTH)
 
     def transfer(self, extension: str) -> None:
         """Blind (RFC 3515)."""

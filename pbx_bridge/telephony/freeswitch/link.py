@@ -19,6 +19,7 @@ from pbx_bridge.calls.facts import Fact
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
 from pbx_bridge.telephony.freeswitch import esl_link, resync
+from pbx_bridge.telephony.freeswitch.esl_codec import EslEvent
 from pbx_bridge.telephony.freeswitch.esl_connection import CommandRefused, Connect, connect_asyncio
 from pbx_bridge.telephony.freeswitch.esl_link import EslLink, Said
 from pbx_bridge.telephony.freeswitch.media_stats import media_stats
@@ -46,8 +47,11 @@ class FreeswitchLink:
         own_pipes: str = "",
         connect: Connect = connect_asyncio,
         on_back: Callable[[], Coroutine[Any, Any, None]],
+        on_event: Callable[[EslEvent], None] = lambda _: None,
+        more_events: tuple[str, ...] = (),
     ) -> None:
-        self._on_fact, self._on_back = on_fact, on_back
+        """`on_event` gets each event before its facts, those that say none (`more_events`) too."""
+        self._on_fact, self._on_back, self._on_event = on_fact, on_back, on_event
         self._table = Translator(digest_key, own_pipes)
         self._found: frozenset[ChannelId] = frozenset()
         self._noted = set[resync.Said]()
@@ -55,7 +59,9 @@ class FreeswitchLink:
         self._polling: asyncio.Task[None] | None = None
         self._returning: asyncio.Task[None] | None = None
         self._up = asyncio.Event()
-        self.esl = EslLink(settings, self._said, events=EVENTS, subclasses=SUBCLASSES, connect=connect)
+        self.esl = EslLink(
+            settings, self._said, events=(*EVENTS, *more_events), subclasses=SUBCLASSES, connect=connect
+        )
 
     async def start(self) -> None:
         """Begins to connect and returns at once."""
@@ -98,6 +104,7 @@ class FreeswitchLink:
     def _said(self, said: Said) -> None:
         match said:
             case esl_link.Heard():
+                self._on_event(said.event)
                 for fact in self._table.learn(said.event, said.at_ns):
                     self._learned(fact)
             case esl_link.Unreadable():
@@ -144,6 +151,7 @@ class FreeswitchLink:
                 return  # LinkUp told it already
             case facts.ChannelGone():
                 self._rtp.unwatch(fact.channel)
+                self._found -= {fact.channel}  # a site may give an id of its own to one call after another
             case facts.CallerObjected():
                 self._noted.add(resync.Said(fact.channel, private=False))
             case facts.AgentObjected():

@@ -48,6 +48,11 @@ class Pipes:
                 found.append(Left(ChannelId(named.group(1)), str(path)))
         return found
 
+    def is_own(self, path: str) -> bool:
+        """A pipe of this folder, one that is gone already too."""
+        folder, _, name = path.rpartition("/")
+        return folder == str(self._folder) and _NAME.match(name) is not None
+
     def make(self, leg: ChannelId) -> Pipe:
         """Raises: ValueError too, for a leg whose name is none of a file."""
         path = self._folder / f"{leg}.{secrets.token_hex(8)}.raw"

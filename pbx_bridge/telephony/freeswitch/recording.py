@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from collections.abc import Callable
 
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
@@ -35,8 +37,9 @@ WANTED = {
 }
 """Given with the command: what the site set on the leg for recordings of its own holds for those only.
 Source: FreeSWITCH 1.11 src/switch_ivr_async.c, switch_ivr_record_session_event."""
-BYPASSES = ("bypass_media", "bypass_media_after_bridge")
-"""Variables by which a dialplan sends the voices past FreeSWITCH."""
+_RECORDED = re.compile(r"<function>session_record</function>\s*<target>([^<]*)</target>")
+BYPASSES = ("bypass_media", "bypass_media_after_bridge", "proxy_media")
+"""Variables by which a dialplan sends the voices past FreeSWITCH, or through it unread."""
 BOND = "signal_bond"
 """The leg this one talks with."""
 NOT_DONE = (CommandRefused, OSError, TimeoutError, ValueError)
@@ -57,6 +60,14 @@ async def mask(link: EslLink, leg: ChannelId, path: str, *, masked: bool) -> Non
 async def stop(link: EslLink, leg: ChannelId, path: str) -> None:
     """Returns when FreeSWITCH has closed its end. In the background: it waits for the thread that writes."""
     await link.bgapi("uuid_record", f"{one_word(leg)} stop {path}")
+
+
+async def stop_all(link: EslLink, leg: ChannelId, is_own: Callable[[str], bool]) -> None:
+    """Ends all recordings of a leg, if all are our own. What FreeSWITCH moved here from another leg it has forgotten by its
+    path (measured), so that nothing else ends it. Raises: as `stop`."""
+    paths = _RECORDED.findall(await link.api("uuid_buglist", one_word(leg)))
+    if paths and all(map(is_own, paths)):
+        await link.bgapi("uuid_record", f"{one_word(leg)} stop all")
 
 
 async def bypassed(link: EslLink, leg: ChannelId) -> bool:

@@ -1,8 +1,10 @@
 """The tap: both voices of one agent's leg, recorded by FreeSWITCH into named pipes (DESIGN decision 3).
 
-One recording for each span in which the leg is not on hold, because FreeSWITCH loses the time of a hold and afterwards
-plays what it kept of it (measured): a span ends with the hold and the next one begins after it, its samples counted from
-0 again. In a pause without a hold (a payment) the recording is masked: its time goes on, and no voice leaves FreeSWITCH.
+One recording for each span in which the leg is not on hold and speaks one codec. FreeSWITCH loses the time of a hold and
+afterwards plays what it kept of it, and when the phone changes to a codec of another rate it goes on writing as before:
+twice the time, half the pitch (both measured). So a span ends with the hold, or the change, and the next one begins after
+it, its samples counted from 0 again. In a pause without a hold (a payment) the recording is masked: its time goes on, and
+no voice leaves FreeSWITCH.
 One task brings FreeSWITCH to what is wanted, one command after the other; nothing here waits for it. It knows a channel
 and two legs; when to tap, and what to keep, it does not know.
 """
@@ -70,7 +72,7 @@ class Tap:
         self._taps, self._leg = taps, ChannelId("")
         self._on_voice: Callable[[VoiceChunk], None] = lambda _: None
         self._on_lost: Callable[[str], None] = lambda _: None
-        self._over = self._held = self._paused = False
+        self._over = self._held = self._paused = self._stale = False
         self._span: Pipe | None = None
         self._masked = False
         self._stereo = Stereo()
@@ -112,6 +114,11 @@ class Tap:
             self._expect(None)
         self._changed.set()
 
+    def codec_changed(self) -> None:
+        """The phone speaks otherwise from now on: what the present span still brings is at a wrong rate."""
+        self._stale = self._span is not None
+        self._changed.set()
+
     # ------------------------------------------------------------ bringing FreeSWITCH to what is wanted
 
     async def _keep(self) -> None:
@@ -128,9 +135,9 @@ class Tap:
 
     async def _step(self) -> None:
         """All that is wanted and not so; wishes that change meanwhile set `_changed` again."""
-        if self._held:
+        if self._held or self._stale:
             await self._end_span()
-        elif self._span is None:
+        if self._span is None and not self._held:
             await self._begin_span()
         if self._span is not None and self._masked != self._paused:
             await self._mask(self._paused)
@@ -174,7 +181,7 @@ class Tap:
         pipe = self._span
         if pipe is not None:
             await self._taps.end(Left(self._leg, pipe.path))
-            self._span = None
+            self._span, self._stale = None, False
             pipe.close()
 
     # ------------------------------------------------------------ what comes
@@ -182,6 +189,8 @@ class Tap:
     def _came(self, span: Pipe, data: bytes) -> None:
         arrived_ns = time.monotonic_ns()
         if self._over or span is not self._span:
+            return
+        if self._stale:
             return
         if not self._held:
             self._expect(TapLoss.STOPPED, GAP_DEADLINE_S)

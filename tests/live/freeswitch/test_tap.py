@@ -26,10 +26,12 @@ from pbx_bridge.telephony.freeswitch.link import FreeswitchLink
 from pbx_bridge.telephony.freeswitch.pipes import Left, Pipes
 from pbx_bridge.telephony.freeswitch.settings import EslSettings
 from pbx_bridge.telephony.freeswitch.stereo import RATE
-from pbx_bridge.telephony.freeswitch.taps import Taps
+from pbx_bridge.telephony.freeswitch.taps import CODEC, Taps
 from tests.freeswitch.voices import Voices, hertz, pcm
+from tests.rig import sdp
 from tests.rig.freeswitch import Freeswitch
 from tests.rig.phone import Leg
+from tests.rig.rtp_voices import tone as voice_of
 from tests.rig.scenarios import AGENT_HERTZ, CUSTOMER_HERTZ, Stage
 
 SECOND = 1_000_000_000
@@ -49,7 +51,14 @@ class Line:
         section = Section(esl_secret_file=pbx.pipes, pipe_dir=pbx.pipes, group=group)
         prepare_pipes(section, "root")
         settings = EslSettings(pbx.socket.port, pbx.socket.password)
-        self.link = FreeswitchLink(settings, self._hear, own_pipes=str(pbx.pipes), on_back=self._back)
+        self.link = FreeswitchLink(
+            settings,
+            self._hear,
+            own_pipes=str(pbx.pipes),
+            on_back=self._back,
+            on_event=lambda event: self.taps.heard(event),
+            more_events=(CODEC,),
+        )
         self.taps = Taps(self.link.esl, Pipes(pbx.pipes))
 
     async def __aenter__(self) -> Self:
@@ -190,6 +199,52 @@ async def test_the_customers_hold_loses_nothing(line: Line) -> None:
     assert indices == list(range(0, 160 * len(indices), 160))
 
 
+async def test_a_phone_that_changes_its_codec_keeps_time_and_pitch(line: Line) -> None:
+    async with Stage(line.pbx) as stage:
+        voices, talking, _ = await line.tapped(stage)
+        await voices.more(50)
+        for codec in (sdp.G722, sdp.PCMU):
+            changed = len(voices.chunks)
+            await talking.change_codec(codec, voice_of(codec, AGENT_HERTZ))
+            await voices.more(25)
+            began, began_ns = len(voices.chunks), time.monotonic_ns()
+            await voices.more(50)
+            assert time.monotonic_ns() - began_ns > 0.8 * SECOND, "not faster than they speak"
+            heard_both(voices, began)
+            assert 0 in {chunk.index for chunk in voices.chunks[changed:]}, "a span of its own"
+        talking.hang_up()
+        await voices.tap.stop()
+    assert voices.lost == []
+
+
+@pytest.mark.parametrize("how", ["attended", "blind"])
+async def test_a_recording_that_the_site_lets_follow_a_transfer_ends(line: Line, how: str) -> None:
+    """`recording_follow_transfer`: FreeSWITCH hands ours on to the customer's leg, whom a colleague talks with then."""
+    async with Stage(line.pbx) as stage:
+        colleague = await stage.colleague()
+        channel, talking, calling = await line.connected(stage)
+        await line.pbx.api(f"uuid_setvar {channel} recording_follow_transfer true")
+        voices = await Voices(line.taps.tap()).start(channel)
+        await voices.more(20)
+        if how == "blind":
+            talking.transfer("202")
+        else:
+            consulting = await talking.phone.call("202").until_answered()  # type: ignore[attr-defined]
+            talking.transfer_to(consulting)
+        second = await (await colleague.next_call()).until_answered()
+        await talking.until_ended()
+        await stage.talk(0.7)
+        customers = next(fact.channel for fact in line.facts if isinstance(fact, facts.ChannelBorn))
+        assert await line.recordings(customers) == 0
+        count = len(voices.chunks)
+        await stage.talk(0.5)
+        assert len(voices.chunks) == count
+        await voices.tap.stop()
+        assert not second.ended.is_set()
+        calling.hang_up()
+        await second.until_ended()
+
+
 async def test_a_mask_silences_both_and_its_time_goes_on(line: Line) -> None:
     async with Stage(line.pbx) as stage:
         voices, talking, _ = await line.tapped(stage)
@@ -238,13 +293,18 @@ async def test_a_hang_up_is_no_loss_and_a_leg_that_is_gone_is_refused(line: Line
         await late.tap.stop()
 
 
-async def test_a_call_whose_media_bypass_freeswitch_says_so(line: Line) -> None:
-    async with Stage(line.pbx) as stage:
-        channel, talking, _ = await line.connected(stage, BYPASS)
-        voices = await Voices(line.taps.tap()).start(channel)
-        assert voices.lost == ["tap-bypassed"]
-        await voices.tap.stop()
-        talking.hang_up()
+@pytest.mark.parametrize("how", ["bypass_media", "proxy_media"])
+async def test_a_call_whose_media_bypass_freeswitch_says_so(line: Line, how: str) -> None:
+    await line.pbx.api(f"global_setvar {how}=true")
+    try:
+        async with Stage(line.pbx) as stage:
+            channel, talking, _ = await line.connected(stage, BYPASS if how == "bypass_media" else "101")
+            voices = await Voices(line.taps.tap()).start(channel)
+            assert voices.lost == ["tap-bypassed"]
+            await voices.tap.stop()
+            talking.hang_up()
+    finally:
+        await line.pbx.api(f"global_setvar {how}=")
 
 
 async def test_a_pbx_that_stands_still_is_told_within_two_seconds(line: Line) -> None:
