@@ -398,6 +398,74 @@ def test_a_valet_parks_and_no_more() -> None:
     assert table.learn(event("valet_parking::info", ONE, Action="exit"), 5) == []
 
 
+# ---------------------------------------------------------------- who is heard by nobody
+
+
+def test_whoever_something_is_played_to_is_on_hold_meanwhile() -> None:
+    """What FreeSWITCH does to the other party of a feature code: music, and no word of a hold."""
+    table = born(ONE, TWO)
+    table.learn(bridge(ONE, TWO), 5)
+    assert table.learn(event("PLAYBACK_START", ONE), 5) == [facts.Held(5, ONE)]
+    assert table.learn(event("PLAYBACK_START", ONE), 5) == []
+    assert table.learn(event("PLAYBACK_STOP", ONE), 5) == [facts.Unheld(5, ONE)]
+    assert table.learn(event("PLAYBACK_STOP", ONE), 5) == []
+    assert table.learn(event("PLAYBACK_START", THREE), 5) == [], "nobody we know"
+
+
+@pytest.mark.parametrize("first", ["CHANNEL_UNHOLD", "PLAYBACK_STOP"])
+def test_a_hold_lasts_until_its_last_reason_is_over(first: str) -> None:
+    table = born(ONE)
+    assert table.learn(event("CHANNEL_HOLD", ONE), 5) == [facts.Held(5, ONE)]
+    assert table.learn(event("PLAYBACK_START", ONE), 5) == []
+    (second,) = {"CHANNEL_UNHOLD", "PLAYBACK_STOP"} - {first}
+    assert table.learn(event(first, ONE), 5) == []
+    assert table.learn(event(second, ONE), 5) == [facts.Unheld(5, ONE)]
+
+
+def dials(caller: str, leg: str) -> dict[str, str]:
+    return create(leg, Call_Direction="outbound", Other_Type="originator", Other_Leg_Unique_ID=caller)
+
+
+def test_whoever_talks_and_has_another_dialled_talks_no_more_until_that_one_is_gone() -> None:
+    table = born(ONE, TWO)
+    table.learn(bridge(ONE, TWO), 5)
+    assert table.learn(dials(TWO, THREE), 5)[-1] == facts.Held(5, TWO)
+    busy = event("CHANNEL_HANGUP", THREE, Hangup_Cause="USER_BUSY")
+    assert table.learn(busy, 5) == [facts.ChannelGone(5, THREE, 17), facts.Unheld(5, TWO)]
+
+
+def test_a_consultation_that_is_answered_is_another_talk() -> None:
+    table = born(ONE, TWO)
+    table.learn(bridge(ONE, TWO), 5)
+    table.learn(dials(TWO, THREE), 5)
+    assert table.learn(bridge(TWO, THREE), 5) == [
+        *left(ONE, TWO),
+        *entered(TWO, THREE),
+        facts.Unheld(5, TWO),
+    ]
+    assert table.learn(event("CHANNEL_HANGUP", THREE), 5)[0] == facts.ChannelGone(5, THREE, 31)
+
+
+def test_two_phones_that_are_dialled_for_a_caller_hold_nobody() -> None:
+    table = born(ONE)
+    for leg in (TWO, THREE):
+        assert not [fact for fact in table.learn(dials(ONE, leg), 5) if isinstance(fact, facts.Held)]
+    table.learn(bridge(ONE, TWO), 5)
+    assert table.learn(event("CHANNEL_HANGUP", THREE), 5) == [facts.ChannelGone(5, THREE, 31)]
+
+
+def test_whoever_hangs_up_in_a_hold_leaves_none_behind() -> None:
+    table = born(ONE, TWO)
+    table.learn(bridge(ONE, TWO), 5)
+    table.learn(event("PLAYBACK_START", ONE), 5)
+    table.learn(dials(TWO, THREE), 5)
+    for leg in (ONE, TWO):
+        table.learn(event("CHANNEL_HANGUP", leg), 5)
+        table.learn(create(leg), 5)
+    assert table.learn(event("PLAYBACK_STOP", ONE), 5) == []
+    assert table.learn(event("CHANNEL_HANGUP", THREE), 5) == [facts.ChannelGone(5, THREE, 31)]
+
+
 # ---------------------------------------------------------------- what is said of a call
 
 

@@ -240,6 +240,21 @@ config_dir = "{self._globals["conf_dir"]}"
         await self._done(f"uuid_transfer {leg} -both conference:pbxb@default inline")
         return at_ns
 
+    async def record_conference(self) -> int:
+        """The site's conference records itself; when, by CLOCK_MONOTONIC."""
+        at_ns = time.monotonic_ns()
+        said = await self.api(f"conference pbxb record {self._folder('temp_dir')}/site-conference.wav")
+        assert "Record file" in said, said
+        return at_ns
+
+    async def consult(self, phone: str, to: str) -> int:
+        """As a feature code does (bind_meta_app, bind_digit_action): this phone's channel has the other phone called while
+        its customer hears music; when, by CLOCK_MONOTONIC."""
+        leg = await self._leg_of(phone)
+        at_ns = time.monotonic_ns()
+        await self._done(f"uuid_broadcast {leg} att_xfer::{self.endpoint(to)} aleg+holdb")
+        return at_ns
+
     async def _done(self, command: str) -> None:
         said = await self.api(command)
         assert said.startswith("+OK"), f"FreeSWITCH on {command.split()[0]}: {said}"

@@ -26,6 +26,7 @@ from pbx_bridge.telephony.freeswitch.translate_channel import (
     numbers_of,
     other_half,
 )
+from pbx_bridge.telephony.freeswitch.translate_holds import PHONE, PLAYED, Holds
 from pbx_bridge.telephony.freeswitch.translate_rooms import Rooms
 from pbx_bridge.telephony.numbers import NumberHashes
 
@@ -53,7 +54,7 @@ class Translator:
     def __init__(self, digest_key: bytes = b"", own_pipes: str = "") -> None:
         """`own_pipes`: the folder of the bridge's own pipes; a recording that goes elsewhere is foreign (P17)."""
         self._key, self._own_pipes = digest_key, own_pipes
-        self._rooms = Rooms()
+        self._rooms, self._holds = Rooms(), Holds()
         self._numbers: dict[ChannelId, NumberHashes] = {}
         self._paired: set[ChannelId] = set()
 
@@ -79,7 +80,7 @@ class Translator:
 
         What was known before is forgotten.
         """
-        self._rooms, self._numbers, self._paired = Rooms(), {}, set()
+        self._rooms, self._holds, self._numbers, self._paired = Rooms(), Holds(), {}, set()
         living: list[facts.ChannelBorn] = []
         more: list[Fact] = []
         for headers in channels:
@@ -108,7 +109,10 @@ class Translator:
         new = self._born(event, at_ns)
         out: list[Fact] = [new, *self._halves(event, at_ns)]
         if event.outbound():
-            out.append(facts.Dialled(at_ns, caller_of(event), new.channel))
+            caller = caller_of(event)
+            out.append(facts.Dialled(at_ns, caller, new.channel))
+            if self._rooms.talks(caller):
+                out += self._holds.consults(caller, new.channel, at_ns)
         return out
 
     def _halves(self, event: Event, at_ns: int) -> list[Fact]:
@@ -145,6 +149,8 @@ class Translator:
     def _hangup(self, event: Event, at_ns: int) -> list[Fact]:
         """Told once: CHANNEL_HANGUP_COMPLETE is the net under CHANNEL_HANGUP."""
         channel = event.channel()
+        consulted = self._holds.consulted(channel, at_ns)
+        self._holds.gone(channel)
         if not self._rooms.knows(channel):
             return []
         why = {event.maybe("Hangup-Cause"), event.maybe("variable_endpoint_disposition")}
@@ -156,6 +162,7 @@ class Translator:
             *out,
             facts.ChannelGone(at_ns, channel, cause(event)),
             *self._rooms.gone(channel, at_ns),
+            *consulted,
         ]
 
     def _renamed(self, event: Event, at_ns: int) -> list[Fact]:
@@ -173,17 +180,25 @@ class Translator:
         for channel, header in up:
             if event.answered(header):
                 out += self._rooms.answered(channel, at_ns)
-        return [*out, *self._rooms.bridged(first, second, at_ns)]
+        out += self._rooms.bridged(first, second, at_ns)
+        return [*out, *self._holds.consulted(first, at_ns), *self._holds.consulted(second, at_ns)]
 
     def _unbridge(self, event: Event, at_ns: int) -> list[Fact]:
         first, second = event.channel("Bridge-A-Unique-ID"), event.channel("Bridge-B-Unique-ID")
         return self._rooms.unbridged(first, second, at_ns)
 
     def _hold(self, event: Event, at_ns: int) -> list[Fact]:
-        return [facts.Held(at_ns, event.channel())]
+        return self._holds.begins(event.channel(), PHONE, at_ns)
 
     def _unhold(self, event: Event, at_ns: int) -> list[Fact]:
-        return [facts.Unheld(at_ns, event.channel())]
+        return self._holds.ends(event.channel(), PHONE, at_ns)
+
+    def _plays(self, event: Event, at_ns: int) -> list[Fact]:
+        channel = event.channel()
+        return self._holds.begins(channel, PLAYED, at_ns) if self._rooms.knows(channel) else []
+
+    def _played(self, event: Event, at_ns: int) -> list[Fact]:
+        return self._holds.ends(event.channel(), PLAYED, at_ns)
 
     def _conference(self, event: Event, at_ns: int) -> list[Fact]:
         """P17: a conference records itself without a word of `RECORD_START`."""
@@ -267,6 +282,8 @@ _FOLLOWED: Mapping[str, Callable[[Translator, Event, int], list[Fact]]] = {
     "CHANNEL_UNBRIDGE": Translator._unbridge,
     "CHANNEL_HOLD": Translator._hold,
     "CHANNEL_UNHOLD": Translator._unhold,
+    "PLAYBACK_START": Translator._plays,
+    "PLAYBACK_STOP": Translator._played,
     "CHANNEL_HANGUP": Translator._hangup,
     "CHANNEL_HANGUP_COMPLETE": Translator._hangup,
     "CHANNEL_UUID": Translator._renamed,

@@ -41,6 +41,10 @@ class Rooms:
         """It was born and is not gone."""
         return channel in self._answered
 
+    def talks(self, channel: ChannelId) -> bool:
+        """It was told to be in a pair, and is."""
+        return self._partner(channel) is not None
+
     def born(self, channel: ChannelId) -> None:
         """A channel exists."""
         self._answered.setdefault(channel, False)
