@@ -138,6 +138,17 @@ async def test_the_key_cannot_be_taken_out_of_the_browser(site: Pages) -> None:
         assert await alice.script(kept) == ["private", False, "X25519"]
         export = "return crypto.subtle.exportKey('jwk', key).then(() => 'out', (no) => no.name); })"
         assert await alice.script(script + export) == "InvalidAccessError"
+        await locks_when_nobody_is_there(alice)
+
+
+async def locks_when_nobody_is_there(alice: Person) -> None:
+    """The page ends the session after 15 minutes in which nobody was at any of its tabs."""
+    await alice.script("HTMLFormElement.prototype.submit = function () { window.locked = this.id; }; 0")
+    await alice.script("const now = Date.now; Date.now = () => now() + 20 * 60_000; 0")
+    looked = "localStorage.setItem('present', Date.now() - %d * 60_000); "
+    looked += "document.dispatchEvent(new Event('visibilitychange')); window.locked ?? ''"
+    assert await alice.script(looked % 14) == "", "somebody was at another tab"
+    assert await alice.script(looked % 16) == "sign-out"
 
 
 async def test_a_browser_without_the_key_is_told_and_nothing_else_happens(site: Pages) -> None:

@@ -57,12 +57,23 @@ for (const form of document.querySelectorAll("form[data-seen]")) {
 }
 
 if (name) {
-  let seen = Date.now();
+  // When somebody was last there, in any tab: who works in one is not away from the others.
   const idle = Number(body.dataset.idle) * 1000;
+  let told = 0;
+  const present = () => {
+    if (Date.now() - told < 5000) return;
+    told = Date.now();
+    localStorage.setItem("present", told);
+  };
+  const lock = () => {
+    if (Date.now() - Number(localStorage.getItem("present")) > idle) document.getElementById("sign-out").submit();
+  };
+  present();
   for (const what of ["pointerdown", "pointermove", "keydown", "timeupdate"]) {
-    document.addEventListener(what, () => { seen = Date.now(); }, { capture: true, passive: true });
+    document.addEventListener(what, present, { capture: true, passive: true });
   }
-  setInterval(() => { if (Date.now() - seen > idle) document.getElementById("sign-out").submit(); }, 5000);
+  setInterval(lock, 5000);
+  document.addEventListener("visibilitychange", lock); // a tab that slept had no clock
 
   document.addEventListener("submit", async (event) => {
     const form = event.target;
