@@ -32,13 +32,15 @@ CODE: Final = re.compile(r"[0-9]{6}\Z")
 
 
 class Gate:
-    """Both factors of a name, throttled (attempts.py), two hashes at a time: 64 MiB each."""
+    """Both factors of a name, throttled (attempts.py), two hashes at a time: 64 MiB each; and one new passphrase judged at a
+    time, since the worst takes zxcvbn more than a second of the machine that carries the calls, and anybody may send it."""
 
     def __init__(
         self, accounts: Accounts, monotonic_s: Callable[[], float], clock: Callable[[], int]
     ) -> None:
         self.accounts, self.clock = accounts, clock
         self.attempts, self.hashing = Attempts(), asyncio.Semaphore(2)
+        self._judging = asyncio.Semaphore(1)
         self._now_s = monotonic_s
 
     async def pass_(self, name: str, passphrase: str, code: str) -> Account:
@@ -54,6 +56,11 @@ class Gate:
             raise Refused("sign-in", "")
         self.attempts.succeeded(name)
         return account
+
+    async def is_strong(self, passphrase: str) -> bool:
+        """Whether it may guard an account."""
+        async with self._judging:
+            return await asyncio.to_thread(is_strong, passphrase)
 
 
 class OwnAccount:
@@ -87,7 +94,7 @@ class OwnAccount:
         try:
             if new != await asked.field("again", MAX_CHARS):
                 raise Refused("differ", "")
-            if not await asyncio.to_thread(is_strong, new):
+            if not await self._gate.is_strong(new):
                 raise Refused("passphrase", "")
             account = await self._proven(asked)
         except Refused as refused:

@@ -19,7 +19,7 @@ from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.web.accounts import Account, new_totp_secret, totp_step
 from pbx_bridge.portal.web.asked import COOKIE, LANGUAGE_COOKIE, Asked, Door, Needs, local
 from pbx_bridge.portal.web.own_account import Gate, shown_secret, spaceless
-from pbx_bridge.portal.web.passphrases import MAX_CHARS, is_strong
+from pbx_bridge.portal.web.passphrases import MAX_CHARS
 from pbx_bridge.portal.web.rendering import HEADERS, LANGUAGES
 from pbx_bridge.portal.web.sentences import refusal
 from pbx_bridge.portal.web.sessions import Sessions
@@ -115,11 +115,11 @@ class SigningIn:
     async def _join(self, asked: Asked) -> Response:
         """First what may be wrong without harm; the proof uses the invitation up."""
         joining, now = await asked.read(Joining), self._clock()
-        if not await asyncio.to_thread(is_strong, joining.passphrase):
-            raise Refused("passphrase", "")
         step = totp_step(joining.totp, joining.code, now)
         if step is None:
             raise Refused("second-factor", "")
+        if not await self._gate.is_strong(joining.passphrase):
+            raise Refused("passphrase", "")
         proven = await self._keeper.prove(joining.challenge, joining.answer)
         if proven.purpose is not Purpose.JOIN:
             raise Refused("malformed", "")

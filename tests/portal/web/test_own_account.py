@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -134,3 +135,23 @@ async def test_the_administrator_ends_every_session_and_the_account_stays(town: 
     assert not await beside(lambda: accounts.end_sessions("nobody"))
     assert (await beside(lambda: alice.get("/account"))).status == 303
     assert (await elsewhere(town, alice))[1] == 303
+
+
+async def test_passphrases_are_judged_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may send one that takes a second, to the machine that carries the calls."""
+    inside: list[str] = []
+    done: list[str] = []
+    another = threading.Event()
+
+    def judged(passphrase: str) -> bool:
+        inside.append(passphrase)
+        if len(inside) > len(done) + 1:
+            another.set()
+        another.wait(0.02)  # for one more to come in, were it let
+        done.append(passphrase)
+        return True
+
+    monkeypatch.setattr(own_account, "is_strong", judged)
+    gate = own_account.Gate(Accounts(tmp_path), time.monotonic, lambda: 0)
+    assert await asyncio.gather(*(gate.is_strong("x") for _ in range(4))) == [True] * 4
+    assert not another.is_set()
