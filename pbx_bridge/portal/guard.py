@@ -134,7 +134,7 @@ def route(
 
 async def _asked(request: Request, operation: Operation, programs: Programs) -> Ask:
     """Raises: Refused, Unfit, TooOften."""
-    if request.url.query:
+    if request.scope["query_string"]:
         raise Unfit("malformed", "query", f"no query is taken here: {FORM}")
     if operation.needs is Needs.NOTHING:
         return Ask(request, b"", await _body(request, operation))

@@ -88,13 +88,13 @@ def _app(api: Api, pages: Served | None) -> Starlette:
     """The API, and the pages where the site has them."""
 
     async def missing(request: Request, error: Exception) -> Response:
-        if pages is None or request.url.path.startswith(_PROGRAMS):
+        if pages is None or request.scope["path"].startswith(_PROGRAMS):
             return guard.missing()
         return await pages.missing(request, error)
 
     async def not_allowed(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if pages is not None and not request.url.path.startswith(_PROGRAMS):
+        if pages is not None and not request.scope["path"].startswith(_PROGRAMS):
             return await pages.missing(request, error)
         found = [route for route in api.routes if route.matches(request.scope)[0] is not Match.NONE]
         return guard.not_allowed(", ".join(sorted({one for route in found for one in route.methods or ()})))

@@ -36,6 +36,7 @@ COOKIE: Final = "__Host-session"
 LANGUAGE_COOKIE: Final = "__Host-language"
 CSRF_HEADER: Final = "x-csrf"
 MAX_FIELDS: Final = 20
+HOST: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 LOCAL: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*\Z")
 """A path of this site, without a query: the only place a person is ever sent on to. Every text can be read in one way only,
 so that none takes long: it is anybody's, and the calls wait meanwhile."""
@@ -91,6 +92,11 @@ class Asked:
             raise ProveFirst
         return self.mine.visit
 
+    @property
+    def path(self) -> str:
+        """As it was asked for, whatever host was named with it."""
+        return str(self.request.scope["path"])
+
     def say(self, message: str) -> str:
         return self._pages.say(self.language, message)
 
@@ -123,7 +129,7 @@ class Asked:
     def page(
         self, template: str, /, *, status: int = 200, more: dict[str, str] | None = None, **values: Any
     ) -> Response:
-        shown = {"session": self.session, "path": self.request.url.path, **values}
+        shown = {"session": self.session, "path": self.path, **values}
         return self._pages.page(template, self.language, shown, status=status, more=more)
 
 
@@ -159,6 +165,8 @@ class Door:
             asked = self._asked(request)
             try:
                 self._pass_rate(request, limit or self._requests)
+                if not HOST.match(request.headers.get("host", "")):
+                    raise Malformed("Host: a name or an address")
                 if method != "GET":
                     await self._pass_forgery(asked, needs)
                 if needs is not Needs.NOTHING:
@@ -229,7 +237,7 @@ class Door:
         """To where the person can mend it; a script is told instead."""
         if _is_script(asked.request):
             return self._no(asked, Refused(word, ""))
-        back = asked.request.url.path if asked.request.method == "GET" else "/"
+        back = asked.path if asked.request.method == "GET" else "/"
         return RedirectResponse(f"{path}?next={quote(local(back), safe='/')}", 303, HEADERS)
 
     def _no(self, asked: Asked, refused: Refused, also: Mapping[str, str] | None = None) -> Response:
@@ -238,7 +246,7 @@ class Door:
         if _is_script(asked.request):
             no = words.write_refusal(Refused(refused.word, text, refused.until))
             return Response(no, status, HEADERS | more, media_type="application/json")
-        again = asked.request.url.path if asked.request.method == "GET" and status in (429, 503) else ""
+        again = asked.path if asked.request.method == "GET" and status in (429, 503) else ""
         return asked.page("error.html", status=status, more=more, text=text, code=status, again=again)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,20 @@ async def test_who_asks_too_often_is_told_how_long_to_wait(
         answer = await beside(lambda: somebody.get("/sign-in"))
         helps(answer, 429, "Try again in")
         assert 90 <= int(answer.headers["retry-after"]) <= 101
+
+
+async def test_a_host_that_is_none_is_refused_like_anything_else(
+    town: Town, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And stands in no log as a fault of ours."""
+    somebody = Client(town.home)
+    for host in ("[", "a b", "evil.example/x?y=", "x" * 300, ""):
+        said = {"Host": host}
+        for path in ("/sign-in", "/join"):
+            helps(await beside(partial(somebody.ask, "GET", path, None, said)), 400, "cannot be read")
+        helps(await beside(partial(somebody.ask, "GET", "/nowhere", None, said)), 404, "no such page")
+        api = await beside(partial(somebody.ask, "GET", "/api/v1/openapi.json", None, said))
+        assert api.status == 200
+    out, err = capfd.readouterr()
+    assert "Traceback" not in out + err
+    assert "portal:" not in out + err
