@@ -214,10 +214,11 @@ class Api:
 
     async def _begin(self, ask: Ask) -> words.Begun:
         asked: words.BeginAsked = ask.body
-        await self.office.check_current(asked.act)
-        return await self._keeper.begin(
+        begun = await self._keeper.begin(
             asked.recipient, asked.client_nonce, self.certificate, asked.code, asked.act
         )
+        await self.office.check_current(asked.act)  # who has no key here does not learn what is proposed
+        return begun
 
     async def _prove(self, ask: Ask) -> words.Proven:
         return await self._keeper.prove(ask.body.challenge, ask.body.answer)

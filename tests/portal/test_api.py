@@ -16,6 +16,7 @@ import pytest
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights
+from pbx_bridge.age import X25519Identity
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.portal.rights import Behind, Told
 from pbx_bridge.portal.training import Fault, Week
@@ -210,3 +211,15 @@ async def test_a_notice_and_a_week_are_those_of_who_asks(tmp_path: Path) -> None
             "plans": [],
             "faults": [],
         }
+
+
+async def test_who_has_no_key_here_does_not_learn_what_is_proposed(site: Site) -> None:
+    """A plan names people: nobody guesses at one."""
+    site.home.proposed = ["what is proposed"]
+    words_said = []
+    for text in ("what is proposed", "what is not"):
+        recipient = str(X25519Identity.generate().recipient())
+        asked = words.BeginAsked(recipient, bytes(32), None, words.Act(words.Deed.APPROVE, "x", text))
+        body = words.write_body(asked)
+        words_said.append(json.loads((await sent(site, "POST", words.BEGIN_PATH, body, JSON))[2])["word"])
+    assert words_said == ["not-joined"] * 2

@@ -185,12 +185,11 @@ class SigningIn:
         wanted = await asked.read(words.BeginAsked)
         if wanted.code is not None:
             raise Refused("malformed", "")
-        await self._check(wanted.act)
-        return json_answer(
-            await self._keeper.begin(
-                wanted.recipient, wanted.client_nonce, self._certificate, None, wanted.act
-            )
+        begun = await self._keeper.begin(
+            wanted.recipient, wanted.client_nonce, self._certificate, None, wanted.act
         )
+        await self._check(wanted.act)
+        return json_answer(begun)
 
     async def _prove(self, asked: Asked) -> Response:
         """The session has a visit from now on, if the key is this very person's."""
