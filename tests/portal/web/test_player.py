@@ -126,6 +126,17 @@ async def test_a_trainee_watches_seeks_and_leaves_a_record(
         )
         await alice.until("document.fullscreenElement?.contains(document.getElementById('mark'))")
         await alice.script("document.exitFullscreen().then(() => 0)")
+        note = "seen.push(document.fullscreenElement?.id ?? '')"
+        await alice.script(
+            f"window.seen = []; document.addEventListener('fullscreenchange', () => {note}); 0"
+        )
+        alone = f"{VIDEO}.requestFullscreen()"  # as a browser's own button does, where nothing forbids it one
+        await asyncio.to_thread(alice.browser.call, "Runtime.evaluate", expression=alone, userGesture=True)
+        await alice.until("seen.includes('video') && seen.at(-1) !== 'video'")
+        printed = "getComputedStyle(document.getElementById('frame')).display"
+        await asyncio.to_thread(alice.browser.call, "Emulation.setEmulatedMedia", media="print")
+        assert await alice.script(printed) == "none", "P1: no still on paper or in a PDF"
+        await asyncio.to_thread(alice.browser.call, "Emulation.setEmulatedMedia", media="")
         speeds = "Array.from(document.getElementById('speed').options, (one) => Number(one.value))"
         assert await alice.script(speeds) == [0.5, 0.75, 1, 1.25, 1.5, 2, 3]
         await alice.script("document.getElementById('speed').value = '3'; "
@@ -204,7 +215,9 @@ async def test_a_damaged_part_stops_it_is_said_and_is_recorded(site: Pages, clip
         await plays(alice)
         await alice.script("document.getElementById('video').currentTime = 30; 0")
         await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
-        assert await alice.script("document.getElementById('video').paused") is True
+        assert await alice.script(f"[{VIDEO}.paused, {VIDEO}.readyState]") == [True, 0], (
+            "nor by its own button"
+        )
         found = await views(site, lambda found: any(line.reason == "damaged" for line in found))
         assert {line.who for line in found} == {"alice"}
 

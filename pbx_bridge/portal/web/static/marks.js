@@ -46,13 +46,13 @@ export class Marks {
   }
 
   async all(at) {
-    const got = [];
-    for (let next = at; next < this.sealed.size;) {
-      const bytes = await this.sealed.read(next, this.sealed.size - 1);
-      got.push(bytes);
+    const got = new Uint8Array(this.sealed.size - at); // no Blob: a browser may lay one on the disk
+    for (let next = 0; next < got.length;) {
+      const bytes = await this.sealed.read(at + next, this.sealed.size - 1);
+      got.set(bytes, next);
       next += bytes.length;
     }
-    return new Uint8Array(await new Blob(got).arrayBuffer());
+    return got;
   }
 
   mute(muted) {

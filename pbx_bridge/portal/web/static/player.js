@@ -25,11 +25,18 @@ function tell(broke) {
   if (grant) navigator.sendBeacon(`${base}/left`, new URLSearchParams({ csrf, grant, broke })); // outlives the page
 }
 
+// Gives back what plays, and what was fetched to be played.
+function stop() {
+  video.pause();
+  video.removeAttribute("src");
+  video.load();
+}
+
 function breakOff(error) {
   if (broken) return;
   broken = true;
   const broke = error instanceof Unvouched ? "unvouched" : error instanceof Damaged ? "damaged" : "";
-  video.pause();
+  stop();
   complain(stage.dataset[broke] ?? `${stage.dataset.lost} ${error.message}`);
   tell(broke);
 }
@@ -126,8 +133,7 @@ video.addEventListener("error", () => { if (!broken) breakOff(new Error(video.er
 addEventListener("pagehide", () => {
   tell("");
   broken = true;
-  video.removeAttribute("src"); // gives back at once what plays; nobody waits for bytes of a page that is gone
-  video.load();
+  stop(); // nobody waits for bytes of a page that is gone
   voices.context?.close();
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
@@ -173,6 +179,9 @@ const frame = document.getElementById("frame");
 frame.addEventListener("contextmenu", (event) => event.preventDefault());
 const full = () => (document.fullscreenElement ? document.exitFullscreen() : frame.requestFullscreen());
 document.getElementById("full").addEventListener("click", full);
+document.addEventListener("fullscreenchange", () => { // a browser's own button would leave the viewer's name behind
+  if (document.fullscreenElement === video) document.exitFullscreen().then(() => frame.requestFullscreen()).catch(() => {});
+});
 
 const keys = {
   " ": () => (video.paused ? video.play() : video.pause()),
