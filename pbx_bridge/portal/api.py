@@ -39,7 +39,7 @@ from pbx_bridge.portal.guard import JSON, Ask, Handler, Programs, Unfit, route
 from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.office import Office
 from pbx_bridge.portal.operations import OPERATIONS
-from pbx_bridge.portal.payload import Payloads, Shelf
+from pbx_bridge.portal.payload import Payloads, Shelf, damaged
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.reporting import Reporting
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
@@ -330,7 +330,7 @@ class Api:
         manifest = decode(opened.signed.text)
         grant = self.payloads.grant(holder, manifest, opened.payload_at)
         if grant is None:
-            raise _missing(recording)
+            raise await self._missing(token, recording)
         return words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed)
 
     async def fetched(self, token: bytes, recording: RecordingId, session: str) -> Response:
@@ -339,13 +339,14 @@ class Api:
         header = bytes.fromhex(released.header)
         answer = self.payloads.whole(decode(released.signed.text), header, released.payload_at)
         if answer is None:
-            raise _missing(recording)
+            raise await self._missing(token, recording)
         return answer
 
-
-def _missing(recording: RecordingId) -> words.Refused:
-    log.error("portal: sealed file missing, or not of the length that was signed", recording=recording)
-    return words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
+    async def _missing(self, token: bytes, recording: RecordingId) -> words.Refused:
+        """P19: the log says "opened" by now, and that nothing of it came. Raises: words.Refused."""
+        log.error("portal: sealed file missing, or not of the length that was signed", recording=recording)
+        await self._keeper.viewed(token, recording, "", broke=Broke.DAMAGED)
+        return damaged()
 
 
 def _named(ask: Ask) -> RecordingId:

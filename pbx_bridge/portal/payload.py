@@ -54,6 +54,8 @@ class Grant:
     recording: RecordingId
     payload_at: int
     payload: str
+    size: int
+    """As it was signed."""
     expires_s: float
 
 
@@ -70,7 +72,7 @@ class Payloads:
             return None
         name = secrets.token_bytes(16)
         ends_s = self._now_s() + GRANT_LIVES_S
-        self._grants[name] = Grant(token, manifest.recording, payload_at, manifest.payload, ends_s)
+        self._grants[name] = _granted(token, manifest, payload_at, ends_s)
         while len(self._grants) > MAX_GRANTS:
             self._grants.popitem(last=False)
         return name
@@ -90,6 +92,8 @@ class Payloads:
         size = self._shelf.payload_bytes(grant.recording, grant.payload_at)
         if size is None:
             raise words.Refused("unknown", sentence(Refused(Refusal.UNKNOWN)))
+        if size != grant.size:
+            raise damaged()
         first, last, partial = byte_range(asked, size)
         headers = {
             "Accept-Ranges": "bytes",
@@ -108,7 +112,7 @@ class Payloads:
         """The sealed file as one: this header, which its reader's key opens, and the payload. None as for `grant`."""
         if self._shelf.payload_bytes(manifest.recording, payload_at) != manifest.payload_bytes:
             return None
-        grant = Grant(b"", manifest.recording, payload_at, manifest.payload, self._now_s())
+        grant = _granted(b"", manifest, payload_at, self._now_s())
 
         async def content() -> AsyncIterator[bytes]:
             yield header
@@ -130,6 +134,15 @@ class Payloads:
                 return  # destroyed meanwhile: the length promised is not reached, which every client notices
             yield part
             at += len(part)
+
+
+def damaged() -> words.Refused:
+    """The file is gone, or not of the length its recorder signed."""
+    return words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
+
+
+def _granted(token: bytes, manifest: Manifest, payload_at: int, expires_s: float) -> Grant:
+    return Grant(token, manifest.recording, payload_at, manifest.payload, manifest.payload_bytes, expires_s)
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int, bool]:

@@ -89,7 +89,12 @@ class PlayerPages:
     async def _payload(self, asked: Asked) -> Response:
         grant, wanted = asked.request.path_params["grant"], asked.request.headers.get("range")
         viewing = self._viewing(asked, grant)
-        answer = self._api.payloads.serve(grant, asked.mine.grant_key, wanted)
+        try:
+            answer = self._api.payloads.serve(grant, asked.mine.grant_key, wanted)
+        except Refused as refused:
+            if refused.word != "visit-ended":  # the file went, or is not as long as it was
+                await self._tell(viewing, Broke.DAMAGED)
+            raise
         first, last, _ = byte_range(wanted, viewing.size)
         viewing.parts.add(first, last)
         if viewing.timer is None:

@@ -236,6 +236,9 @@ async def test_a_last_part_that_is_not_the_last_is_found_before_anything_plays(
         await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
         assert await alice.script("document.getElementById('stage').hidden") is True
         await another_file(site, alice, clip)
+        path.write_bytes(sealed[:-CHUNK_SIZE])
+        await opens(alice, recording)
+        await alice.until("document.getElementById('alarm').textContent.includes('missing or damaged')")
         await signed_by_another(site, alice, clip)
 
 

@@ -1,0 +1,82 @@
+"""P19: no byte of a recording goes out that is not on record soon, whatever becomes of the viewer's visit, key or keeper."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pbx_bridge import wire_portal as words
+from pbx_bridge.ids import RecordingId
+from pbx_bridge.portal.web.site import Site
+from pbx_bridge.wire_access import AccessLine
+from pbx_bridge.wire_portal import Role
+from tests.archive.house import house
+from tests.portal.web.client import Answer, Client
+from tests.portal.web.test_signing_in import CONTENT, Town, beside, no_pause
+
+__all__ = ["no_pause"]
+
+
+@dataclass
+class Watching:
+    """A recording of alice's, opened by somebody."""
+
+    town: Town
+    who: Client
+    recording: RecordingId
+    grant: str = ""
+
+    async def opens(self) -> Answer:
+        base = f"/recordings/{self.recording}"
+        answer = await beside(lambda: self.who.json(f"{base}/open", words.OpenAsked("coaching")))
+        if answer.status == 200:
+            self.grant = words.read_body(words.Opened, answer.body).grant.hex()
+        return answer
+
+    async def reads(self) -> Answer:
+        """The first hundred bytes, as the player's script asks."""
+        how = {"Range": "bytes=0-99", "Accept": "application/json"}
+        path = f"/recordings/{self.recording}/payload/{self.grant}"
+        return await beside(lambda: self.who.ask("GET", path, headers=how))
+
+    async def leaves(self) -> None:
+        path = f"/recordings/{self.recording}/left"
+        await beside(lambda: self.who.form(path, grant=self.grant, broke=""))
+
+    async def record(self) -> list[AccessLine]:
+        """What alice reads of openings and views, the oldest first."""
+        found = (await self.town.home.link.accesses("alice")).accesses
+        return [line for line in reversed(found) if line.act in ("open", "view")]
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        yield Town(home)
+
+
+async def watching(town: Town) -> Watching:
+    recording = (await town.home.record(CONTENT)).recording
+    found = Watching(town, await town.joined("alice", Role.TRAINEE), recording)
+    assert (await found.opens()).status == 200
+    assert (await found.reads()).status == 206
+    return found
+
+
+async def test_a_file_that_was_cut_is_recorded_before_and_while_it_is_watched(town: Town) -> None:
+    """ "Opened" alone would say that it was seen."""
+    it = await watching(town)
+    path = town.home.archive / f"{it.recording}.age"
+    path.write_bytes(path.read_bytes()[:-1_000])
+    assert (await it.reads()).word == "file"
+    first = await it.record()
+    assert (first[-1].act, first[-1].outcome, first[-1].reason) == ("view", "refused", "damaged")
+    assert (await it.opens()).word == "file"
+    path.unlink()
+    fetch = f"/recordings/{it.recording}/fetch"
+    assert "missing or damaged" in (await beside(lambda: it.who.form(fetch, session=""))).text
+    said = [(line.act, line.reason) for line in await it.record()]
+    assert said[-3:] == [("open", ""), ("view", "damaged"), ("view", "damaged")]
