@@ -116,6 +116,18 @@ class PeopleSide:
         media = [role for role in person.roles if role in OPENS]
         return Asker(person.name, (media or list(person.roles))[0], person.confirmed), visit.recipient
 
+    def viewer(self, token: bytes) -> Asker:
+        """P19: who visited when bytes went to them; also by a key that was revoked meanwhile, which is not confirmed then.
+        Raises: words.Refused."""
+        try:
+            return self.visitor(token)[0]
+        except words.Refused:
+            visit = self._visits.visit(token, self._room.parts.clock())
+            for one in self._people.everyone():
+                if visit is not None and one.recipient == visit.recipient:
+                    return Asker(one.name, one.roles[0], confirmed=False)
+            raise
+
     def person(self, token: bytes) -> Person:
         """The same, with all their roles."""
         return self._person(self.visitor(token)[1])

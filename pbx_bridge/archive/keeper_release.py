@@ -111,7 +111,7 @@ class ReleaseSide:
 
     def viewed(self, request: wire.Viewed) -> wire.Done:
         """P19: what went to somebody who was given its key before; only they add to what is told of them."""
-        asker, _ = self._people.visitor(request.token)
+        asker = self._people.viewer(request.token)
         answer = may_open(
             asker,
             self._room.holding(request.recording),

@@ -74,6 +74,10 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/archive/(clock|timekeeper)\.py", ("tests/archive/test_clock.py",)),
     (r"pbx_bridge/archive/keeper_people\.py::PeopleSide\.training", ("tests/access/test_looks.py",)),
     (
+        r"pbx_bridge/archive/keeper_people\.py::PeopleSide\.viewer|pbx_bridge/portal/api\.py::Api\._missing",
+        ("tests/portal/web/test_watching.py",),
+    ),
+    (
         r"pbx_bridge/archive/keystore\.py::KeyStore\.destroy",
         ("tests/archive/test_keeper.py", "tests/archive/test_notes.py"),
     ),
@@ -125,6 +129,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"pbx_bridge/portal/web/player\.py",
         (
             "tests/portal/web/test_viewing.py",
+            "tests/portal/web/test_watching.py",
             "tests/portal/web/test_player.py",
             "tests/portal/web/test_routes.py",
         ),

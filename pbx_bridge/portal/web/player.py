@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.archive.keeper_wire import Broke
+from pbx_bridge.archive.release import Refusal
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.api import Api, Keeper
 from pbx_bridge.portal.limits import RateLimit
@@ -34,6 +35,8 @@ log = structlog.get_logger()
 
 SEEKS: Final = {"burst": 400, "per_s": 40}
 """A viewer who drags along the time line asks some ten times a second."""
+RECORDED: Final = frozenset(one.value for one in Refusal)
+"""Refusals the keeper wrote down together with what had gone out."""
 TRIES: Final = 15
 """Once a minute: what a viewer was given is told when the keeper is back, or their key was proven anew."""
 
@@ -44,6 +47,8 @@ class Viewing:
     recording: RecordingId
     size: int
     parts: Parts
+    visit: bytes
+    """By which the keeper knew the viewer when something went out last."""
     timer: asyncio.TimerHandle | None = None
     broke: Broke | None = None
     """Why its viewer's browser stopped, untold so far."""
@@ -79,9 +84,11 @@ class PlayerPages:
     async def _open(self, asked: Asked) -> Response:
         """P18, P19, P21: the keeper's answer, recorded before it; the header opens in this person's browser alone."""
         recording, wanted = named(asked), await asked.read(words.OpenAsked)
-        opened = await self._api.opened(asked.visit, asked.mine.grant_key, recording, wanted.session)
-        parts = Parts(opened.payload_bytes)
-        self._viewings[opened.grant.hex()] = Viewing(asked.mine, recording, opened.payload_bytes, parts)
+        visit = asked.visit
+        opened = await self._api.opened(visit, asked.mine.grant_key, recording, wanted.session)
+        size = opened.payload_bytes
+        viewing = Viewing(asked.mine, recording, size, Parts(size), visit)
+        self._viewings[opened.grant.hex()] = viewing
         while len(self._viewings) > MAX_GRANTS:
             self._viewings.popitem(last=False)
         return json_answer(opened)
@@ -97,6 +104,7 @@ class PlayerPages:
             raise
         first, last, _ = byte_range(wanted, viewing.size)
         viewing.parts.add(first, last)
+        viewing.visit = asked.visit
         if viewing.timer is None:
             viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)
         answer.headers.update(HEADERS)
@@ -141,20 +149,18 @@ class PlayerPages:
             viewing.timer.cancel()
             viewing.timer = None
         viewing.broke = broke = broke or viewing.broke
-        parts, visit = viewing.parts.take(), viewing.session.visit
+        parts, visit = viewing.parts.take(), viewing.session.visit or viewing.visit
         if not parts and broke is None:
             return
         try:
-            if visit is None:
-                raise Refused("visit-ended", "no visit")
             await self._keeper.viewed(visit, viewing.recording, parts, broke=broke)
             viewing.broke, viewing.failed = None, 0
         except (Refused, KeeperUnreachable) as error:
             log.error("a view could not be recorded: it ends", recording=viewing.recording, why=str(error))
             for grant in [name for name, one in self._viewings.items() if one is viewing]:
                 del self._viewings[grant]
-            if isinstance(error, Refused) and error.word != "visit-ended":
-                return  # it is recorded: refused, with these parts
+            if isinstance(error, Refused) and error.word in RECORDED:
+                return  # refused, with these parts
             viewing.parts.put_back()
             viewing.failed += 1
             if viewing.failed < TRIES and viewing.timer is None:

@@ -110,15 +110,16 @@ async def test_nothing_goes_out_under_a_visit_that_ends_before_it_could_be_told(
 async def test_what_could_not_be_told_ends_the_viewing_and_is_told_as_soon_as_it_can_be(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here the person has no visit when it is to be told, until their key is proven anew."""
+    """Here the keeper ends, and knows nobody when it is back, until their key is proven anew."""
     monkeypatch.setattr(player, "EVERY_S", 0.5)
     grant = await viewer.opens()
     with capture_logs() as logs:
         await viewer.reads(grant, 70_000)
-        await beside(lambda: viewer.alice.get("/key?again=yes"))
+        viewer.home.end_keeper()
         async with asyncio.timeout(WITHIN_S):
             while not any(entry["event"].startswith("a view could not be recorded") for entry in logs):  # noqa: ASYNC110 - a log has no event
                 await asyncio.sleep(0.05)
+    await viewer.home.restart_keeper()
     await beside(viewer.alice.prove)
     await viewer.views(lambda found: len(found) == 1)
     told = [line["subject"] for line in records_of(viewer.home.folder / "keeper") if line["act"] == "view"]

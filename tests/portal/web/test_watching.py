@@ -66,6 +66,18 @@ async def watching(town: Town) -> Watching:
     return found
 
 
+async def test_without_a_visit_nothing_goes_out_and_what_did_is_recorded(town: Town) -> None:
+    """A page that asks for another proof ends the visit: it took the name with it under which the bytes had gone out."""
+    it = await watching(town)
+    await beside(lambda: it.who.get("/key?again=yes"))
+    assert (await it.reads()).word == "visit-ended"
+    await it.leaves()
+    assert [(line.act, line.outcome) for line in await it.record()] == [
+        ("open", "granted"),
+        ("view", "granted"),
+    ]
+
+
 async def test_a_file_that_was_cut_is_recorded_before_and_while_it_is_watched(town: Town) -> None:
     """ "Opened" alone would say that it was seen."""
     it = await watching(town)
@@ -80,3 +92,16 @@ async def test_a_file_that_was_cut_is_recorded_before_and_while_it_is_watched(to
     assert "missing or damaged" in (await beside(lambda: it.who.form(fetch, session=""))).text
     said = [(line.act, line.reason) for line in await it.record()]
     assert said[-3:] == [("open", ""), ("view", "damaged"), ("view", "damaged")]
+
+
+async def test_a_key_revoked_while_its_holder_watched_is_still_named(town: Town) -> None:
+    recording = (await town.home.record(CONTENT)).recording
+    await town.home.link.hand_over(recording, "alice")
+    it = Watching(town, await town.joined("bruno", Role.TRAINER), recording)
+    assert (await it.opens()).status == 200
+    assert (await it.reads()).status == 206
+    await town.home.link.revoke("bruno")
+    await it.leaves()
+    assert (await it.reads()).status == 404
+    said = [(line.who, line.act, line.outcome, line.reason) for line in await it.record()]
+    assert said[-1] == ("bruno", "view", "refused", "key-unconfirmed")
