@@ -100,7 +100,9 @@ def _app(api: Api, pages: Served | None) -> Starlette:
         return guard.not_allowed(", ".join(sorted({one for route in found for one in route.methods or ()})))
 
     routes = api.routes if pages is None else [*api.routes, *pages.routes]
-    return Starlette(routes=routes, exception_handlers={404: missing, 405: not_allowed})
+    app = Starlette(routes=routes, exception_handlers={404: missing, 405: not_allowed})
+    app.router.redirect_slashes = False  # it would send people on to whatever host a request named
+    return app
 
 
 class Portal:
