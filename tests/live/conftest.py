@@ -26,10 +26,10 @@ def _is_scene(item: pytest.Item) -> bool:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def lanes(request: pytest.FixtureRequest, installed: Installed) -> AsyncIterator[Lanes]:
-    both = Lanes(installed)
-    both.start(asked_for(request, Path(__file__).parent))
-    yield both
-    await both.close()
+    all_of_them = Lanes(installed)
+    all_of_them.start(asked_for(request, Path(__file__).parent))
+    yield all_of_them
+    await all_of_them.close()
 
 
 def asked_for(request: pytest.FixtureRequest, folder: Path) -> list[Callable[..., Any]]:

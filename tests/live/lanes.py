@@ -1,9 +1,10 @@
-"""Plays scenes in two houses at once, so that forty calls with their own true length take two minutes.
+"""Plays scenes in three houses at once, so that a hundred calls with their own true length take five minutes.
 
 Where the PBX is somebody else's there is one house: two bridges cannot share it.
 
 A scene is an ordinary test coroutine that takes a house. `@scene` makes it a test that waits for its own result; the
-scenes themselves are played one after the other in each house, longest first, only those that were asked for.
+scenes themselves are played one after the other in each house, longest first, only those that were asked for. A house
+mostly waits: people talk in it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from tests.rig.pbx import RigPbx
 
 Scene = Callable[[House], Awaitable[None]]
 FoundPbx = AbstractAsyncContextManager[RigPbx]
+HOUSES = True, False, False
+"""Which of them have two stations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def scene(*, two_stations: bool = False, lasts_s: float = 6.0) -> Callable[[Scen
 
 
 class Lanes:
-    """`start` with the tests that were selected; `result` waits for one; `close` ends both houses."""
+    """`start` with the tests that were selected; `result` waits for one; `close` ends all houses."""
 
     def __init__(self, programs: Installed, found: Callable[[], FoundPbx] | None = None) -> None:
         """`found`: the PBX somebody else runs, if it is not one of our own."""
@@ -65,7 +68,7 @@ class Lanes:
         self._waiting.sort(key=lambda waiting: -waiting[1].lasts_s)
         loop = asyncio.get_running_loop()
         self._results = {play: loop.create_future() for play, _ in self._waiting}
-        for two_stations in (True,) if self._found else (True, False):
+        for two_stations in (True,) if self._found else HOUSES:
             self._workers.append(asyncio.create_task(self._work(two_stations)))
 
     async def result(self, play: Scene) -> None:
@@ -73,7 +76,7 @@ class Lanes:
         await self._results[play]
 
     async def close(self) -> None:
-        """Breaks off what is being played, and lets both houses be cleared away to the end."""
+        """Breaks off what is being played, and lets the houses be cleared away to the end."""
         self._waiting.clear()
         for playing in self._playing:
             playing.cancel()
