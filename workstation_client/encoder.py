@@ -22,14 +22,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from workstation_client.capture.base import ALIGNMENT, BYTES_PER_PIXEL, NEUTRAL, ROW_BLOCK
 from workstation_client.events import EncoderFailed
+from workstation_client.keyframes import SinceKeyframe
 
 MICROSECONDS = Fraction(1, 1_000_000)
-KEYFRAME_EVERY = 50
-"""Pictures that show something new. A player jumps to any place by fetching and decoding at most these before it: five
-seconds of full motion."""
-KEYFRAME_SHOWN = 150
-"""Pictures, those too that only show the one before again: a jump into two and a half minutes of a still window fetches
-their voices, 1.2 MB."""
 _OPTIONS = {
     "deadline": "realtime",
     "cpu-used": "8",
@@ -67,7 +62,7 @@ class Encoder:
         self.picture = self._neutral()
         self._started_ns: int | None = None
         self._last_us = -1
-        self._since_key = self._new = 0
+        self._since_key = SinceKeyframe()
         self._encoded: VideoFrame | None = None
         self._same = 0
         """How many times in a row the frame encoded last was asked for again, unchanged."""
@@ -119,11 +114,11 @@ class Encoder:
         """The packet that shows `frame` from `at_ns` on, and whether it is a keyframe. Raises: EncoderFailed."""
         if self._started_ns is None:
             self._started_ns = at_ns
-        due = self._new >= KEYFRAME_EVERY or self._since_key >= KEYFRAME_SHOWN
+        due = self._since_key.due
         self._same = self._same + 1 if frame is self._encoded else 0
         self._encoded = frame
         if self._same > REFINED_AFTER and self._repeat and not keyframe and not due:
-            self._since_key += 1
+            self._since_key.add(len(self._repeat), keyframe=False, new=False)
             return self._repeat, False
         frame.pict_type = PictureType.I if keyframe or due else PictureType.NONE
         frame.pts = self._last_us = max((at_ns - self._started_ns) // 1000, self._last_us + 1)
@@ -134,11 +129,8 @@ class Encoder:
             raise EncoderFailed(str(fault)) from fault
         if len(packets) != 1:
             raise EncoderFailed(f"{len(packets)} packets for one picture")
-        new = self._same == 0
-        self._since_key, self._new = (
-            (0, 0) if packets[0].is_keyframe else (self._since_key + 1, self._new + new)
-        )
         data = bytes(packets[0])
+        self._since_key.add(len(data), keyframe=packets[0].is_keyframe, new=self._same == 0)
         self._repeat = _show_again(data)
         return data, packets[0].is_keyframe
 

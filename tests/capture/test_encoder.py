@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from workstation_client import keyframes
 from workstation_client.capture.base import (
     BYTES_PER_PIXEL,
     MAX_SIDE,
@@ -19,7 +20,7 @@ from workstation_client.capture.base import (
     ROW_BLOCK,
     canvas_size,
 )
-from workstation_client.encoder import KEYFRAME_EVERY, KEYFRAME_SHOWN, REFINED_AFTER, Encoder
+from workstation_client.encoder import REFINED_AFTER, Encoder
 
 WIDTH, HEIGHT = 320, 200
 BLOCKS = range(-(-HEIGHT // ROW_BLOCK))
@@ -112,13 +113,45 @@ def test_the_card_is_neutral_and_a_keyframe_comes_when_asked() -> None:
 def test_a_keyframe_comes_by_itself_so_that_a_player_can_jump() -> None:
     """In motion after so many changes, in a still window after so many pictures."""
     still = Encoder(MIN_SIDE, MIN_SIDE)
-    keys = [still.encode(still.card, at * SECOND_NS, keyframe=False)[1] for at in range(KEYFRAME_SHOWN + 2)]
-    assert [at for at, key in enumerate(keys) if key] == [0, KEYFRAME_SHOWN + 1]
+    keys = [still.encode(still.card, at * SECOND_NS, keyframe=False)[1] for at in range(keyframes.SHOWN + 2)]
+    assert [at for at, key in enumerate(keys) if key] == [0, keyframes.SHOWN + 1]
     moving = Encoder(MIN_SIDE, MIN_SIDE)
     keys = [
-        moving.encode(moving.copy(), at * SECOND_NS, keyframe=False)[1] for at in range(KEYFRAME_EVERY + 2)
+        moving.encode(moving.copy(), at * SECOND_NS, keyframe=False)[1] for at in range(keyframes.EVERY + 2)
     ]
-    assert [at for at, key in enumerate(keys) if key] == [0, KEYFRAME_EVERY + 1]
+    assert [at for at, key in enumerate(keys) if key] == [0, keyframes.EVERY + 1]
+
+
+def test_in_full_motion_a_keyframe_comes_sooner() -> None:
+    """Each picture another: they take as much as keyframes do."""
+    moving = Encoder(WIDTH, HEIGHT)
+    keys = list[bool]()
+    for at in range(2 * keyframes.SOON + 4):
+        moving.load(noise(at).data.cast("B"), BLOCKS)
+        keys.append(moving.encode(moving.picture, at * SECOND_NS, keyframe=False)[1])
+    assert [at for at, key in enumerate(keys) if key] == [0, keyframes.SOON + 1, 2 * keyframes.SOON + 2]
+
+
+@pytest.mark.parametrize(
+    ("size", "due_after"),
+    [
+        (keyframes.LEAST_BYTES // keyframes.SOON + 1, keyframes.SOON),
+        (keyframes.LEAST_BYTES // 40 + 1, 40),
+        (1_000, keyframes.EVERY),
+    ],
+)
+def test_a_keyframe_is_due_when_the_changes_are_worth_it(size: int, due_after: int) -> None:
+    since = keyframes.SinceKeyframe()
+    since.add(10_000, keyframe=True, new=True)
+    for number in range(1, due_after + 1):
+        assert not since.due, number
+        since.add(size, keyframe=False, new=True)
+    assert since.due
+    heavy = keyframes.SinceKeyframe()
+    heavy.add(size * due_after, keyframe=True, new=True)
+    for _ in range(keyframes.EVERY - 1):
+        heavy.add(size, keyframe=False, new=True)
+    assert not heavy.due, "not worth as much as that keyframe took"
 
 
 @pytest.mark.parametrize(
