@@ -237,18 +237,26 @@ async def test_voices_that_bypass_the_pbx_are_told_by_their_own_word(folder: Pat
         await voices.tap.stop()
 
 
-@pytest.mark.parametrize("name", ["bypass_media", "bypass_media_after_bridge"])
+@pytest.mark.parametrize(
+    ("name", "word", "why"),
+    [
+        ("bypass_media", "true", "tap-bypassed"),
+        ("bypass_media_after_bridge", "true", "tap-bypassed"),
+        ("proxy_media", "yes", "tap-bypassed"),
+        ("rtp_disable_hold", "true", "tap-holds-hidden"),
+    ],
+)
 @pytest.mark.parametrize("whose", [LEG, "its-partner"])
-async def test_voices_that_are_about_to_bypass_the_pbx_are_not_waited_for(
-    folder: Path, whose: str, name: str
+async def test_voices_that_are_about_to_bypass_the_pbx_are_not_waited_for_nor_holds_nobody_tells(
+    folder: Path, whose: str, name: str, word: str, why: str
 ) -> None:
     """The media still flow when the two were joined, after a notice."""
     async with EslDouble() as pbx, tapping(pbx, folder) as taps:
         pbx.answers["json"] = STATS.format(audio='{"audio":{"in_packet_count":12}}')
         pbx.answers[f"uuid_getvar {LEG} signal_bond"] = "its-partner"
-        pbx.answers[f"uuid_getvar {whose} {name}"] = "true"
+        pbx.answers[f"uuid_getvar {whose} {name}"] = word
         voices = await Voices(taps.tap()).start()
-        assert voices.lost == ["tap-bypassed"]
+        assert voices.lost == [why]
         assert pbx.recorder.asked == []
         await voices.tap.stop()
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable
+from enum import Enum
 
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import ChannelId
@@ -40,10 +41,21 @@ Source: FreeSWITCH 1.11 src/switch_ivr_async.c, switch_ivr_record_session_event.
 _RECORDED = re.compile(r"<function>session_record</function>\s*<target>([^<]*)</target>")
 BYPASSES = ("bypass_media", "bypass_media_after_bridge", "proxy_media")
 """Variables by which a dialplan sends the voices past FreeSWITCH, or through it unread."""
+HIDES_HOLDS = "rtp_disable_hold"
+"""A variable by which a dialplan keeps a phone's holds to itself: they would be filmed."""
+TRUE = frozenset({"true", "yes", "on", "t", "enabled", "active", "allow", "1"})
+"""FreeSWITCH's own words for it (switch_true)."""
 BOND = "signal_bond"
 """The leg this one talks with."""
 NOT_DONE = (CommandRefused, OSError, TimeoutError, ValueError)
 """What each of these raises: a leg that is gone, a link that is down, an id that is none."""
+
+
+class Hindrance(Enum):
+    """Why a leg is not to be recorded."""
+
+    BYPASSED = "bypassed"
+    HOLDS_HIDDEN = "holds-hidden"
 
 
 async def start(link: EslLink, leg: ChannelId, path: str) -> None:
@@ -70,14 +82,19 @@ async def stop_all(link: EslLink, leg: ChannelId, is_own: Callable[[str], bool])
         await link.bgapi("uuid_record", f"{one_word(leg)} stop all")
 
 
-async def bypassed(link: EslLink, leg: ChannelId) -> bool:
-    """There are no media here, or the dialplan wants them away on either leg: that comes true some time after the two
-    were joined, where a notice was played before (measured). What cannot be asked is no."""
+async def hindrance(link: EslLink, leg: ChannelId) -> Hindrance | None:
+    """P9: why this leg cannot be recorded as it should; what cannot be asked hinders nothing.
+
+    There are no media here, or the dialplan wants them away on either leg: that comes true some time after the two were
+    joined, where a notice was played before (measured). Or holds are kept from us on either.
+    """
     with contextlib.suppress(*NOT_DONE, PeerError):
         if await media_stats(link, leg) is None:
-            return True
+            return Hindrance.BYPASSED
         partner = ChannelId(await link.getvar(leg, BOND))
-        legs = filter(None, (leg, partner))
-        said = await asyncio.gather(*(link.getvar(one, name) for one in legs for name in BYPASSES))
-        return any(word.lower() == "true" for word in said)
-    return False
+        asked = [(one, name) for one in filter(None, (leg, partner)) for name in (*BYPASSES, HIDES_HOLDS)]
+        said = await asyncio.gather(*(link.getvar(one, name) for one, name in asked))
+        found = {name for (_, name), word in zip(asked, said, strict=True) if word.lower() in TRUE}
+        if found:
+            return Hindrance.HOLDS_HIDDEN if found == {HIDES_HOLDS} else Hindrance.BYPASSED
+    return None

@@ -43,6 +43,8 @@ class TapLoss(Enum):
     REFUSED = "tap-refused"
     BYPASSED = "tap-bypassed"
     """The voices do not pass through FreeSWITCH (bypass_media): there is nothing to record."""
+    HOLDS_HIDDEN = "tap-holds-hidden"
+    """The dialplan keeps a phone's holds to itself (rtp_disable_hold): they would be recorded (P9)."""
     NEVER_CAME = "audio-never-came"
     STOPPED = "audio-stopped"
 
@@ -145,8 +147,8 @@ class Tap:
     async def _begin_span(self) -> None:
         self._expect(TapLoss.NEVER_CAME, FIRST_AUDIO_DEADLINE_S)
         # asked to record it all the same, FreeSWITCH would write a first silence (measured)
-        if await recording.bypassed(self._taps.link, self._leg):
-            self._lose(TapLoss.BYPASSED)
+        if (why := await recording.hindrance(self._taps.link, self._leg)) is not None:
+            self._lose(TapLoss(f"tap-{why.value}"))
         if self._over:
             return
         try:

@@ -35,8 +35,6 @@ from tests.rig.rtp_voices import tone as voice_of
 from tests.rig.scenarios import AGENT_HERTZ, CUSTOMER_HERTZ, Stage
 
 SECOND = 1_000_000_000
-BYPASS = "106"
-"""Of the site: `bypass_media` is set."""
 TONES = {"agent": AGENT_HERTZ, "customer": CUSTOMER_HERTZ}
 
 
@@ -293,14 +291,21 @@ async def test_a_hang_up_is_no_loss_and_a_leg_that_is_gone_is_refused(line: Line
         await late.tap.stop()
 
 
-@pytest.mark.parametrize("how", ["bypass_media", "proxy_media"])
-async def test_a_call_whose_media_bypass_freeswitch_says_so(line: Line, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("bypass_media", "tap-bypassed"),
+        ("proxy_media", "tap-bypassed"),
+        ("rtp_disable_hold", "tap-holds-hidden"),
+    ],
+)
+async def test_a_call_that_cannot_be_recorded_as_it_should_says_why(line: Line, how: str, why: str) -> None:
     await line.pbx.api(f"global_setvar {how}=true")
     try:
         async with Stage(line.pbx) as stage:
-            channel, talking, _ = await line.connected(stage, BYPASS if how == "bypass_media" else "101")
+            channel, talking, _ = await line.connected(stage)
             voices = await Voices(line.taps.tap()).start(channel)
-            assert voices.lost == ["tap-bypassed"]
+            assert voices.lost == [why]
             await voices.tap.stop()
             talking.hang_up()
     finally:
