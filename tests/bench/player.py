@@ -5,9 +5,9 @@
 A real keeper and portal on loopback, behind a way that makes every byte 20 ms later in each direction; a real Chromium and a
 real Firefox. The recording is made by the recorder's own layout and sealing: one encoder's pictures of a busy 1920x1080
 window, over and over (about 500 MB an hour), with pauses. First frame: from the click on "Open it" to the first picture
-presented. Seek: from the new time being set to a picture of it presented, while it plays. Fetched: bytes of the sealed
-file asked for until then. Beside it, in the same browser and over the same way: the same film in clear from a plain file
-server (plain.py), so that what the browser's own reading and decoding takes can be told apart.
+presented. Seek: from the new time, anywhere in the film, being set to a picture of it presented, while it plays. Fetched:
+bytes of the sealed file asked for until then. Beside it, in the same browser and over the same way: the same film in clear
+from a plain file server (plain.py), so that what the browser's own reading and decoding takes can be told apart.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ OPEN = f"""(async () => {{ {FETCHED}
 }})()"""
 SEEK = f"""(async () => {{ {FETCHED}
   const from = performance.now();
-  video.currentTime = %d;
-  const at = await until((frame) => Math.abs(frame.mediaTime - %d) < 1.5);
+  video.currentTime = %.3f;
+  const at = await until((frame) => Math.abs(frame.mediaTime - %.3f) < 0.5);
   await settled();
   return [at - from, fetched(from, at)];
 }})()"""
@@ -163,7 +163,7 @@ async def watched(
 ) -> Measured:
     """`plain`: the address of the page that plays the same in clear."""
     found, chance = Measured(), random.Random(5)
-    places = [chance.randrange(10, seconds - 10) for _ in range(seeks)]
+    places = [chance.uniform(10, seconds - 10) for _ in range(seeks)]
     with person.browser:
         await person.join(await person.site.invited(person.name, Role.TRAINEE))
         await person.site.home.confirm(person.name)
