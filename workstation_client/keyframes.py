@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 EVERY = 50
 """Pictures that show something new: five seconds of full motion."""
-SOON, WORTH, LEAST_BYTES = 25, 2, 64 * 1024
+SOON, WORTH, LEAST_BYTES = 20, 2, 64 * 1024
 """From so many new pictures on, as soon as they took so many times the last keyframe's bytes: keyframes stay below a third
 of the file. What weighs less in all saves nobody anything."""
 SHOWN = 150

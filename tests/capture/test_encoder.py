@@ -148,7 +148,7 @@ def test_a_keyframe_is_due_when_the_changes_are_worth_it(size: int, due_after: i
         since.add(size, keyframe=False, new=True)
     assert since.due
     heavy = keyframes.SinceKeyframe()
-    heavy.add(size * due_after, keyframe=True, new=True)
+    heavy.add(size * keyframes.EVERY, keyframe=True, new=True)
     for _ in range(keyframes.EVERY - 1):
         heavy.add(size, keyframe=False, new=True)
     assert not heavy.due, "not worth as much as that keyframe took"

@@ -10,7 +10,7 @@ from pbx_bridge.media.webm import Webm
 from pbx_bridge.portal.web.rendering import HERE
 
 SECONDS, EVERY_S, PICTURE_BYTES = 60, 5, 30_000
-BEYOND = 256 * 1024
+BEYOND = 384 * 1024
 RUN = """
 import { readFileSync } from "node:fs";
 import { cues, head, needed } from "./webm.js";

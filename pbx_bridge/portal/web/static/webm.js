@@ -11,7 +11,7 @@ const UNKNOWN = 2 ** 50; // no size of ours; a live file's
 // What browsers read for a jump (measured).
 const PRE_ROLL_S = 0.1; // voices are decoded 80 ms before they are heard, and Firefox begins with the picture there too
 const SOON_S = 0.5; // a place to begin so near is passed before the picture stands
-const BEYOND = 1 << 18; // Firefox shows nothing before it has found the next place to begin, and what follows it
+const BEYOND = 3 << 17; // Firefox shows nothing before it has the picture at the next place to begin, and what follows it
 const READ = 1 << 16; // what they read at a time, at most
 
 function vint(bytes, at, whole) {
