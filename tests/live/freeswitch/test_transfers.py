@@ -80,7 +80,8 @@ async def test_a_conference_that_records_itself_ends_the_recording(house: House)
     assert heard_at(film, CUSTOMER_HERTZ, LOUD_DB)[-1] > f"right {talk.at_s(moved_ns):.1f} s"
 
 
-async def _consults_in_vain(house: House, *, answered: bool) -> None:
+@scene(lasts_s=9)
+async def test_a_consultation_by_a_code_that_nobody_answers(house: House) -> None:
     """P9: from the code on the two do not hear each other, though FreeSWITCH says nothing of a hold; then they talk on."""
     async with house.stage() as stage:
         talking, calling = await stage.connect(await stage.agent(), await stage.customer())
@@ -89,12 +90,7 @@ async def _consults_in_vain(house: House, *, answered: bool) -> None:
         began_ns = await freeswitch(house).consult("201", "203")
         consulted = await colleague.next_call()
         await stage.talk(1.0)
-        if answered:
-            consulted.answer()
-            await stage.talk(1.0)
-            consulted.hang_up()
-        else:
-            consulted.refuse()
+        consulted.refuse()
         await stage.talk()
         back_ns = first_heard_ns(talking, CUSTOMER_HERTZ, after_ns=consulted.ended_ns)
         stage.truth.pauses.append((began_ns, back_ns))
@@ -105,14 +101,24 @@ async def _consults_in_vain(house: House, *, answered: bool) -> None:
     judge(await house.film(line), talk_of(stage.truth))
 
 
-@scene(lasts_s=9)
-async def test_a_consultation_by_a_code_that_nobody_answers(house: House) -> None:
-    await _consults_in_vain(house, answered=False)
-
-
 @scene(lasts_s=10)
-async def test_a_consultation_by_a_code_whose_colleague_hangs_up(house: House) -> None:
-    await _consults_in_vain(house, answered=True)
+async def test_a_consultation_by_a_code_that_is_answered_ends_the_recording(house: House) -> None:
+    """It is another talk of the same leg; nothing of it, nor of its ringing, is in the file."""
+    async with house.stage() as stage:
+        talking, calling = await stage.connect(await stage.agent(), await stage.customer())
+        colleague = await stage.colleague("203", on_ring=OnRing.RING)
+        await stage.talk()
+        stage.over(await freeswitch(house).consult("201", "203"))
+        consulted = await colleague.next_call()
+        await stage.talk(1.0)
+        consulted.answer()
+        await stage.talk(STAYS_S)
+        consulted.hang_up()
+        await goes_on(stage, talking, calling)
+        calling.hang_up()
+        await talking.until_ended()
+    (line,) = await house.ledger((ALICE, Outcome.RECORDED, Reason.PARTY_LEFT))
+    judge(await house.film(line), talk_of(stage.truth))
 
 
 @scene(lasts_s=10)
