@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,9 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.figures import FIGURES
 from tests.rig.install import Installed, install, install_base
+from tests.shares import BY_THE_CLOCK, NICE, Processor, lane_of, turn_of
 
 TESTS = Path(__file__).resolve().parent
 
@@ -20,49 +21,71 @@ TESTS = Path(__file__).resolve().parent
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
-IN_REAL_TIME = re.compile(
-    r"(live|faults|capture|docker|bridge)/|asterisk/test_(live_|dialplan|ami_fences|watchdog)|stations/test_(cut|conversation|autostart|resume)"
-    r"|freeswitch/test_tap|trainer/test_play|media/test_browser|portal/.*browser"
-)
-"""Tests with real calls, screens and deadlines. One worker plays them all; the other yields the processor to it."""
-YIELDS = 10
+PROCESSOR = Processor() if "PYTEST_XDIST_WORKER" in os.environ else None
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return OneKeepsTime(config, log)
+    return LaneScheduling(config, log)
 
 
-class OneKeepsTime(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives one worker all that keeps real time, the other test after test of the rest.
+class LaneScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives each lane to one worker, and the rest file by file to whoever is free, all in the order of collection.
 
     xdist's own groups are names appended to a test's, which pytest 9.2 no longer lets it write: all tests were dealt out
     then, and two demos ran at once.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0].removeprefix("tests/")
-        return "in real time" if IN_REAL_TIME.match(path) else nodeid
+        path = nodeid.partition("::")[0]
+        return lane_of(path.removeprefix("tests/")) or path
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forgets what is done: xdist would count all of it anew after each test."""
+        super().mark_test_complete(node, item_index, duration)
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(self.assigned_work[node][scope].values()):
+            del self.assigned_work[node][scope]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m in_real_time` and its opposite choose a half."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """`-m in_real_time` and its opposite choose a half; what takes longest comes first."""
     for item in items:
-        if _in_real_time(item):
+        if lane_of(_path(item)):
             item.add_marker(pytest.mark.in_real_time)
+    yield
+    items.sort(key=lambda item: turn_of(_path(item)))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Beside a worker that keeps real time, everything else and what it starts is nicer."""
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if _in_real_time(item) else YIELDS)
+    """Beside a worker whose tests are judged by the clock, everything else stands back."""
+    if PROCESSOR is not None:
+        if BY_THE_CLOCK.match(_path(item)):
+            PROCESSOR.take()
+        else:
+            PROCESSOR.give_way(0 if lane_of(_path(item)) else NICE)
     return (yield)
 
 
-def _in_real_time(item: pytest.Item) -> bool:
-    return bool(IN_REAL_TIME.match(item.path.relative_to(TESTS).as_posix()))
+def _path(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    FIGURES.update(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for what, figure in FIGURES.items():
+        terminalreporter.write_line(f"{what}: {figure}")
 
 
 @pytest.fixture(scope="session")

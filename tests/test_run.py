@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -35,9 +36,25 @@ def test_bad_input_says_what_is_wrong_and_exits_2(arguments: tuple[str, ...]) ->
 
 
 def test_continuous_integration_runs_what_a_person_runs() -> None:
-    """Both commands, and the exit code says when either failed."""
     lines = (ROOT / ".ci/run").read_text().splitlines()
-    assert lines[-3:] == ['"$run" test || status=$?', '"$run" test docker || status=$?', 'exit "$status"']
+    assert lines[-1] == 'exec "$(dirname -- "${BASH_SOURCE[0]}")/../run" test all'
+
+
+def test_all_is_every_test_and_lint_and_fails_when_either_does(tmp_path: Path) -> None:
+    """With programs of ours in the places of pytest, ruff and mypy: what the script starts, and its exit code."""
+    script = (ROOT / "run").read_text()
+    functions = script[script.index("say() {") : script.index("main() {")]
+    for tests, lint, code in ((0, 0, 0), (3, 0, 3), (0, 1, 1), (5, 1, 1)):
+        ours = f"lint() {{ echo linted; exit {lint}; }}\nlint_beside bash -c 'echo tested $*; exit {tests}' - a b"
+        source = f"{functions}\n{ours}"
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", source],
+            capture_output=True, text=True, check=False, env={**os.environ, "ROOT": "/", "TMPDIR": str(tmp_path)},
+        )  # fmt: skip
+        assert (done.returncode, done.stdout.split()) == (code, ["tested", "a", "b", "linted"]), done.stderr
+    case = script[script.index("        all)\n") : script.index("      esac\n      prepare")]
+    assert '"${tests[@]}" "${lanes[@]}" "${@:2}"' in case
+    assert "--ignore" not in case
 
 
 @pytest.mark.parametrize("script", ["run", ".ci/run"])

@@ -8,17 +8,16 @@ import pytest
 
 from tests.docker.engine import Engine
 from tests.docker.project import IMAGES, Project
+from tests.figures import FIGURES
 
-FIGURES: dict[str, str] = {}
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def engine() -> Iterator[Engine]:
     with Engine() as engine:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def project(engine: Engine) -> Iterator[Project]:
     """Built; `exit_code` brings it up and says how the call ended. Everything is taken down afterwards."""
     project = Project(engine)
@@ -29,18 +28,13 @@ def project(engine: Engine) -> Iterator[Project]:
     finally:
         project.down()
         project.tidy()
-        FIGURES.update({what: f"{took_s} s" for what, took_s in project.took_s.items()})
+        FIGURES.update({f"docker: {what}": f"{took_s} s" for what, took_s in project.took_s.items()})
         for image in IMAGES:
             size = int(engine.inspect(image)[0]["Size"])
-            FIGURES[image] = f"{size / 1e6:.0f} MB"
+            FIGURES[f"docker: {image}"] = f"{size / 1e6:.0f} MB"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def exit_code(project: Project) -> int:
     """Of the first call."""
     return project.up()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what, figure in FIGURES.items():
-        terminalreporter.write_line(f"docker: {what}: {figure}")

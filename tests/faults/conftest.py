@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from tests.archive.disk import SmallDisk, small_disk
 from tests.faults.house import FaultHouse
+from tests.figures import FIGURES
 from tests.rig.cable import Cable, laid
 from tests.rig.install import Installed
 
@@ -35,8 +36,7 @@ def cable() -> Iterator[Cable]:
 async def faulty_house(installed: Installed, disk: SmallDisk, cable: Cable) -> AsyncIterator[FaultHouse]:
     async with FaultHouse(installed, disk, cable) as house:
         yield house
-    for name, seconds in house.losses.items():
-        print(f"\n{name}: {seconds * 1000:.0f} ms lost", end="")
+    FIGURES.update({name: f"{seconds * 1000:.0f} ms lost" for name, seconds in house.losses.items()})
 
 
 @pytest_asyncio.fixture(loop_scope="package")
