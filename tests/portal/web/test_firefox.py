@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -113,11 +115,42 @@ async def test_firefox_joins_plays_seeks_and_stops_at_damage(site: Pages, clip: 
         # twenty pages that were left without giving their video back, and Firefox played no further one (measured)
         left = "dispatchEvent(new PageTransitionEvent('pagehide')); document.getElementById('video').hasAttribute('src')"
         assert await alice.script(left) is False
+        await nothing_lies_on_the_disk(site, alice, clip)
         await opens(alice, hurt)
         await plays(alice)
         await alice.script("document.getElementById('video').currentTime = 30; 0")
         await alice.until("document.getElementById('alarm').textContent.includes('not as it was sealed')")
         await views(site, lambda found: any(line.reason == "damaged" for line in found))
+
+
+async def nothing_lies_on_the_disk(site: Pages, alice: Person, clip: bytes) -> None:
+    """P17: of a film of more than 8 MiB Firefox kept all that it played in a temporary file, in clear."""
+    (site.folder / "short.webm").write_bytes(clip)
+    loop = ["ffmpeg", "-v", "error", "-stream_loop", "3", "-i", "short.webm", "-c", "copy", "long.webm"]
+    await asyncio.to_thread(subprocess.run, loop, cwd=site.folder, check=True)
+    film = (site.folder / "long.webm").read_bytes()
+    (site.folder / "short.webm").unlink()
+    (site.folder / "long.webm").unlink()
+    assert len(film) > 9 << 20
+    recording = (await site.home.record(film)).recording
+    await opens(alice, recording)
+    await plays(alice)
+    for second in (150, 70, 110, 2):
+        found = await alice.script(SEEK % second)
+        assert found == [second, 640, None], await alice.reads()
+    assert await asyncio.to_thread(held_files, film[len(film) // 2 :][:32]) == []
+
+
+def held_files(marker: bytes) -> list[str]:
+    """The files that a Firefox holds open, those without a name too, in which `marker` stands."""
+    found = []
+    for held in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            if "firefox" in str((held.parents[1] / "exe").readlink()) and held.stat().st_size > 1 << 20:
+                name = str(held.readlink())
+                if name.startswith("/") and not name.startswith("/dev/") and marker in held.read_bytes():
+                    found.append(name)
+    return found
 
 
 async def test_firefox_shows_the_auditor_the_record_and_verifies_it(site: Pages, folder: Path) -> None:

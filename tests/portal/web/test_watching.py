@@ -105,3 +105,6 @@ async def test_a_key_revoked_while_its_holder_watched_is_still_named(town: Town)
     assert (await it.reads()).status == 404
     said = [(line.who, line.act, line.outcome, line.reason) for line in await it.record()]
     assert said[-1] == ("bruno", "view", "refused", "key-unconfirmed")
+    with pytest.raises(words.Refused) as refused:
+        await town.home.link.viewed(bytes(32), recording, "0/4")
+    assert refused.value.word == "visit-ended", "nobody's visit is nobody's view"
