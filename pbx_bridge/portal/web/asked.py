@@ -158,13 +158,15 @@ class Door:
         method: str = "GET",
         needs: Needs = Needs.VISIT,
         limit: RateLimit | None = None,
+        *,
+        each: bool = False,
     ) -> Route:
-        """The handler behind this door."""
+        """The handler behind this door. `each`: the limit is one session's, where there is one, not all of an address's."""
 
         async def guarded(request: Request) -> Response:
             asked = self._asked(request)
             try:
-                self._pass_rate(request, limit or self._requests)
+                self._pass_rate(asked, limit or self._requests, each)
                 if not HOST.match(request.headers.get("host", "")):
                     raise Malformed("Host: a name or an address")
                 if method != "GET":
@@ -213,9 +215,10 @@ class Door:
         language = language_of(chosen, request.headers.get("accept-language", ""), self._default)
         return Asked(request, language, self._sessions.find(request.cookies.get(COOKIE, "")), self._pages)
 
-    def _pass_rate(self, request: Request, limit: RateLimit) -> None:
-        wait_s = limit.wait_s(network(request.client.host if request.client else ""), self._now_s())
-        if wait_s:
+    def _pass_rate(self, asked: Asked, limit: RateLimit, each: bool) -> None:
+        client = asked.request.client
+        who = asked.session.id if each and asked.session else network(client.host if client else "")
+        if wait_s := limit.wait_s(who, self._now_s()):
             raise Refused("too-often", "", int(wait_s) + 1)
 
     async def _pass_forgery(self, asked: Asked, needs: Needs) -> None:

@@ -34,7 +34,7 @@ from pbx_bridge.wire_portal import KeeperUnreachable, Refused, Role
 log = structlog.get_logger()
 
 SEEKS: Final = {"burst": 400, "per_s": 40}
-"""A viewer who drags along the time line asks some ten times a second."""
+"""A viewer who drags along the time line asks some ten times a second. Of each session: an office may have one address."""
 RECORDED: Final = frozenset(one.value for one in Refusal)
 """Refusals the keeper wrote down together with what had gone out."""
 TRIES: Final = 15
@@ -67,7 +67,14 @@ class PlayerPages:
         return [
             route("/recordings/{recording}/watch", self._page),
             route("/recordings/{recording}/open", self._open, "POST"),
-            route("/recordings/{recording}/payload/{grant}", self._payload, "GET", Needs.VIEWING, ranges),
+            route(
+                "/recordings/{recording}/payload/{grant}",
+                self._payload,
+                "GET",
+                Needs.VIEWING,
+                ranges,
+                each=True,
+            ),
             route("/recordings/{recording}/left", self._left, "POST", Needs.SESSION),
             route("/recordings/{recording}/fetch", self._fetch, "POST"),
         ]

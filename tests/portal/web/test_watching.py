@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.portal.web import player
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_portal import Role
@@ -108,3 +109,16 @@ async def test_a_key_revoked_while_its_holder_watched_is_still_named(town: Town)
     with pytest.raises(words.Refused) as refused:
         await town.home.link.viewed(bytes(32), recording, "0/4")
     assert refused.value.word == "visit-ended", "nobody's visit is nobody's view"
+
+
+async def test_viewers_behind_one_address_do_not_stop_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "SEEKS", {"burst": 1, "per_s": 0.001})
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        alices = await watching(Town(home))
+        await home.link.hand_over(alices.recording, "alice")
+        brunos = replace(alices, who=await alices.town.joined("bruno", Role.TRAINER))
+        await brunos.opens()
+        assert (await brunos.reads()).status == 206
+        assert (await alices.reads()).status == 429
