@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
 
 BLOCK = 256 * 1024
 
@@ -27,26 +26,36 @@ async def carry(
             due, block = await way.get()
             await asyncio.sleep(max(0.0, due - loop.time()))
             if not block:
-                writer.close()
                 return
             writer.write(block)
             await writer.drain()
 
-    delivering = loop.create_task(deliver())
     late = late_s + first_s
-    with suppress(OSError):
-        while block := await reader.read(BLOCK):
-            await way.put((loop.time() + late, block))
-            late = late_s
-    await way.put((loop.time() + late_s, b""))
-    with suppress(OSError):
-        await delivering
+    try:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(deliver())
+            while block := await reader.read(BLOCK):
+                await way.put((loop.time() + late, block))
+                late = late_s
+            await way.put((loop.time() + late_s, b""))
+    except* OSError:
+        pass  # one of the ends has gone
 
 
 async def serve(to_port: int, late_s: float) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Until one end has hung up: then so does the other."""
         there, back = await asyncio.open_connection("127.0.0.1", to_port, limit=BLOCK)
-        await asyncio.gather(carry(reader, back, late_s, 2 * late_s), carry(there, writer, late_s, 0.0))
+        ways = [
+            asyncio.create_task(carry(reader, back, late_s, 2 * late_s)),
+            asyncio.create_task(carry(there, writer, late_s, 0.0)),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for one in ways:
+            one.cancel()
+        writer.close()
+        back.close()
+        await asyncio.gather(*ways, return_exceptions=True)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=BLOCK)
     print(server.sockets[0].getsockname()[1], flush=True)
