@@ -21,7 +21,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from pbx_bridge.portal.web.sentences import ACTORS, MENUS, ROLES
-from pbx_bridge.portal.web.times import day_of, iso, minutes, when
+from pbx_bridge.portal.web.times import day_of, iso, minutes, when, zone
 from pbx_bridge.wire_portal import Role
 
 HERE: Final = Path(__file__).parent
@@ -123,6 +123,7 @@ def _environment(language: str, assets: dict[str, Asset]) -> Environment:
     made.filters["when"] = lambda unix: when(unix, language)
     made.filters["day"] = lambda day: day_of(day, language)
     made.filters["iso"] = iso
+    made.globals["zone"] = zone
     made.filters["stamp"] = lambda text: when(int(datetime.fromisoformat(text).timestamp()), language)
     made.filters["minutes"] = minutes
     made.filters["filed"] = lambda unix: datetime.fromtimestamp(unix).astimezone().strftime("%Y-%m-%d-%H%M")

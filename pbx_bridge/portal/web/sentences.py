@@ -64,7 +64,9 @@ REFUSALS: Final = {
     "note": N_("A note is plain text of 1 to 500 characters."),
     "note-unknown": N_("There is no such note of yours. Open the page again."),
     "notes-full": N_("This recording has as many notes as it may have. Erase one first."),
-    "role": N_("Your role here does not allow this."),
+    "role": N_(
+        "Your role here does not allow this, or it holds only once your key is confirmed: see “My account”."
+    ),
     "slot": N_(
         "This slot cannot be booked: it must lie in the future, within your own plan, at most two hours a day."
     ),

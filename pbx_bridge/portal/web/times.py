@@ -13,6 +13,12 @@ def when(unix: int, language: str) -> str:
     return datetime.fromtimestamp(unix).astimezone().strftime(form)
 
 
+def zone() -> str:
+    """What the times of a page are in: the server's zone of now, as UTC+01:00."""
+    ahead = datetime.now().astimezone().strftime("%z")
+    return f"UTC{ahead[:3]}:{ahead[3:5]}"
+
+
 @lru_cache(maxsize=8_192)
 def iso(unix: int) -> str:
     """For a program that reads the page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -112,7 +113,8 @@ async def test_a_trainee_watches_seeks_and_leaves_a_record(
         assert await alice.script(SEEK % 12) == [12, 640, None], "it holds nothing: another is started"
         shown = "((v) => [v.poster, v.disablePictureInPicture, v.controlsList.contains('nodownload')])(%s)"
         assert await alice.script(shown % VIDEO) == ["", True, True]
-        assert "alice" in await alice.script("document.getElementById('mark').textContent")
+        mark = str(await alice.script("document.getElementById('mark').textContent"))
+        assert re.fullmatch(r"alice · 20\d\d-[01]\d-[0-3]\d [0-2]\d(:[0-5]\d){2} [A-Z]\S*", mark), mark
         menu = "new MouseEvent('contextmenu', {bubbles: true, cancelable: true})"
         assert await alice.script(f"{VIDEO}.dispatchEvent({menu})") is False, (
             "no menu that saves or snaps a frame"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.portal.web import rendering
 from pbx_bridge.portal.web.rendering import HERE, Pages, assets, language_of
 from pbx_bridge.portal.web.sentences import NEEDS, OUTCOMES, REASONS, REFUSALS, ROLES, STATES
+from pbx_bridge.portal.web.times import zone
 from pbx_bridge.training.plans import Need
 from pbx_bridge.wire_portal import Role
 
@@ -49,6 +51,15 @@ def test_the_compiled_catalogue_is_made_of_the_written_one() -> None:
     made = io.BytesIO()
     write_mo(made, french())
     assert PO.with_suffix(".mo").read_bytes() == made.getvalue()
+
+
+@pytest.mark.parametrize(("name", "said"), [("Europe/Paris", "UTC+0"), ("America/St_Johns", "UTC-0")])
+def test_a_page_says_the_zone_of_its_times(monkeypatch: pytest.MonkeyPatch, name: str, said: str) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", name)
+        time.tzset()
+        assert re.fullmatch(re.escape(said) + r"[123]:[03]0", zone())
+    time.tzset()
 
 
 def test_every_closed_word_has_its_sentence() -> None:

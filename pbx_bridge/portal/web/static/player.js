@@ -216,8 +216,10 @@ document.addEventListener("keydown", (event) => {
 // -- the viewer's name over the picture, never long in one place ----------------------------------------------------
 
 let turn = 0;
+// English pages write 2026-11-30 16:27: the form Swedish has by itself.
+const locale = document.documentElement.lang.replace("en", "sv");
 function stamp() {
-  mark.textContent = `${name} · ${new Date().toLocaleString(document.documentElement.lang)}`;
+  mark.textContent = `${name} · ${new Date().toLocaleString(locale, { timeZoneName: "short" })}`;
   turn = (turn + 1 + Math.floor(Math.random() * 7)) % 9;
   mark.style.left = `${6 + (turn % 3) * 28}%`;
   mark.style.top = `${8 + Math.floor(turn / 3) * 32}%`;
