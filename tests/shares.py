@@ -17,12 +17,10 @@ from pathlib import Path
 CALLS, TELEPHONES, SCREENS = "calls", "telephones", "screens"
 LANES = {
     CALLS: re.compile(r"live/(?!test_(init|watched))|docker/"),
-    TELEPHONES: re.compile(
-        r"faults/|asterisk/test_(live_|dialplan|ami_fences|watchdog)|stations/test_(cut|conversation)"
-        r"|freeswitch/test_tap|capture/test_film"
-    ),
+    TELEPHONES: re.compile(r"faults/|asterisk/test_(live_|dialplan|ami_fences|watchdog)"),
     SCREENS: re.compile(
-        r"bridge/|capture/|live/test_init|stations/test_autostart|trainer/test_play|media/test_browser|portal/.*browser"
+        r"bridge/|capture/|freeswitch/test_tap|live/test_init|stations/test_(autostart|cut|conversation)"
+        r"|trainer/test_play|media/test_browser|portal/.*browser"
     ),
 }
 """What is played by one worker in turn: the first that matches a test's path below tests/."""
@@ -32,7 +30,10 @@ LONG = re.compile(
     r"trainer/|portal/web/|mutate/|rights/|age/test_interop|access/test_(pairs|audit)|freeswitch/test_(esl_)?link|test_run"
 )
 """Files of no lane that take long: whoever is free begins with them, so that none is left over at the end."""
-BY_THE_CLOCK = re.compile(rf"{LANES[CALLS].pattern}|{LANES[TELEPHONES].pattern}|bridge/")
+BY_THE_CLOCK = re.compile(
+    rf"{LANES[CALLS].pattern}|{LANES[TELEPHONES].pattern}|bridge/|capture/test_film|freeswitch/test_tap"
+    r"|stations/test_(cut|conversation)"
+)
 """Who is held up here fails, or is ended by the bridge's watchdog."""
 NICE = 10
 """Of what belongs to no lane."""
