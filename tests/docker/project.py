@@ -79,7 +79,10 @@ class Project:
     def processes(self, service: str) -> Iterator[tuple[int, dict[str, str]]]:
         """Each process in that container: its pid on the host, and what /proc says of it."""
         for line in self.engine.docker("top", self.container(service), "-eo", "pid").splitlines()[1:]:
-            text = Path(f"/proc/{int(line)}/status").read_text()
+            try:
+                text = Path(f"/proc/{int(line)}/status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # a health check that has ended since
             yield int(line), dict(re.findall(r"^(\w+):\s*(.*)$", text, re.MULTILINE))
 
 
