@@ -23,6 +23,8 @@ HUNG_UP = (ALICE, Outcome.RECORDED, Reason.HUNG_UP)
 KEY_NS = 240_000_000
 """A key and the pause after it; the PBX acts on it somewhere within."""
 CARD = "4970101234567899"
+ASKED_S = 0.2
+"""From the card's window to the first digit: the agent asks, and nobody answers in the instant it opens."""
 CARD_HERTZ = 1700
 """What the customer's voice is while they read their card's number out."""
 GREEN_PX = 20_000
@@ -173,6 +175,7 @@ async def tell_card(
         await stage.talk(TALK_S)
         async with announced(stage, talking):
             await house.alice.order(f"card {CARD} {title}")
+            await stage.talk(ASKED_S)
             voice, calling.rtp.voice = calling.rtp.voice, card_voice
             await stage.talk(1.5)
             await (talking.press_by_info(CARD) if by_info else calling.press(CARD))

@@ -24,6 +24,7 @@ from typing import IO, Self
 
 from tests.rig import asterisk_sounds
 from tests.rig.asterisk_root import AsteriskRoot, asterisk_root
+from tests.rig.deadlines import within
 
 PRODUCT_DIALPLAN = Path(__file__).parents[2] / "dialplan/asterisk"
 SITE = Path(__file__).parent / "asterisk_site"
@@ -180,7 +181,7 @@ config_dir = "{self.work}/etc"
         self._process.send_signal(signal.SIGCONT)
         self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
+            await within(self._process.wait(), STOP_DEADLINE_S)
         except TimeoutError:
             self.kill()
             await self._process.wait()
@@ -211,7 +212,7 @@ config_dir = "{self.work}/etc"
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await asyncio.wait_for(process.communicate(), BOOT_DEADLINE_S)
+        said, _ = await within(process.communicate(), BOOT_DEADLINE_S)
         return said.decode(errors="replace")
 
     async def act(self, **fields: str) -> str:

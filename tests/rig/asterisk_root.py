@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tests.rig.deadlines import within
+
 CACHE = Path(os.environ.get("PBX_BRIDGE_CACHE", "/var/cache/pbx-bridge"))
 """Outside the checkout, so that a fresh clone finds what an earlier one fetched."""
 DEADLINE_S = 600.0
@@ -95,7 +97,7 @@ async def _fetch(kept: Path) -> None:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+        said, _ = await within(process.communicate(), DEADLINE_S)
         if process.returncode != 0:
             raise RuntimeError(f"mmdebstrap failed: {said.decode(errors='replace')[-800:]}")
         raw.rename(kept)

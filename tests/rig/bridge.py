@@ -30,6 +30,7 @@ from tests.rig.approver import Approver
 from tests.rig.asterisk_sounds import NOTICES
 from tests.rig.business_app import WM_CLASS
 from tests.rig.commands import BridgeError, Invitation, environment, invitation, run_command
+from tests.rig.deadlines import within
 from tests.rig.enrolment import enrol
 from tests.rig.install import SYSTEM_PYTHON, Installed
 from tests.rig.pbx import RigPbx
@@ -172,7 +173,7 @@ class Bridge:
         if self._process.returncode is None:
             self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), STOP_DEADLINE_S)
+                await within(self._process.wait(), STOP_DEADLINE_S)
             except TimeoutError:
                 self._told("the bridge did not end by itself: killed")
         await self._kill_group()

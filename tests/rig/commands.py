@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rig.deadlines import within
+
 COMMAND_DEADLINE_S = 30.0
 
 
@@ -31,7 +33,7 @@ async def run_command(*words: str, env: dict[str, str] | None = None) -> str:
         cwd="/", env=environment() | (env or {}),
     )  # fmt: skip
     try:
-        out, err = await asyncio.wait_for(process.communicate(), COMMAND_DEADLINE_S)
+        out, err = await within(process.communicate(), COMMAND_DEADLINE_S)
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

@@ -18,6 +18,7 @@ from typing import Self
 
 from tests.rig import phone_sip as sip
 from tests.rig import sdp
+from tests.rig.deadlines import within
 from tests.rig.phone_leg import DEADLINE_S, Leg, Progress
 from tests.rig.rtp import RtpLeg
 from tests.rig.rtp_voices import Voice, silent
@@ -89,7 +90,7 @@ class Phone:
             leg.rtp.close()
         if not self.deaf:
             with contextlib.suppress(TimeoutError, RuntimeError):  # the PBX may be gone
-                await asyncio.wait_for(self.register(expires_s=0), 1)
+                await within(self.register(expires_s=0), 1)
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
@@ -115,7 +116,7 @@ class Phone:
         ]  # fmt: skip
         self._registered = asyncio.get_running_loop().create_future()
         self.send(sip.write(f"REGISTER {uri} SIP/2.0", headers))
-        return await asyncio.wait_for(self._registered, DEADLINE_S)
+        return await within(self._registered, DEADLINE_S)
 
     def call(self, extension: str, *, number: str = "", voice: Voice | None = None) -> Leg:
         """Calls `extension`; `number` is the caller's number if not the phone's own name."""
@@ -128,7 +129,7 @@ class Phone:
 
     async def next_call(self, deadline_s: float = DEADLINE_S) -> Leg:
         """The next call that came in, ringing or already answered."""
-        return await asyncio.wait_for(self._calls.get(), deadline_s)
+        return await within(self._calls.get(), deadline_s)
 
     def send(self, raw: str) -> None:
         if self.deaf:

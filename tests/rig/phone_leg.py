@@ -16,6 +16,7 @@ from typing import Protocol, Self
 
 from tests.rig import phone_sip as sip
 from tests.rig import sdp
+from tests.rig.deadlines import within
 from tests.rig.rtp import RtpLeg
 from tests.rig.rtp_voices import Voice
 
@@ -157,7 +158,7 @@ class Leg:
         for digit in digits:
             self._agreed.clear()
             self._request("INFO", f"Signal={digit}\r\nDuration=100\r\n", body_type="application/dtmf-relay")
-            await asyncio.wait_for(self._agreed.wait(), DEADLINE_S)
+            await within(self._agreed.wait(), DEADLINE_S)
 
     def vanish(self) -> None:
         """The network cable is out: no BYE, no RTP, no answer to anything."""
@@ -165,11 +166,11 @@ class Leg:
         self.phone.deaf = True
 
     async def until_answered(self, deadline_s: float = DEADLINE_S) -> Self:
-        await asyncio.wait_for(self.answered.wait(), deadline_s)
+        await within(self.answered.wait(), deadline_s)
         return self
 
     async def until_ended(self, deadline_s: float = DEADLINE_S) -> Self:
-        await asyncio.wait_for(self.ended.wait(), deadline_s)
+        await within(self.ended.wait(), deadline_s)
         return self
 
     # ------------------------------------------------------------ requests and responses
@@ -191,7 +192,7 @@ class Leg:
         self.direction = direction
         self._agreed.clear()
         self._request("INVITE", self._description())
-        await asyncio.wait_for(self._agreed.wait(), DEADLINE_S)
+        await within(self._agreed.wait(), DEADLINE_S)
 
     def _refer(self, target: str) -> None:
         self.transferred.clear()

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.rig import sdp
+from tests.rig.deadlines import within
 from tests.rig.pbx import RigPbx
 from tests.rig.phone import Leg, OnRing, Phone
 from tests.rig.rtp_voices import Voice, tone
@@ -279,7 +280,7 @@ async def attended_transfer(stage: Stage, talk_s: float = TALK_S, consult_s: flo
     consulted = await colleague.next_call()
     await stage.talk(consult_s)
     talking.transfer_to(consulting)
-    await asyncio.wait_for(talking.transferred.wait(), 10)
+    await within(talking.transferred.wait(), 10)
     await talking.until_ended()
     await stage.talk(0.5)
     calling.hang_up()
@@ -301,7 +302,7 @@ async def attended_transfer_to_trainee(stage: Stage, talk_s: float = TALK_S, con
     stage.truth.customer.append(calling)
     await stage.talk(consult_s)
     first.transfer_to(consulting)
-    await asyncio.wait_for(first.transferred.wait(), 10)
+    await within(first.transferred.wait(), 10)
     stage.truth.answered_ns = time.monotonic_ns()
     await stage.talk(talk_s)
     calling.hang_up()

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from tests.rig.deadlines import within
 from tests.rig.desktop import USER, Desktop, RigError
 from tests.rig.install import SYSTEM_PYTHON, Installed
 
@@ -194,7 +195,7 @@ class Workstation:
         reader, writer = await asyncio.open_unix_connection(self.control)
         try:
             writer.write(line.encode() + b"\n")
-            answer = (await asyncio.wait_for(reader.readline(), SHOWN_DEADLINE_S)).decode().split()
+            answer = (await within(reader.readline(), SHOWN_DEADLINE_S)).decode().split()
         finally:
             writer.close()
         if answer[:1] != ["ok"]:

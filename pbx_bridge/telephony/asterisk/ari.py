@@ -102,7 +102,10 @@ class Ari:
                 "tap a channel",
                 {"app": self.application, "spy": spy},
             )
-            await asyncio.wait_for(entered, REQUEST_DEADLINE_S)
+            async with asyncio.timeout(
+                REQUEST_DEADLINE_S
+            ):  # wait_for of Python 3.11 may swallow a cancellation
+                await entered
         except TimeoutError:
             raise AriRefused("tap a channel", 0, "the snoop channel never entered its application") from None
         finally:
