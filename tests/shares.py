@@ -1,7 +1,8 @@
 """Who gets the processors while `./run test` plays several tests at once.
 
-Three lanes of tests start real programs; one worker each plays them, one test after the other. Most of them are judged by
-the clock: they have the processors when they want them, and everything else and all that it starts gets what they leave.
+Two lanes of tests start real programs; one worker each plays them, one test after the other. The first are judged by the
+clock, so never two of them at once: they have the processors when they want them, and everything else and all that it
+starts gets what they leave.
 Niceness alone would not do: the kernel weighs it within one session, and PBX, screens and clients have sessions of their
 own (sched(7), "The autogroup feature"). So who stands back does it in a control group; where none can be made, by
 niceness.
@@ -14,26 +15,24 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-CALLS, TELEPHONES, SCREENS = "calls", "telephones", "screens"
+CLOCK, SCREENS = "clock", "screens"
 LANES = {
-    CALLS: re.compile(r"live/(?!test_(init|watched))|docker/"),
-    TELEPHONES: re.compile(r"faults/|asterisk/test_(live_|dialplan|ami_fences|watchdog)"),
+    CLOCK: re.compile(
+        r"live/(?!test_(init|watched))|docker/|faults/|asterisk/test_(live_|dialplan|ami_fences|watchdog)|bridge/"
+        r"|capture/test_film|freeswitch/test_tap|stations/test_(cut|conversation)"
+    ),
     SCREENS: re.compile(
-        r"bridge/|capture/|freeswitch/test_tap|live/test_init|stations/test_(autostart|cut|conversation)"
-        r"|trainer/test_play|media/test_browser|portal/.*browser"
+        r"capture/|live/test_init|stations/test_autostart|trainer/test_play|media/test_browser|portal/.*browser"
     ),
 }
 """What is played by one worker in turn: the first that matches a test's path below tests/."""
-LAST = re.compile("docker/|bridge/")
-"""Of its lane: neither disturbs the demonstrations, whose voices are judged by 40 ms, nor containers the live scenes."""
+LAST = re.compile("docker/")
+"""Of its lane: containers want the machine, and have it when all else is over."""
 LONG = re.compile(
     r"trainer/|portal/web/|mutate/|rights/|age/test_interop|access/test_(pairs|audit)|freeswitch/test_(esl_)?link|test_run"
 )
 """Files of no lane that take long: whoever is free begins with them, so that none is left over at the end."""
-BY_THE_CLOCK = re.compile(
-    rf"{LANES[CALLS].pattern}|{LANES[TELEPHONES].pattern}|bridge/|capture/test_film|freeswitch/test_tap"
-    r"|stations/test_(cut|conversation)"
-)
+BY_THE_CLOCK = LANES[CLOCK]
 """Who is held up here fails, or is ended by the bridge's watchdog."""
 NICE = 10
 """Of what belongs to no lane."""
