@@ -103,9 +103,8 @@ class KeptLink:
                 retry_s = RETRY_FIRST_S if was_up else min(max(retry_s * 2, RETRY_FIRST_S), RETRY_LAST_S)
                 refused_s = 0.0
                 pause_s, why = retry_s, str(fault) or "no answer in time"
-            except (
-                Exception
-            ):  # this task's top: what nobody foresaw may not end the link for ever without a word
+            except Exception:
+                # this task's top: what nobody foresaw may not end the link for ever without a word
                 log.exception(f"{self._name} failed")
                 pause_s, why = RETRY_LAST_S, "a fault of the bridge itself, which its log names"
             finally:

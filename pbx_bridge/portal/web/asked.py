@@ -45,7 +45,6 @@ VISIT_LEFT_S: Final = 20
 """A visit that ends sooner is renewed before it is used."""
 TOLD_WITHIN_S: Final = 90
 """What went out is told within a minute (views.py), with the visit there is then."""
-LEFT_S: Final[Mapping[str, int]] = {"visit": VISIT_LEFT_S, "viewing": TOLD_WITHIN_S}
 
 
 T = TypeVar("T")
@@ -59,6 +58,10 @@ class Needs(Enum):
     """And the person's key was proven to the keeper."""
     VIEWING = "viewing"
     """The same, and for so long that what goes out now can be told to the keeper (P19)."""
+
+
+LEFT_S: Final[Mapping[Needs, int]] = {Needs.VISIT: VISIT_LEFT_S, Needs.VIEWING: TOLD_WITHIN_S}
+"""So long a visit must last for what is behind the door."""
 
 
 class SignInFirst(Exception):
@@ -232,7 +235,7 @@ class Door:
                 raise Refused("origin", "")
 
     def _pass_session(self, asked: Asked, needs: Needs) -> None:
-        session, left_s = asked.mine, LEFT_S.get(needs.value)
+        session, left_s = asked.mine, LEFT_S.get(needs)
         if left_s is not None and (session.visit is None or session.visit_ends - left_s <= self._clock()):
             raise ProveFirst
 

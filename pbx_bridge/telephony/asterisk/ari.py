@@ -102,9 +102,8 @@ class Ari:
                 "tap a channel",
                 {"app": self.application, "spy": spy},
             )
-            async with asyncio.timeout(
-                REQUEST_DEADLINE_S
-            ):  # wait_for of Python 3.11 may swallow a cancellation
+            # wait_for of Python 3.11 may swallow a cancellation (CPython issue 86296)
+            async with asyncio.timeout(REQUEST_DEADLINE_S):
                 await entered
         except TimeoutError:
             raise AriRefused("tap a channel", 0, "the snoop channel never entered its application") from None

@@ -161,9 +161,8 @@ class PythonConnection:
             self._ringer.close()
 
     def _serve(self, client: Any) -> None:
-        either = (
-            select.poll()
-        )  # select(2) knows no number above 1023: a bridge with a thousand workstations has more
+        # select(2) knows no number above 1023: a bridge with a thousand workstations has more
+        either = select.poll()
         for one in (client.socketDescriptor(), self._bell.fileno()):
             either.register(one, select.POLLIN)
         while client.connected() and not self._over:

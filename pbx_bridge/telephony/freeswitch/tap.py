@@ -173,9 +173,8 @@ class Tap:
             await recording.mask(self._taps.link, self._leg, self._span.path, masked=masked)
         except recording.NOT_DONE as error:
             log.warning("a recording's mask stays as it is", why=str(error) or type(error).__name__)
-            if (
-                not masked
-            ):  # whoever keeps samples keeps none of a pause anyhow; silence for a voice would be a lie
+            # whoever keeps samples keeps none of a pause anyhow; silence for a voice would be a lie
+            if not masked:
                 self._lose(TapLoss.REFUSED)
 
     async def _end_span(self) -> None:
@@ -190,9 +189,7 @@ class Tap:
 
     def _came(self, span: Pipe, data: bytes) -> None:
         arrived_ns = time.monotonic_ns()
-        if self._over or span is not self._span:
-            return
-        if self._stale:
+        if self._over or self._stale or span is not self._span:
             return
         if not self._held:
             self._expect(TapLoss.STOPPED, GAP_DEADLINE_S)

@@ -101,7 +101,7 @@ async def test_nothing_goes_out_under_a_visit_that_ends_before_it_could_be_told(
 ) -> None:
     grant = await viewer.opens()
     with monkeypatch.context() as soon:
-        soon.setitem(asked.LEFT_S, "viewing", 16 * 60)  # a visit lives 15 minutes
+        soon.setitem(asked.LEFT_S, asked.Needs.VIEWING, 16 * 60)  # a visit lives 15 minutes
         refused = await viewer.reads(grant)
         assert (refused.status, refused.word) == (401, "visit-ended")
     assert (await viewer.reads(grant)).status == 206, "a control"
