@@ -14,6 +14,9 @@ from pbx_bridge.ids import ChannelId
 
 CEILING_NS = 60 * 60 * 10**9
 """P10: no recording is longer than an hour."""
+PICTURE_EVERY_NS = 1 * 10**9
+"""P2: one picture each second of call time; so a film may go on as long after its last one, and a recording cut off
+from its station ends there."""
 APART_LIMIT_NS = 2 * 10**9
 """How long a recording waits for the same party to come back (a transfer's swap, a Local channel's optimisation)."""
 START_LIMIT_NS = 2 * 10**9

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from pbx_bridge.calls import rules
+
 MS = 1_000_000
 """Nanoseconds."""
-PICTURE_EVERY_NS = 1_000 * MS
-"""P2: one picture each second of call time."""
+PICTURE_EVERY_NS = rules.PICTURE_EVERY_NS
 PICTURE_MISSING_NS = 4_000 * MS
 """P2's tolerance: one second between pictures, two of lease that a link may be cut for, one for the way."""
 

@@ -67,7 +67,7 @@ class Timeline:
         self._span = 0
         """Number of the talk span that is being filled."""
         self._newest_ns: int | None = None
-        """Time of the newest picture shown in that span."""
+        """Time of the newest picture shown in that span, as its station said it: its place in the file may be later."""
         self._card: Picture | None = None
         """The card of the pause after that span."""
         self._chained = False
@@ -183,7 +183,7 @@ class Timeline:
         at_ns = max(picture.at_ns, start_ns, self._next_ns())
         if gap_breaks_p2(start_ns if self._newest_ns is None else self._newest_ns, at_ns):
             raise PicturesMissing
-        self._newest_ns = at_ns
+        self._newest_ns = picture.at_ns
         self._chained = True
         self.tally.shown += 1
         self.tally.max_error_ns = max(self.tally.max_error_ns, picture.error_ns)

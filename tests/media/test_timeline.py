@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pbx_bridge.calls import rules
 from pbx_bridge.media.pictures import Drop, PicturesMissing, Show, breaks_p2
 from pbx_bridge.media.spans import LateFact
 from pbx_bridge.media.timeline import Timeline
-from tests.media.rig import MS, T0, S
+from tests.media.rig import MS, T0, S, Sent
 from tests.media.station import Fact, Taken, Way, run
 
 ways = st.builds(
@@ -303,6 +304,22 @@ def test_nothing_is_written_of_a_second_without_a_picture() -> None:
     timeline.spans.close(T0 + 2_500 * MS)
     timeline.finish()
     assert timeline.edge_ns == T0 + 1_900 * MS
+
+
+@given(st.lists(st.integers(0, 900_000_000), min_size=1, max_size=5), st.integers(0, 20))
+def test_a_recording_cut_off_from_its_station_is_kept_up_to_a_second_after_its_last_picture(
+    steps: list[int], error_ms: int
+) -> None:
+    """P2, P10: whatever millisecond of the file its pictures were given: two of one instant, or one before the start."""
+    timeline, at_ns = Timeline(T0), T0 - error_ms * MS
+    for seq, step in enumerate(steps):
+        at_ns += step if seq else 0
+        timeline.picture(Sent(seq, at_ns, error_ms * MS, seq == 0, False, b""))
+    late_ns = at_ns + 3 * S
+    timeline.advance(late_ns, late_ns)
+    timeline.spans.close(at_ns + rules.PICTURE_EVERY_NS)
+    timeline.finish()
+    assert timeline.edge_ns == at_ns + rules.PICTURE_EVERY_NS
 
 
 def test_pictures_taken_too_far_apart_are_no_continuous_film_however_soon_they_came() -> None:
