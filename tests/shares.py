@@ -19,7 +19,7 @@ CLOCK, SCREENS = "clock", "screens"
 LANES = {
     CLOCK: re.compile(
         r"live/(?!test_(init|watched))|docker/|faults/|asterisk/test_(live_|dialplan|ami_fences|watchdog)|bridge/"
-        r"|capture/test_film|freeswitch/test_tap|stations/test_(cut|conversation)"
+        r"|capture/test_film|freeswitch/test_tap|stations/test_(cut|dialling|conversation)"
     ),
     SCREENS: re.compile(
         r"capture/|live/test_init|stations/test_autostart|trainer/test_play|media/test_browser|portal/.*browser"

@@ -24,6 +24,7 @@ from pbx_bridge import wire
 from pbx_bridge.errors import OperatorError, PeerError
 from pbx_bridge.wire_picture import Picture, write_picture
 from pbx_bridge.wire_proof import enrol_statement, public_key, sign, station_statement
+from workstation_client.dialling import dial
 from workstation_client.identity import Identity
 from workstation_client.spool import Entry
 
@@ -36,8 +37,9 @@ LATER_WAIT_S: Final = 5.0
 TURNED_AWAY_WAIT_S: Final = 60.0
 """Revoked or unknown: only a person can change that."""
 FIRST_OPEN_S: Final = 0.4
-"""A packet lost at connecting is sent again only after 1 s (RFC 6298); a new attempt is quicker."""
+"""For the socket, and again for TLS and the websocket: a lost packet is waited for longer than a new attempt takes."""
 LATER_OPEN_S: Final = 10.0
+HTTPS_PORT: Final = 443
 MAX_WAITING: Final = 256
 """Control messages not yet sent; more means the link is stuck, and it is made anew."""
 _CLOSE_S: Final = 1.0
@@ -85,10 +87,12 @@ def certificate_sha256(websocket: ClientConnection) -> bytes:
     return hashlib.sha256(shown).digest()
 
 
-def _dial(url: str, ca_pem: str, path: str, open_s: float) -> connect:
+async def _dial(url: str, ca_pem: str, path: str, open_s: float) -> connect:
+    """Raises: OSError, TimeoutError among them."""
     parts = urlsplit(url)
     return connect(
         f"wss://{parts.netloc}{path}",
+        sock=await dial(parts.hostname or "", parts.port or HTTPS_PORT, open_s),
         ssl=tls_context(ca_pem),
         compression=None,
         max_size=2 * wire.MAX_CONTROL_BYTES,
@@ -135,7 +139,7 @@ async def enrol_device(url: str, ca_pem: str, secret: bytes, seed: bytes) -> str
     try:
         async with (
             asyncio.timeout(LATER_OPEN_S),
-            _dial(url, ca_pem, wire.ENROL_PATH, LATER_OPEN_S) as websocket,
+            await _dial(url, ca_pem, wire.ENROL_PATH, LATER_OPEN_S) as websocket,
         ):
             talk = _Talk(websocket)
             challenge = await talk.expect(wire.Challenge)
@@ -210,9 +214,10 @@ class BridgeLink:
             open_s = FIRST_OPEN_S if attempt < 4 else LATER_OPEN_S
             await asyncio.sleep(wait_s)
             attempt += 1
+            url, ca_pem = self._identity.url, self._identity.ca_pem
             try:
-                async with _dial(self._identity.url, self._identity.ca_pem, wire.STATION_PATH, open_s) as ws:
-                    talk = _Talk(ws)
+                async with await _dial(url, ca_pem, wire.STATION_PATH, open_s) as websocket:
+                    talk = _Talk(websocket)
                     async with asyncio.timeout(LATER_OPEN_S):
                         welcome = await self._prove(talk)
                     attempt = 0

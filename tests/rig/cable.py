@@ -26,6 +26,7 @@ class Cable:
     there: str
     address: str
     """Of the end that is here."""
+    far_address: str
 
     def cut(self, side: str = "bridge's") -> None:
         if side == "bridge's":
@@ -57,12 +58,12 @@ def laid() -> Iterator[Cable]:
     number = os.getpid() * 4 + next(_LAID) % 4
     tag = f"{number % 1_000_000}"
     net = f"10.{93 + number % 100}.{number // 100 % 250}"
-    found = Cable(f"pbxb-{tag}", f"pbxh{tag}", f"pbxc{tag}", f"{net}.1")
+    found = Cable(f"pbxb-{tag}", f"pbxh{tag}", f"pbxc{tag}", f"{net}.1", f"{net}.2")
     _ip("netns", "add", found.namespace)
     try:
         _ip("link", "add", found.here, "type", "veth", "peer", "name", found.there, "netns", found.namespace)
-        _ip("addr", "add", f"{net}.1/30", "dev", found.here)
-        _ip("-n", found.namespace, "addr", "add", f"{net}.2/30", "dev", found.there)
+        _ip("addr", "add", f"{found.address}/30", "dev", found.here)
+        _ip("-n", found.namespace, "addr", "add", f"{found.far_address}/30", "dev", found.there)
         _ip("-n", found.namespace, "link", "set", "lo", "up")
         found.mend()
         yield found

@@ -1,0 +1,61 @@
+"""A TCP connection as soon as the network carries one: several attempts at once, the first that stands is kept.
+
+A lost first packet is sent again only after a second, then after two (RFC 6298, section 2; a socket has no option to ask
+for less), while a lease lasts two. So an attempt that does not answer gets company instead, and each of the name's
+addresses its turn. None begins where the network cannot carry it (carrier.py): the kernel would wait a second after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from typing import Any, Final
+
+from workstation_client.carrier import has_carrier
+
+ATTEMPTS: Final = 4
+"""Or as many as the name has addresses."""
+_LOOK_S: Final = 0.03
+"""Between two looks for a carrier."""
+
+
+async def dial(host: str, port: int, within_s: float) -> socket.socket:
+    """A connected socket; the attempts begin evenly spread over `within_s`.
+
+    Raises: OSError, the last attempt's, when none succeeds; TimeoutError, one of them, when none is answered in time.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    count = max(ATTEMPTS, len(found))
+    stands: list[socket.socket] = []
+
+    async def attempt(number: int, family: socket.AddressFamily, address: Any) -> None:
+        await asyncio.sleep(within_s / count * number)
+        while not has_carrier(family, address):
+            await asyncio.sleep(_LOOK_S)
+        tried = socket.socket(family, socket.SOCK_STREAM)
+        tried.setblocking(False)
+        try:
+            await loop.sock_connect(tried, address)
+        except BaseException:
+            tried.close()
+            raise
+        stands.append(tried)
+
+    turns = zip(range(count), itertools.cycle(found), strict=False)
+    attempts = [asyncio.create_task(attempt(number, one[0], one[4])) for number, one in turns]
+    try:
+        async with asyncio.timeout(within_s):
+            waiting = set(attempts)
+            while waiting and not stands:
+                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not stands:
+            attempts[-1].result()
+        return stands.pop(0)
+    finally:
+        for one in attempts:
+            one.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+        for surplus in stands:
+            surplus.close()
