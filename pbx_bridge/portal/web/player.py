@@ -41,7 +41,7 @@ TRIES: Final = 15
 """Once a minute: what a viewer was given is told when the keeper is back, or their key was proven anew."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Viewing:
     session: Session
     recording: RecordingId
@@ -55,12 +55,16 @@ class Viewing:
     failed: int = 0
     """So many times in turn it could not be told."""
     telling: set[asyncio.Task[None]] = field(default_factory=set)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """It is told once at a time: what a second telling took would stand where the first, failing, puts its own back."""
 
 
 class PlayerPages:
     def __init__(self, door: Door, keeper: Keeper, api: Api) -> None:
         self._door, self._keeper, self._api = door, keeper, api
         self._viewings: OrderedDict[str, Viewing] = OrderedDict()
+        self._untold: set[Viewing] = set()
+        """Of which something is not on record yet; also those whose grant has gone."""
 
     def routes(self) -> list[Route]:
         route, ranges = self._door.route, RateLimit(**SEEKS)
@@ -112,8 +116,8 @@ class PlayerPages:
         first, last, _ = byte_range(wanted, viewing.size)
         viewing.parts.add(first, last)
         viewing.visit = asked.visit
-        if viewing.timer is None:
-            viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)
+        self._untold.add(viewing)
+        self._later(viewing)
         answer.headers.update(HEADERS)
         return answer
 
@@ -141,9 +145,11 @@ class PlayerPages:
         return viewing
 
     async def close(self) -> None:
-        """Tells what is untold, at the portal's end."""
-        for viewing in list(self._viewings.values()):
+        """P19: tells what is untold, at the portal's end."""
+        for viewing in list(self._untold):
             await self._tell(viewing)
+            if viewing.timer is not None:
+                viewing.timer.cancel()
 
     def _due(self, viewing: Viewing) -> None:
         task = asyncio.get_running_loop().create_task(self._tell(viewing))
@@ -152,23 +158,36 @@ class PlayerPages:
 
     async def _tell(self, viewing: Viewing, broke: Broke | None = None) -> None:
         """P19: a view that cannot be recorded ends: its grant gives nothing more. What went out is told when it can be."""
+        viewing.broke = broke or viewing.broke
+        async with viewing.turn:
+            await self._tell_in_turn(viewing)
+
+    async def _tell_in_turn(self, viewing: Viewing) -> None:
         if viewing.timer is not None:
             viewing.timer.cancel()
             viewing.timer = None
-        viewing.broke = broke = broke or viewing.broke
         parts, visit = viewing.parts.take(), viewing.session.visit or viewing.visit
+        broke, viewing.broke = viewing.broke, None
         if not parts and broke is None:
             return
+        self._untold.add(viewing)
         try:
             await self._keeper.viewed(visit, viewing.recording, parts, broke=broke)
-            viewing.broke, viewing.failed = None, 0
+            viewing.failed = 0
         except (Refused, KeeperUnreachable) as error:
             log.error("a view could not be recorded: it ends", recording=viewing.recording, why=str(error))
             for grant in [name for name, one in self._viewings.items() if one is viewing]:
                 del self._viewings[grant]
-            if isinstance(error, Refused) and error.word in RECORDED:
-                return  # refused, with these parts
-            viewing.parts.put_back()
-            viewing.failed += 1
-            if viewing.failed < TRIES and viewing.timer is None:
-                viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)
+            if not (isinstance(error, Refused) and error.word in RECORDED):  # else refused, with these parts
+                viewing.parts.put_back()
+                viewing.broke = viewing.broke or broke
+                viewing.failed += 1
+                if viewing.failed < TRIES:
+                    self._later(viewing)
+                    return
+        if viewing.timer is None:  # nothing went out meanwhile
+            self._untold.discard(viewing)
+
+    def _later(self, viewing: Viewing) -> None:
+        if viewing.timer is None:
+            viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)

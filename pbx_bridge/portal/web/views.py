@@ -31,12 +31,12 @@ class Parts:
 
     def take(self) -> str:
         """As `0-17,120-131/352`, and begins anew; "" when nothing was given."""
-        if not self._given:
+        self._taken, self._given = self._given, set()
+        if not self._taken:
             return ""
-        spans = list(_spans(sorted(self._given)))
+        spans = list(_spans(sorted(self._taken)))
         if len(spans) > MOST_SPANS:
             spans = [*spans[: MOST_SPANS - 1], (spans[MOST_SPANS - 1][0], spans[-1][1])]
-        self._taken, self._given = self._given, set()
         told = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
         return f"{told}/{self._count}"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.archive.keeper_wire import Broke
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.web import player
+from pbx_bridge.portal.web.player import PlayerPages, Viewing
 from pbx_bridge.portal.web.site import Site
+from pbx_bridge.portal.web.views import PART_BYTES
 from pbx_bridge.wire_access import AccessLine
 from pbx_bridge.wire_portal import Role
 from tests.archive.house import house
@@ -37,9 +43,9 @@ class Watching:
             self.grant = words.read_body(words.Opened, answer.body).grant.hex()
         return answer
 
-    async def reads(self) -> Answer:
-        """The first hundred bytes, as the player's script asks."""
-        how = {"Range": "bytes=0-99", "Accept": "application/json"}
+    async def reads(self, first: int = 0) -> Answer:
+        """A hundred bytes, as the player's script asks."""
+        how = {"Range": f"bytes={first}-{first + 99}", "Accept": "application/json"}
         path = f"/recordings/{self.recording}/payload/{self.grant}"
         return await beside(lambda: self.who.ask("GET", path, headers=how))
 
@@ -109,6 +115,43 @@ async def test_a_key_revoked_while_its_holder_watched_is_still_named(town: Town)
     with pytest.raises(words.Refused) as refused:
         await town.home.link.viewed(bytes(32), recording, "0/4")
     assert refused.value.word == "visit-ended", "nobody's visit is nobody's view"
+
+
+async def test_what_went_out_while_the_keeper_hung_is_told_once_it_is_back(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tellings at a time: what the second took stood where the first put its own back, and that was lost."""
+    it, told, asked = await watching(town), list[str](), town.home.link.viewed
+    asking, both, tells = asyncio.Event(), asyncio.Event(), PlayerPages._tell
+
+    async def heard(token: bytes, recording: RecordingId, parts: str, *, broke: Broke | None = None) -> None:
+        told.append(parts)
+        asking.set()
+        await asked(token, recording, parts, broke=broke)
+
+    async def counted(pages: PlayerPages, viewing: Viewing, broke: Broke | None = None) -> None:
+        if asking.is_set():
+            both.set()
+        await tells(pages, viewing, broke)
+
+    monkeypatch.setattr(town.home.link, "viewed", heard)
+    monkeypatch.setattr(PlayerPages, "_tell", counted)
+    assert town.home.keeper is not None
+    os.kill(town.home.keeper.pid, signal.SIGSTOP)
+    async with asyncio.timeout(20):
+        first = asyncio.create_task(it.leaves())
+        await asking.wait()
+        assert (await it.reads(3 * PART_BYTES)).status == 206
+        second = asyncio.create_task(it.leaves())
+        await both.wait()
+    await town.home.restart_keeper()
+    await asyncio.gather(first, second)
+    assert (await it.reads()).status == 404, "a view that cannot be recorded ends"
+    del told[:]
+    await beside(it.who.prove)
+    await town.home.portal.close()
+    assert told == ["0,2-3/4"], "at the portal's end too"
+    assert [(line.act, line.outcome) for line in await it.record()][-1] == ("view", "granted")
 
 
 async def test_viewers_behind_one_address_do_not_stop_each_other(
