@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 NET: Final = Path("/sys/class/net")
-"""Linux, Documentation/ABI/testing/sysfs-class-net: `carrier` is 0 without one."""
+"""Linux, Documentation/ABI/testing/sysfs-class-net: `operstate`, RFC 2863's. `carrier` turns to 1 up to a second before
+packets pass again (measured on a busy machine): the kernel brings its queue up later."""
+PASSES: Final = ("up", "unknown")
+"""Unknown is what a loopback or a tunnel says."""
 _SIOCGIFADDR: Final = 0x8915
 """netdevice(7)."""
 
@@ -25,7 +28,7 @@ def has_carrier(family: int, address: Any) -> bool:
         try:
             probe.connect(address)
             name = _interface(probe)
-            return name is None or (NET / name / "carrier").read_text().strip() != "0"
+            return name is None or (NET / name / "operstate").read_text().strip() in PASSES
         except OSError:  # no way there, or an interface that is down: the connection itself says it best
             return True
 

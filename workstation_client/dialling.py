@@ -18,6 +18,8 @@ ATTEMPTS: Final = 4
 """Or as many as the name has addresses."""
 _LOOK_S: Final = 0.03
 """Between two looks for a carrier."""
+_SETTLE_S: Final = 0.05
+"""From the carrier's return to the first packet: the cable's other end may be a moment later (some 10 ms measured)."""
 
 
 async def dial(host: str, port: int, within_s: float) -> socket.socket:
@@ -32,8 +34,10 @@ async def dial(host: str, port: int, within_s: float) -> socket.socket:
 
     async def attempt(number: int, family: socket.AddressFamily, address: Any) -> None:
         await asyncio.sleep(within_s / count * number)
-        while not has_carrier(family, address):
-            await asyncio.sleep(_LOOK_S)
+        if not has_carrier(family, address):
+            while not has_carrier(family, address):  # noqa: ASYNC110 (only netlink would tell)
+                await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_SETTLE_S)
         tried = socket.socket(family, socket.SOCK_STREAM)
         tried.setblocking(False)
         try:

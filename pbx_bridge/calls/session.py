@@ -279,7 +279,8 @@ class Session:
         if event.last_picture_ns is None or reason is Reason.TOO_FEW_PICTURES:  # P2: continuous or nothing
             self._stop(event.at_ns, reason, erase=True, captured=False)
         else:
-            self._stop(min(event.at_ns, event.last_picture_ns + rules.PICTURE_EVERY_NS), reason, captured=False)
+            end_ns = event.last_picture_ns + rules.PICTURE_EVERY_NS
+            self._stop(min(event.at_ns, end_ns), reason, captured=False)
 
     def _recording_failed(self, event: ev.RecordingFailed) -> None:
         self._stop(event.at_ns, event.reason, erase=not event.kept)

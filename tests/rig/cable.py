@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 _CLONE_NEWNET = 0x40000000
 _LAID = itertools.count()
+NEIGHBOUR_MS = 100
+"""How often the far end's kernel asks for its neighbour's address (arp(7); 1000 by itself). It asks first when the cable is
+cut, so the next question would fall into the very moment a cut of one second ends, and be lost or not by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def laid() -> Iterator[Cable]:
         _ip("addr", "add", f"{found.address}/30", "dev", found.here)
         _ip("-n", found.namespace, "addr", "add", f"{found.far_address}/30", "dev", found.there)
         _ip("-n", found.namespace, "link", "set", "lo", "up")
+        asked = f"net.ipv4.neigh.{found.there}.retrans_time_ms={NEIGHBOUR_MS}"
+        _ip("netns", "exec", found.namespace, "sysctl", "-qw", asked)
         found.mend()
         yield found
     finally:
