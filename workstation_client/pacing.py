@@ -5,7 +5,6 @@ A pure core: times in, orders out. It knows the rate of one recording; it must n
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 
 REPEAT_NS = 1_000_000_000
@@ -21,10 +20,6 @@ SHARE = 0.25
 """Part of one core that taking and encoding may use: the trainee's own programs and softphone run beside it."""
 STRETCHED_NS = 170_000_000
 """A dear picture is followed by a pause of at most this: nearly six pictures a second, whatever they cost."""
-QUICK = 8
-"""After a rest the second change is shown this part of an interval after the first: what answers a key or a click then has
-its own picture and its own time, instead of waiting for the interval in which the key was shown."""
-_SECOND_NS = 1_000_000_000
 
 
 class Due(Enum):
@@ -35,19 +30,12 @@ class Due(Enum):
 
 
 class Pacing:
-    """P2: never more than `fps` pictures in a second, never fewer than one; a change is shown at once when the rate allows.
-
-    Pictures are an interval apart. A window that rested has one picture to spare, which is taken soon after the one before
-    and borrows the next one's place.
-    """
+    """P2: never more than `fps` pictures a second, never fewer than one; a change is shown at once when the rate allows."""
 
     def __init__(self, fps: int) -> None:
         self.interval_ns = 1_000_000_000 // fps
         self._stretched_ns = self.interval_ns
-        self._taken_ns: deque[int] = deque(maxlen=fps)
-        self._place_ns = 0
-        """Where the last picture has its place in the even row; the next place is an interval later."""
-        self._spare = False
+        self._taken_ns: int | None = None
         self._shown_ns: int | None = None
         self._slow_ns = 0
 
@@ -64,8 +52,7 @@ class Pacing:
 
     def taken(self, at_ns: int, changed_ns: int | None = None) -> None:
         """The window was looked at; `changed_ns` is when the oldest change then found was made."""
-        before = self._taken_ns[-1] if self._taken_ns else None
-        self._find_place(at_ns, at_ns if changed_ns is None else changed_ns)
+        before, self._taken_ns = self._taken_ns, at_ns
         if before is None or changed_ns is None or at_ns - max(before, changed_ns) <= SLOWEST_NS:
             self._slow_ns = 0
         else:
@@ -93,19 +80,5 @@ class Pacing:
             return self._next_ns()
         return max(self._shown_ns + REPEAT_NS - _REPEAT_MARGIN_NS, self._next_ns())
 
-    def _find_place(self, at_ns: int, changed_ns: int) -> None:
-        even_ns = self._place_ns + self._stretched_ns if self._taken_ns else 0
-        borrowed = self._spare and at_ns < even_ns
-        self._spare = not borrowed and changed_ns >= even_ns
-        self._place_ns = even_ns if borrowed else at_ns
-        self._taken_ns.append(at_ns)
-
     def _next_ns(self) -> int:
-        if not self._taken_ns:
-            return 0
-        next_ns = self._place_ns + self._stretched_ns
-        if self._spare and self._stretched_ns == self.interval_ns:
-            next_ns = self._taken_ns[-1] + self.interval_ns // QUICK
-        if len(self._taken_ns) == self._taken_ns.maxlen:
-            next_ns = max(next_ns, self._taken_ns[0] + _SECOND_NS)
-        return next_ns
+        return 0 if self._taken_ns is None else self._taken_ns + self._stretched_ns

@@ -19,9 +19,11 @@ from workstation_client.capture.base import Change, time_of
         ([Change(10, 7), Change(40, 1000), Change(80, 9)], 40),
         ([Change(at, 500) for at in range(0, 100, 10)], 40),
         ([Change(80, 9), Change(10, 7)], 80),
+        ([Change(10, 5000), Change(40, 90, 90), Change(80, 5000)], 40),
+        ([Change(10, 5000, 20), Change(40, 90, 90), Change(80, 5000)], 40),
     ],
 )
-def test_the_time_by_which_half_was_painted(changes: list[Change], time: int) -> None:
+def test_the_time_by_which_half_of_the_news_was_painted(changes: list[Change], time: int) -> None:
     assert time_of(changes, 999) == time
 
 

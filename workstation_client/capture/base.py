@@ -38,20 +38,24 @@ class Change:
 
     at_ns: int
     pixels: int
+    news: int = 0
+    """Of them, those where the window had rested (`painted.py`)."""
 
 
 def time_of(changes: Sequence[Change], otherwise_ns: int) -> int:
-    """The time of a picture that shows all these changes: when half of what changed had been painted.
+    """The time of a picture that shows all these changes: when half of what changed had been painted, and of that only the
+    news, where there are any.
 
-    For a change that stands alone that is its own time, however long the picture had to wait. In a window that never rests
-    a large change (a page, a flash) still keeps its time; where all are alike it is the middle, which halves the error.
+    For a change that stands alone that is its own time, however long the picture had to wait. What appears beside lines that
+    scroll keeps its time too; where all are alike it is the middle, which halves the error.
     """
-    ordered = sorted((change for change in changes if change.pixels), key=lambda change: change.at_ns)
-    left = sum(change.pixels for change in ordered) / 2
-    for change in ordered:
-        left -= change.pixels
-        if left <= 0:
-            return change.at_ns
+    fresh = any(change.news for change in changes)
+    weights = sorted((change.at_ns, change.news if fresh else change.pixels) for change in changes)
+    left = sum(weight for _, weight in weights) / 2
+    for at_ns, weight in weights:
+        left -= weight
+        if weight and left <= 0:
+            return at_ns
     return otherwise_ns
 
 
@@ -60,7 +64,7 @@ class Shown:
     """A picture of the application lies in the canvas's memory; it may be encoded only after `still_allowed`."""
 
     changed_ns: int
-    """CLOCK_MONOTONIC by which half of what it shows anew was painted (`time_of`)."""
+    """CLOCK_MONOTONIC by which half of the news in it was painted (`time_of`)."""
     taken_ns: int
     """Nothing painted later is in it."""
     blocks: tuple[int, ...]

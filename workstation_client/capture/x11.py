@@ -23,9 +23,10 @@ from pbx_bridge.programs import Kind, kind_of
 from pbx_bridge.wire import ApplicationRule
 from workstation_client.capture.base import Change, DisplayLost, Nothing, Shown, time_of
 from workstation_client.capture.files import resolved
+from workstation_client.capture.painted import Rectangle
 from workstation_client.capture.x11_canvas import Canvas, Layer
 from workstation_client.capture.x11_display import LOST, Display
-from workstation_client.capture.x11_surface import Rectangle, Surface
+from workstation_client.capture.x11_surface import Surface
 from workstation_client.capture.x11_windows import Said, TopLevel, Windows
 from workstation_client.guard import (
     Allowed,
@@ -156,7 +157,7 @@ class X11Capture:
         deadline = time.monotonic_ns() + SETTLE_NS
         while not self._upset() and (left := deadline - time.monotonic_ns()) > 0:
             for layer in self._layers:
-                layer.surface.gather()
+                layer.surface.gather(time.monotonic_ns())
             if all(layer.surface.complete for layer in self._layers):
                 return
             if not self.has_events():
@@ -285,8 +286,7 @@ class X11Capture:
         self._gathered_ns = now_ns
         for surface in self._surfaces:
             if surface.damaged_ns is not None:
-                at_ns = surface.damaged_ns
-                self._changes.append(Change(at_ns, surface.gather()))
+                self._changes.append(surface.gather(now_ns))
 
     def verdict(self) -> Verdict:
         """P4: whether the window of the picture last taken may still be seen, asked anew from the window system."""
@@ -347,8 +347,7 @@ class X11Capture:
         assert self._main is not None
         now = time.monotonic_ns()
         for surface in self._surfaces:
-            at_ns = now if surface.damaged_ns is None else surface.damaged_ns
-            self._changes.append(Change(at_ns, surface.gather()))
+            self._changes.append(surface.gather(now))
         self._gathered_ns = now
         self._everything |= self._canvas.fit(self._main.width, self._main.height)
         if self._everything:
@@ -397,7 +396,8 @@ class X11Capture:
         self._lay_out()
         if [(layer.surface, layer.x, layer.y) for layer in self._layers] != before:
             self._everything = True
-            self._changes.append(Change(time.monotonic_ns(), self._main.width * self._main.height))
+            area = self._main.width * self._main.height
+            self._changes.append(Change(time.monotonic_ns(), area, area))
 
     def _find_main(self) -> TopLevel | None:
         nearest = Why.NO_WINDOW if self._rules else Why.NO_RULE

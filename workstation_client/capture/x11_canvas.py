@@ -15,8 +15,9 @@ import xcffib.render
 import xcffib.xproto
 
 from workstation_client.capture.base import BYTES_PER_PIXEL, NEUTRAL, ROW_BLOCK
+from workstation_client.capture.painted import Rectangle
 from workstation_client.capture.x11_display import LOST, Display, SharedMemory
-from workstation_client.capture.x11_surface import MAX_RECTANGLES, Rectangle, Surface
+from workstation_client.capture.x11_surface import MAX_RECTANGLES, Surface
 
 _FIXED_POINT = 1 << 16
 _SEAM = 2

@@ -20,6 +20,8 @@ import xcffib.composite
 import xcffib.damage
 import xcffib.xproto
 
+from workstation_client.capture.base import Change
+from workstation_client.capture.painted import Painted, Rectangle
 from workstation_client.capture.x11_display import Display
 
 MAX_TREE = 4096
@@ -28,8 +30,6 @@ MAX_RECTANGLES = 64
 """A damage of more pieces is read as its bounding box: fetching is cheaper than counting."""
 _FOLLOWED = xcffib.xproto.EventMask.StructureNotify | xcffib.xproto.EventMask.SubstructureNotify
 _FOLLOWED_TOP = _FOLLOWED | xcffib.xproto.EventMask.PropertyChange
-
-Rectangle = tuple[int, int, int, int]
 
 
 class Surface:
@@ -54,6 +54,7 @@ class Surface:
         """When the server reported damage that is not gathered yet."""
         self.dirty: list[Rectangle] = []
         """What changed since the picture taken last, in window coordinates."""
+        self._painted = Painted()
         self.trusted = display.new_region()
         self._news = display.new_region()
         self.damage = display.new_id()
@@ -139,12 +140,14 @@ class Surface:
         except xcffib.Error:
             self.stale = True
 
-    def gather(self) -> int:
-        """Take what was painted since the last time into the trusted and the dirty part; its area in pixels.
+    def gather(self, now_ns: int) -> Change:
+        """Take what was painted since the last time, reported when `damaged_ns` says or found `now_ns`, into the trusted and
+        the dirty part.
 
         Damage is cleared before pixels are read: what is painted in between is reported again, never lost.
         """
-        display, self.damaged_ns = self._display, None
+        display, at_ns = self._display, now_ns if self.damaged_ns is None else self.damaged_ns
+        self.damaged_ns = None
         display.damage.Subtract(self.damage, 0, self._news)
         if not self.complete:
             display.fixes.UnionRegion(self.trusted, self._news, self.trusted)
@@ -159,7 +162,8 @@ class Surface:
         pieces = changed.rectangles if len(changed.rectangles) <= MAX_RECTANGLES else [changed.extents]
         found = [(r.x, r.y, r.width, r.height) for r in pieces if r.width and r.height]
         self.dirty += found
-        return sum(width * height for _, _, width, height in found)
+        news = self._painted.news(at_ns, found) if found else 0
+        return Change(at_ns, sum(width * height for _, _, width, height in found), news)
 
     def _distrust_foreign(self) -> None:
         region = self._display.new_region()
