@@ -36,6 +36,8 @@ COOKIE: Final = "__Host-session"
 LANGUAGE_COOKIE: Final = "__Host-language"
 CSRF_HEADER: Final = "x-csrf"
 MAX_FIELDS: Final = 20
+AT_ACCOUNT: Final = frozenset(("role", "key-unconfirmed"))
+"""Refusals a person's account explains: their first page would be refused like this one."""
 HOST: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 LOCAL: Final = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*\Z")
 """A path of this site, without a query: the only place a person is ever sent on to. Every text can be read in one way only,
@@ -240,11 +242,15 @@ class Door:
             raise ProveFirst
 
     def _elsewhere(self, asked: Asked, path: str, word: str) -> Response:
-        """To where the person can mend it; a script is told instead."""
+        """To where the person can mend it; a script is told instead, and a form's sender that nothing was done."""
         if _is_script(asked.request):
             return self._no(asked, Refused(word, ""))
-        back = asked.path if asked.request.method == "GET" else "/"
-        return RedirectResponse(f"{path}?next={quote(local(back), safe='/')}", 303, HEADERS)
+        if asked.request.method in ("GET", "HEAD"):
+            return RedirectResponse(f"{path}?next={quote(local(asked.path), safe='/')}", 303, HEADERS)
+        if word != "session":
+            return self._no(asked, Refused(word, ""))
+        undone = "" if asked.path == "/sign-out" else "&undone=yes"
+        return RedirectResponse(f"{path}?next=/{undone}", 303, HEADERS)
 
     def _no(self, asked: Asked, refused: Refused, also: Mapping[str, str] | None = None) -> Response:
         text, status = refusal(refused, asked.language, asked.say), STATUS.get(refused.word, 403)
@@ -253,7 +259,9 @@ class Door:
             no = words.write_refusal(Refused(refused.word, text, refused.until))
             return Response(no, status, HEADERS | more, media_type="application/json")
         again = asked.path if asked.request.method == "GET" and status in (429, 503) else ""
-        return asked.page("error.html", status=status, more=more, text=text, code=status, again=again)
+        account = asked.session is not None and refused.word in AT_ACCOUNT
+        shown = {"text": text, "code": status, "again": again, "account": account}
+        return asked.page("error.html", status=status, more=more, **shown)
 
 
 def local(path: str) -> str:

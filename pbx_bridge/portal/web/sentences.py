@@ -59,7 +59,7 @@ REFUSALS: Final = {
     "second-factor": N_("The code of the second factor is wrong. Is the clock of your telephone right?"),
     "sign-in": N_("Name, passphrase or code is wrong, or this code was used already."),
     "session": N_("Your session has ended. Sign in again."),
-    "visit-ended": N_("Prove your key again: open the page anew."),
+    "visit-ended": N_("Your key has to be proven again, so this was not done: open the page anew."),
     "no-session": N_("Say in which training session: it stands in the record of accesses."),
     "note": N_("A note is plain text of 1 to 500 characters."),
     "note-unknown": N_("There is no such note of yours. Open the page again."),

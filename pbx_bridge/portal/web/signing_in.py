@@ -135,7 +135,8 @@ class SigningIn:
 
     async def _sign_in_page(self, asked: Asked) -> Response:
         ahead = local(asked.request.query_params.get("next", "/"))
-        return asked.page("sign_in.html", ahead=ahead, fault="", name="")
+        undone = asked.request.query_params.get("undone") == "yes"
+        return asked.page("sign_in.html", ahead=ahead, fault="", name="", undone=undone)
 
     async def _sign_in(self, asked: Asked) -> Response:
         """Name, passphrase and code together: which of them was wrong is not said."""
@@ -146,7 +147,7 @@ class SigningIn:
         except Refused as refused:
             text = refusal(refused, asked.language, asked.say)
             status = 429 if refused.word == "too-often" else 401
-            return asked.page("sign_in.html", status=status, ahead=ahead, fault=text, name=name)
+            return asked.page("sign_in.html", status=status, ahead=ahead, fault=text, name=name, undone=False)
         return self._enter(asked, account, None, RedirectResponse(f"/key?next={ahead}", 303, HEADERS))
 
     def _enter(self, asked: Asked, account: Account, proven: Proven | None, answer: Response) -> Response:

@@ -94,3 +94,28 @@ async def test_a_host_that_is_none_is_refused_like_anything_else(
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err
     assert "portal:" not in out + err
+
+
+async def test_a_form_that_came_too_late_says_that_it_did_nothing(town: Town) -> None:
+    """Sent on to a list or to the sign-in page without a word, people believed that it was done."""
+    alice = await town.joined("alice", Role.TRAINEE)
+    await beside(lambda: alice.get("/key?again=yes"))
+    helps(await beside(lambda: alice.form("/rights/access")), 401, "this was not done")
+    await beside(lambda: alice.form("/sign-out"))
+    late = await beside(lambda: alice.form("/rights/access"))
+    assert (late.status, late.headers["location"]) == (303, "/sign-in?next=/&undone=yes")
+    assert "was not done" in (await beside(lambda: alice.get(late.headers["location"]))).text
+    again = await beside(lambda: alice.form("/sign-out"))
+    assert again.headers["location"] == "/sign-in?next=/", "which was done already"
+
+
+async def test_who_waits_for_the_approver_is_led_to_the_fingerprint(town: Town) -> None:
+    """Their first page is refused as this one is."""
+    alice = await town.joined("alice", Role.TRAINEE, confirmed=False)
+    await beside(alice.prove)
+    for path in ("/recordings", "/plan"):
+        found = await beside(partial(alice.get, path))
+        assert found.status == 403
+        assert '<a class="button" href="/account">My account</a>' in found.text
+        assert '<a href="/">' not in found.text
+    assert "Your name to sign in with: alice" in (await beside(lambda: alice.get("/account"))).text

@@ -219,7 +219,8 @@ async def test_every_deed_for_everybody(home: House) -> None:
             send = partial(client.form, path.format(recording=recording, note="a" * 8), **fields)
             answer = await asyncio.to_thread(send)
             client.cookies = cookies
-            assert outcome(answer) == expected, (path, who)
+            undone = "401"  # a form is not sent on to the key's page: nobody would know that it did nothing
+            assert outcome(answer) == (undone if expected == KEY else expected), (path, who)
             assert HEADERS.items() <= answered(answer).items(), (path, who)
             if "{" in path and who != "alice":
                 states = {item.recording: item.state for item in await home.link.trainees_own("alice")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -198,6 +199,17 @@ async def test_a_key_nobody_confirmed_sees_nothing(town: Town) -> None:
     alice = await town.joined("alice", Role.TRAINEE, confirmed=False)
     for path, status in (("/recordings", 403), ("/plan", 403), ("/accesses", 403), ("/account", 200)):
         assert (await beside(lambda path=path: alice.get(path))).status == status  # type: ignore[misc]
+
+
+async def test_a_trainee_sees_whose_key_was_confirmed(town: Town) -> None:
+    """P22: the key of whoever may open what is theirs, by name; and the administrator by a word."""
+    await town.home.record(CONTENT)
+    alice = await town.joined("alice", Role.TRAINEE)
+    await town.joined("bruno", Role.TRAINER)
+    page = (await beside(lambda: alice.get("/accesses"))).text
+    assert re.search(r'confirmed a key <span class="soft">\s*bruno</span>', page)
+    assert re.search(r'confirmed a key <span class="soft">\s*you</span>', page)
+    assert 'data-label="Who">the administrator</td>' in page
 
 
 async def test_handing_over_takes_the_key_for_this_very_recording(town: Town) -> None:

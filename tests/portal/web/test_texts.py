@@ -91,7 +91,7 @@ def test_the_reader_chooses_then_their_browser_then_the_site(
 
 def test_a_page_shows_nothing_unescaped() -> None:
     bad = '"><script>alert(1)</script>'
-    shown = {"session": None, "path": "/sign-in", "ahead": bad, "fault": bad, "name": bad}
+    shown = {"session": None, "path": "/sign-in", "ahead": bad, "fault": bad, "name": bad, "undone": True}
     for language in rendering.LANGUAGES:
         text = bytes(Pages(assets()).page("sign_in.html", language, shown).body).decode()
         assert "<script>alert" not in text
@@ -129,7 +129,7 @@ def test_no_page_names_an_address_outside_or_a_style_or_script_of_its_own() -> N
 
 def test_the_first_page_is_small() -> None:
     """Issue: under 100 kB, all that the first page loads, without compression."""
-    shown = {"session": None, "path": "/sign-in", "ahead": "/", "fault": "", "name": ""}
+    shown = {"session": None, "path": "/sign-in", "ahead": "/", "fault": "", "name": "", "undone": False}
     page = bytes(Pages(assets()).page("sign_in.html", "fr", shown).body)
     loaded = re.findall(r'(?:src|href)="/static/([^"]+)"', page.decode())
     assert sorted(loaded) == ["icon.svg", "site.css", "site.js"]
