@@ -1,9 +1,10 @@
 """Playing: decrypts in memory and shows the video to a browser on this machine, by ranges, so that seeking is cheap.
 
 The little server listens on loopback only, under a random path, and answers to its own Host name only (so that no web
-page can reach it by a name of its own). `no-store` keeps browsers from writing the video to their cache. There is no
-still, poster or thumbnail (P1). A chunk that is not authentic ends the picture and is said aloud: a player alone would
-just stall. It never decides who may watch; what it plays was released before.
+page can reach it by a name of its own). `no-store` keeps browsers from writing the video to their cache, and a first
+answer of its own keeps Firefox from writing it to a temporary file (P17). There is no still, poster or thumbnail (P1). A
+chunk that is not authentic ends the picture and is said aloud: a player alone would just stall. It never decides who may
+watch; what it plays was released before.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from pbx_bridge.age import AgeError, Reader
 from pbx_bridge.trainer.bridge import BridgeError
 
 READ_BYTES: Final = 256 * 1024
+IN_MEMORY: Final = 8 << 20
+"""P17: Firefox keeps as much of what it plays in its memory; when the first answer says that all of it has more, it lays
+all of it into a temporary file, in clear (measured; portal/web/static/player.js has the same). The true length comes with
+the second answer, and holds."""
+SHORT: Final = 4_096
+"""Of that first answer: no picture is there before the second."""
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,13})-([0-9]{0,13})\Z")
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Training recording</title>
@@ -53,6 +60,7 @@ class Player:
         self._plain, self._text = plain, text
         self._turn = threading.Lock()
         self._token = secrets.token_urlsafe(24)
+        self._told_length = False
         self.fault = ""
         """Why the video broke off, "" while it has not."""
         player = self
@@ -92,7 +100,15 @@ class Player:
         _, token, name = [*path.split("/", 2), "", ""][:3]
         return name if hmac.compare_digest(token.encode(), self._token.encode()) else None
 
+    def told(self, agent: str) -> tuple[int, int]:
+        """P17: the length that is told to this browser now, and the most bytes of one answer."""
+        first, self._told_length = not self._told_length, True
+        if first and "Gecko/" in agent:
+            return min(self.size, IN_MEMORY), SHORT
+        return self.size, self.size
+
     def page(self, nonce: str) -> bytes:
+        self._told_length = False
         return _PAGE.format(nonce=nonce, text=html.escape(self._text)).encode()
 
     def read(self, start: int, size: int) -> bytes:
@@ -156,11 +172,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, "text/plain; charset=utf-8", self.player.fault.encode(), with_body)
 
     def _video(self, with_body: bool) -> None:
-        size = self.player.size
         asked = self.headers.get("Range")
         found = _RANGE.match(asked) if asked else None
+        size = most = self.player.size
+        if found:
+            size, most = self.player.told(self.headers.get("User-Agent", ""))
         first = int(found[1]) if found else 0
         last = min(int(found[2]), size - 1) if found and found[2] else size - 1
+        last = min(last, first + most - 1)
         if asked and (found is None or first > last):
             headers = {"Content-Range": f"bytes */{size}"}
             self._send(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "text/plain", b"", with_body, headers)

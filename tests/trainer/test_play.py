@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from pbx_bridge.age import CHUNK_SIZE, Reader, X25519Identity, seal_bytes
-from pbx_bridge.trainer.play import Player
+from pbx_bridge.trainer import play
+from pbx_bridge.trainer.play import SHORT, Player
 from tests.trainer.browser import Browser
 
 CONTENT = os.urandom(3 * CHUNK_SIZE + 77)
@@ -61,6 +62,28 @@ def test_any_range_is_served_exactly(asked: str, first: int, last: int) -> None:
     assert headers["content-range"] == f"bytes {first}-{last}/{len(CONTENT)}"
     assert headers["cache-control"] == "no-store"
     assert body == CONTENT[first : last + 1]
+
+
+def test_firefox_is_told_at_first_a_length_that_it_keeps_in_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P17: of more it makes a temporary file, in clear; the true length comes with the second answer."""
+    monkeypatch.setattr(play, "IN_MEMORY", 2 * CHUNK_SIZE)
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    other = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
+
+    def ranges(player: Player, agent: str, *asked: str) -> list[str]:
+        get(player, "")
+        headers = [{"Range": one, "User-Agent": agent} for one in asked]
+        return [get(player, "video", one)[1]["content-range"] for one in headers]
+
+    with playing(seal_bytes(CONTENT, [IDENTITY.recipient()])) as player:
+        for _ in range(2):  # the page may be loaded anew
+            assert ranges(player, agent, "bytes=0-", "bytes=4096-") == [
+                f"bytes 0-{SHORT - 1}/{2 * CHUNK_SIZE}",
+                f"bytes 4096-{len(CONTENT) - 1}/{len(CONTENT)}",
+            ]
+        assert ranges(player, other, "bytes=0-") == [f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}"]
 
 
 @pytest.mark.parametrize(

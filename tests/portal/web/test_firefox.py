@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from typing import Any, Self
 
 import pytest
 
+from pbx_bridge.age import Reader, X25519Identity, seal_bytes
+from pbx_bridge.trainer.play import Player
 from pbx_bridge.wire_portal import Role
 from tests.access.logs import lines_of
 from tests.portal.web.person import Pages, Person, pages
@@ -139,6 +142,17 @@ async def nothing_lies_on_the_disk(site: Pages, alice: Person, clip: bytes) -> N
         found = await alice.script(SEEK % second)
         assert found == [second, 640, None], await alice.reads()
     assert await asyncio.to_thread(held_files, film[len(film) // 2 :][:32]) == []
+    identity = X25519Identity.generate()
+    sealed = seal_bytes(film, [identity.recipient()])
+    player = Player(Reader(io.BytesIO(sealed), [identity]), "alice")
+    try:  # `pbx-bridge play` opens whatever browser the person has
+        await asyncio.to_thread(alice.browser.goes_to, player.start())
+        await alice.until("document.getElementById('video').readyState > 2")
+        for second in (150, 70, 110, 2):
+            assert await alice.script(SEEK % second) == [second, 640, None]
+        assert await asyncio.to_thread(held_files, film[len(film) // 2 :][:32]) == []
+    finally:
+        player.close()
 
 
 def held_files(marker: bytes) -> list[str]:
