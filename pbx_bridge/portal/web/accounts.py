@@ -92,7 +92,8 @@ class Accounts:
         """A new account, or a new beginning for an old one."""
         hashed = self._hasher.hash(normal(passphrase))
         account = Account(name, hashed, totp, step, now, secrets.token_bytes(8))
-        self._keep(account)
+        with self._turn:
+            self._keep(account)
         return account
 
     def check(self, name: str, passphrase: str, code: str, now: int) -> Account | None:
@@ -111,23 +112,29 @@ class Accounts:
                 return None
             if self._hasher.check_needs_rehash(hashed):
                 hashed = self._hasher.hash(normal(passphrase))
+            if self.find(name) != account:
+                return None  # a command ended it, or the person joined anew, while it was hashed
             account = replace(account, used_step=step, passphrase=hashed)
             self._keep(account)
             return account
 
     def change(
         self, account: Account, *, passphrase: str = "", totp: tuple[str, int] | None = None
-    ) -> Account:
+    ) -> Account | None:
         """The account with another passphrase, or another second factor and the step whose code proved it. Sessions of it
-        as it was end."""
+        as it was end. None when it is another by now, or gone."""
+        hashed = self._hasher.hash(normal(passphrase)) if passphrase else ""
         with self._turn:
-            if passphrase:
-                account = replace(account, passphrase=self._hasher.hash(normal(passphrase)))
+            found = self.find(account.name)
+            if found is None or found.entry != account.entry:
+                return None
+            if hashed:
+                found = replace(found, passphrase=hashed)
             if totp is not None:
-                account = replace(account, totp=totp[0], used_step=totp[1])
-            account = replace(account, entry=secrets.token_bytes(8))
-            self._keep(account)
-            return account
+                found = replace(found, totp=totp[0], used_step=totp[1])
+            found = replace(found, entry=secrets.token_bytes(8))
+            self._keep(found)
+            return found
 
     def end_sessions(self, name: str) -> bool:
         """Every open session of this account ends with its next request; False when there is no such account."""

@@ -131,8 +131,10 @@ class OwnAccount:
         status = 429 if refused.word == "too-often" else 400
         return asked.page(template, status=status, fault=text, **values)
 
-    def _done(self, asked: Asked, account: Account) -> Response:
-        """Every session of the account as it was ends; this one goes on under the changed account."""
+    def _done(self, asked: Asked, account: Account | None) -> Response:
+        """Every session of the account as it was ends; this one goes on under the changed account. Raises: Refused."""
+        if account is None:
+            raise Refused("session", "")
         asked.mine.entry = account.entry
         return RedirectResponse("/account?changed=yes", 303, HEADERS)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyotp
 import pytest
+from argon2 import PasswordHasher
 
 from pbx_bridge.portal.web.accounts import STEP_S, Account, Accounts, new_totp_secret, totp_step
 from pbx_bridge.portal.web.sessions import IDLE_S, LONGEST_S, MAX_SESSIONS, OF_ONE_PERSON, Sessions
@@ -55,6 +57,51 @@ def test_the_disk_holds_no_name_and_no_passphrase(accounts: Accounts, tmp_path: 
         assert path.stat().st_mode & 0o077 == 0
     assert [one.name for one in accounts] == ["alice"]
     assert "$argon2id$" in next(iter(accounts)).passphrase
+
+
+class Meddled:
+    """A hasher in whose time somebody else does something to the account."""
+
+    def __init__(self, real: PasswordHasher, meddle: Callable[[], object]) -> None:
+        self._real, self._meddle = real, meddle
+
+    def verify(self, hashed: str, passphrase: str) -> bool:
+        self._meddle()
+        return self._real.verify(hashed, passphrase)
+
+    def hash(self, passphrase: str) -> str:
+        self._meddle()
+        return self._real.hash(passphrase)
+
+    def check_needs_rehash(self, hashed: str) -> bool:
+        return self._real.check_needs_rehash(hashed)
+
+
+def test_an_account_that_ends_while_it_is_checked_or_changed_stays_ended(
+    accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pbx-bridge account remove` and `end-sessions` are another process: what was read before must not be written after."""
+    command, real, known = Accounts(tmp_path / "accounts"), accounts._hasher, accounts.find("alice")
+    assert known is not None
+    monkeypatch.setattr(accounts, "_hasher", Meddled(real, lambda: command.end_sessions("alice")))
+    assert accounts.check("alice", "right words", code(), NOW) is None
+    assert not accounts.stands("alice", known.entry), "its sessions have ended"
+    monkeypatch.setattr(accounts, "_hasher", Meddled(real, lambda: command.remove("alice")))
+    assert accounts.check("alice", "right words", code(), NOW) is None
+    assert accounts.find("alice") is None
+    monkeypatch.undo()
+    account = accounts.make("alice", "right words", SECRET, NOW // STEP_S - 5, NOW)
+    monkeypatch.setattr(accounts, "_hasher", Meddled(real, lambda: command.remove("alice")))
+    assert accounts.change(account, passphrase="other words") is None
+    assert accounts.find("alice") is None
+
+
+def test_two_changes_at_a_time_do_not_undo_each_other(accounts: Accounts) -> None:
+    account = accounts.find("alice")
+    assert account is not None
+    assert accounts.change(account, totp=("B" * 32, NOW // STEP_S)) is not None
+    assert accounts.change(account, passphrase="other words") is None, "the lost telephone's"
+    assert [one.totp for one in accounts] == ["B" * 32]
 
 
 def test_a_damaged_account_is_none(accounts: Accounts, tmp_path: Path) -> None:
