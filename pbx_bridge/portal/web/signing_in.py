@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -25,6 +25,11 @@ from pbx_bridge.portal.web.sentences import refusal
 from pbx_bridge.portal.web.sessions import Sessions
 from pbx_bridge.wire_json import Hex, Text
 from pbx_bridge.wire_portal import Proven, Purpose, Refused
+
+PROOFS_AT_ONCE: Final = 30
+PROOFS_PER_S: Final = 0.5
+"""A proof takes two. Of each session, once there is one: an office may have one address, and each of it proves a key every
+quarter of an hour. Before, of each address."""
 
 
 class Keeper(Protocol):
@@ -82,9 +87,8 @@ class SigningIn:
         self._gate, self._sessions, self._clock, self._check = gate, sessions, clock, check
 
     def routes(self) -> list[Route]:
-        """Joining and proving are limited as the API's own proofs are."""
         route, nothing, session = self._door.route, Needs.NOTHING, Needs.SESSION
-        proofs, signing = RateLimit(burst=30, per_s=0.5), RateLimit(burst=12, per_s=0.2)
+        proofs, signing = RateLimit(burst=PROOFS_AT_ONCE, per_s=PROOFS_PER_S), RateLimit(burst=12, per_s=0.2)
         return [
             route("/join", self._join_page, needs=nothing),
             route("/join/begin", self._begin_joining, "POST", nothing, proofs),
@@ -94,8 +98,8 @@ class SigningIn:
             route("/sign-out", self._sign_out, "POST", session),
             route("/language", self._language, needs=nothing),
             route("/key", self._key_page, needs=session),
-            route("/key/begin", self._begin, "POST", session, proofs),
-            route("/key/prove", self._prove, "POST", session, proofs),
+            route("/key/begin", self._begin, "POST", session, proofs, each=True),
+            route("/key/prove", self._prove, "POST", session, proofs, each=True),
         ]
 
     # -- joining ------------------------------------------------------------------------------------------------

@@ -119,3 +119,18 @@ async def test_who_waits_for_the_approver_is_led_to_the_fingerprint(town: Town) 
         assert '<a class="button" href="/account">My account</a>' in found.text
         assert '<a href="/">' not in found.text
     assert "Your name to sign in with: alice" in (await beside(lambda: alice.get("/account"))).text
+
+
+async def test_people_behind_one_address_do_not_use_up_each_others_proofs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every key is proven every quarter of an hour, and two requests are one proof."""
+    monkeypatch.setattr(signing_in, "PROOFS_AT_ONCE", 4)
+    monkeypatch.setattr(signing_in, "PROOFS_PER_S", 0.001)
+    async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
+        both = [await Town(home).joined(name, Role.TRAINEE, confirmed=False) for name in ("alice", "bea")]
+        for _ in range(2):
+            assert (await beside(both[0].prove)).status == 200
+        slowed = await beside(both[0].prove)
+        assert (slowed.status, slowed.word) == (429, "too-often")
+        assert (await beside(both[1].prove)).status == 200
