@@ -18,6 +18,7 @@ import typer
 
 from pbx_bridge.app_init import Answers, PbxKind, Site, establish, read_answers
 from pbx_bridge.cli_change import AsJson
+from pbx_bridge.config import DEFAULT_PATH
 from pbx_bridge.errors import OperatorError
 
 QUESTIONS = (
@@ -103,12 +104,15 @@ def _answer(question: tuple[str, str], given: str | None) -> str:
 def _next(path: Path, site: Site) -> str:
     trainer, approver, trainee = site.trainer, site.approver, site.trainee.id if site.trainee else "alice"
     pages = f"https://{site.config.stations.names[0]}:{site.config.portal.listen.port}/"
+    here = "pbx-bridge" if path == DEFAULT_PATH else f"pbx-bridge --config {path}"
     return f"""Next:
   1. {INCLUDE[site.pbx]} {path.parent}/*.secret
-  2. pbx-bridge --config {path} doctor, then serve (docs/operations.md has the systemd unit); the links work once it serves
-  3. pbx-bridge application add orders --executable /opt/orders/orders --wm-class Orders
-  4. pbx-bridge plan add {trainee}-orders --trainee {trainee} --application orders --need new-in-post \\
+  2. {here} doctor, then serve (docs/operations.md has the systemd unit); the links work once it serves
+  3. {here} application add orders --executable /opt/orders/orders --wm-class Orders
+  4. {here} plan add {trainee}-orders --trainee {trainee} --application orders --need new-in-post \\
        --trainer {trainer} --approver {approver}
   5. {approver}, on a machine of their own, after joining: pbx-bridge proposals, then approve and confirm
-  6. In a browser, at {pages}: pbx-bridge person invite {trainee} --role trainee --browser (README.md, The portal)
-Codes that have run out: pbx-bridge person invite, pbx-bridge station invite."""
+  6. In a browser, at {pages}, instead of these codes; {approver} first (README.md, The portal):
+       {here} person invite {approver} --role approver --role auditor --browser
+       {here} person invite {trainee} --role trainee --browser
+Codes that have run out: {here} person invite, station invite."""

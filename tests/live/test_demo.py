@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -20,6 +21,7 @@ import pytest
 from tests.rig import demo
 from tests.rig.asterisk import Asterisk
 from tests.rig.bridge import Bridge, Site
+from tests.rig.commands import run_command
 from tests.rig.install import Installed
 from tests.rig.proof import decode, judge, open_sealed, table
 from tests.rig.trainer import PersonsMachine
@@ -104,6 +106,9 @@ async def test_keep_plays_the_recording_until_ctrl_c(tmp_path: Path) -> None:
         )
         assert b"<video" in page
         assert film.startswith(b"\x1a\x45\xdf\xa3"), "not a WebM file"
+        invite = re.search(r"(?m)^ +a link for alice +(\S.*)$", said)
+        assert invite, said
+        assert "/join#" in await run_command(*shlex.split(invite[1]))
         _interrupt(process)
         out, _ = await process.communicate()
     assert process.returncode == 0, said + out.decode()

@@ -199,7 +199,11 @@ class Bridge:
 
     async def command(self, *words: str) -> str:
         """What `pbx-bridge --config … WORDS` prints. Raises: BridgeError when it does not exit with 0."""
-        return await run_command(str(self._programs.bridge), "--config", str(self.config), *words)
+        return await run_command(*self.words(*words))
+
+    def words(self, *words: str) -> list[str]:
+        """`pbx-bridge WORDS` as its administrator types it."""
+        return [str(self._programs.bridge), "--config", str(self.config), *words]
 
     async def ledger(self) -> list[dict[str, Any]]:
         """One entry per call, oldest first."""

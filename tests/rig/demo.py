@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.rig.asterisk import Asterisk
-from tests.rig.bridge import Bridge, Site
+from tests.rig.bridge import TRAINEE, Bridge, Site
 from tests.rig.call import Plan, hold_a_call
 from tests.rig.commands import BridgeError
 from tests.rig.install import Installed, install, install_base
@@ -256,6 +256,10 @@ async def _keep(
         await process.wait()
 
     stack.push_async_callback(end)
+    approver = bridge.approver.machine
+    profile = shlex.quote(approver.environment["PBX_BRIDGE_PROFILE"])
+    confirm = shlex.join(approver.words("confirm", TRAINEE))
+    invite = bridge.words("person", "invite", TRAINEE, "--role", "trainee", "--browser")
     told("everything keeps running until Ctrl-C")
     for what, where in (
         ("play it in a browser", url),
@@ -264,6 +268,9 @@ async def _keep(
         ("Asterisk SIP", f"127.0.0.1:{pbx.ports.sip}/udp"),
         ("desktop", f"DISPLAY={workstation.display} (user {workstation.login})"),
         ("bridge's configuration", str(bridge.config)),
+        ("portal's CA to trust", str(bridge.state / "tls" / "ca.pem")),
+        (f"a link for {TRAINEE}", shlex.join(invite)),
+        ("her key, confirmed", f"PBX_BRIDGE_PROFILE={profile} {confirm}"),
     ):
         print(f"    {what:24} {where}")
 
