@@ -85,6 +85,12 @@ class Programs:
         return held
 
 
+def kind_of(error: BaseException) -> dict[str, str]:
+    """What the log says of a fault: its kind, and where. Its words may be somebody's."""
+    at = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    return {"fault": type(error).__name__, "at": " ".join(at[-6:])}
+
+
 def address(request: Request) -> str:
     """What counts as one asker."""
     return network(request.client.host if request.client else "")
@@ -119,14 +125,7 @@ def route(
                 Refused("keeper", "the keeper does not answer: try again, or tell the administrator")
             )
         except Exception as error:
-            # where, and what kind: its words may be somebody's
-            at = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
-            log.error(
-                "portal: an operation failed",
-                operation=operation.name,
-                fault=type(error).__name__,
-                at=" ".join(at[-6:]),
-            )
+            log.error("portal: an operation failed", operation=operation.name, **kind_of(error))
             return problem(Refused("fault", "a fault of the bridge: tell the administrator"))
 
     return Route(operation.path, guarded, methods=[operation.method])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,11 +24,14 @@ from pbx_bridge.portal import guard
 from pbx_bridge.portal.api import Api, Keeper, PortalSettings, make_api
 from pbx_bridge.portal.desks import Book, Proposed, no_slots
 from pbx_bridge.portal.given import Chosen
+from pbx_bridge.portal.guard import kind_of
 from pbx_bridge.portal.payload import Shelf
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind
 from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
 from pbx_bridge.portal.web.site import Served, Site, serve
+
+log = structlog.get_logger()
 
 MAX_CONNECTIONS: Final = 1_500
 """A browser keeps up to six: 200 viewers at once and some. More get 503 at once."""
@@ -67,6 +72,14 @@ class _Http(H11Protocol):
         elif not waiting and self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _Faults(logging.Handler):
+    """What uvicorn says of our own answers. What peers send wrong is no news: anybody could fill the log with it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        log.error("portal: an answer broke off", **(kind_of(error) if error is not None else {}))
 
 
 class _Server(uvicorn.Server):
@@ -135,6 +148,7 @@ class Portal:
                 timeout_keep_alive=int(HEAD_WITHIN_S),
                 timeout_graceful_shutdown=STOP_WITHIN_S,
                 log_config=None,
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # who asks is who connects: nothing a request says changes it
@@ -147,6 +161,8 @@ class Portal:
             raise OperatorError(
                 f"the portal's certificate cannot be used: {error}", where=str(settings.cert)
             ) from None
+        said = logging.getLogger("uvicorn.error")
+        said.handlers, said.propagate = [_Faults()], False
         assert self._config.ssl is not None
         self._config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
         if settings.given is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from functools import partial
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
 
+from pbx_bridge.archive.catalogue import Shelf
+from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.web import asked as asked_module
 from pbx_bridge.portal.web import own_account, signing_in
@@ -94,6 +97,33 @@ async def test_a_host_that_is_none_is_refused_like_anything_else(
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err
     assert "portal:" not in out + err
+
+
+async def test_what_peers_send_wrong_fills_no_log_and_a_broken_answer_has_one_line(
+    town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """uvicorn's own words came raw, with a whole traceback where an answer broke off, whose last line is anybody's."""
+    alice = await town.joined("alice", Role.TRAINEE)
+    recording = (await town.home.record(bytes(100))).recording
+
+    def broken(shelf: Shelf, recording: RecordingId, position: int, size: int) -> bytes:
+        raise OSError("secret-word")
+
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    await beside(lambda: alice.ask("GET", "/sign-in", headers=upgrade))
+    wrong = {"Content-Length": "many"}
+    assert (await beside(lambda: alice.ask("GET", "/sign-in", headers=wrong))).status == 400
+    out, err = capfd.readouterr()
+    assert "Unsupported" not in out + err
+    assert "Invalid" not in out + err
+    monkeypatch.setattr(Shelf, "read", broken)
+    with pytest.raises(IncompleteRead):
+        await beside(lambda: alice.form(f"/recordings/{recording}/fetch", session=""))
+    out, err = capfd.readouterr()
+    (line,) = (out + err).splitlines()
+    assert "an answer broke off" in line
+    assert "OSError" in line
+    assert "secret-word" not in line
 
 
 async def test_a_form_that_came_too_late_says_that_it_did_nothing(town: Town) -> None:
