@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import time
 from typing import Any, Final
 
 from workstation_client.carrier import has_carrier
 
 ATTEMPTS: Final = 4
 """Or as many as the name has addresses."""
+CARRIER_S: Final = 3.0
+"""So long a carrier is waited for; then the attempt is made all the same: a driver may not tell the truth."""
 _LOOK_S: Final = 0.03
 """Between two looks for a carrier."""
 _SETTLE_S: Final = 0.05
@@ -35,8 +38,7 @@ async def dial(host: str, port: int, within_s: float) -> socket.socket:
     async def attempt(number: int, family: socket.AddressFamily, address: Any) -> None:
         await asyncio.sleep(within_s / count * number)
         if not has_carrier(family, address):
-            while not has_carrier(family, address):  # noqa: ASYNC110 (only netlink would tell)
-                await asyncio.sleep(_LOOK_S)
+            await _carrier(family, address)
             await asyncio.sleep(_SETTLE_S)
         tried = socket.socket(family, socket.SOCK_STREAM)
         tried.setblocking(False)
@@ -63,3 +65,9 @@ async def dial(host: str, port: int, within_s: float) -> socket.socket:
         await asyncio.gather(*attempts, return_exceptions=True)
         for surplus in stands:
             surplus.close()
+
+
+async def _carrier(family: socket.AddressFamily, address: Any) -> None:
+    ends_s = time.monotonic() + CARRIER_S
+    while not has_carrier(family, address) and time.monotonic() < ends_s:  # noqa: ASYNC110 (only netlink would tell)
+        await asyncio.sleep(_LOOK_S)

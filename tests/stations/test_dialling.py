@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.rig.cable import laid
+from workstation_client import dialling
 from workstation_client.carrier import has_carrier
 from workstation_client.dialling import ATTEMPTS, dial
 
@@ -46,11 +47,11 @@ async def test_a_network_that_comes_back_is_used_before_the_kernel_would_ask_aga
         with closing(listener):
             cable.cut("workstation's")
             began = time.monotonic()
-            dialling = asyncio.create_task(dial(cable.far_address, listener.getsockname()[1], 2.0))
+            attempt = asyncio.create_task(dial(cable.far_address, listener.getsockname()[1], 2.0))
             await asyncio.sleep(0.1)  # time in which nothing may come through
-            assert not dialling.done()
+            assert not attempt.done()
             await asyncio.to_thread(cable.mend)
-            (await dialling).close()
+            (await attempt).close()
             assert time.monotonic() - began < 0.9
 
 
@@ -66,6 +67,15 @@ def test_an_interface_without_a_carrier_is_known_and_a_way_that_is_none_is_not_w
         assert not has_carrier(socket.AF_INET, there)
         cable.mend()
         assert has_carrier(socket.AF_INET, there)
+
+
+async def test_a_driver_that_tells_of_no_carrier_is_not_believed_for_ever(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialling, "has_carrier", lambda *_: False)
+    monkeypatch.setattr(dialling, "CARRIER_S", 0.05)
+    with closing(await dial(LOOPBACK, listener.getsockname()[1], 0.4)) as stands:
+        assert stands.getpeername() == listener.getsockname()
 
 
 async def test_each_address_of_the_name_has_its_turn(
