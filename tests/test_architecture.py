@@ -30,7 +30,7 @@ class Layer(IntEnum):
 
 
 LAYERS: tuple[tuple[str, Layer], ...] = (
-    (r"pbx_bridge\.(ids|errors|durable|memory|wire\w*|age\w*|config_\w+)", Layer.WORDS),
+    (r"pbx_bridge\.(ids|errors|durable|listening|memory|wire\w*|age\w*|config_\w+)", Layer.WORDS),
     (r"pbx_bridge\.telephony\.pbx", Layer.WORDS),
     (r"pbx_bridge\.calls\.(facts|events|reasons)", Layer.WORDS),
     (r"pbx_bridge\.training\.(plans|notice_texts|standing)", Layer.WORDS),

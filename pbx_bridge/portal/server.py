@@ -20,6 +20,7 @@ from starlette.routing import Match
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.listening import Listening
 from pbx_bridge.portal import guard
 from pbx_bridge.portal.api import Api, Keeper, PortalSettings, make_api
 from pbx_bridge.portal.desks import Book, Proposed, no_slots
@@ -35,6 +36,8 @@ log = structlog.get_logger()
 
 MAX_CONNECTIONS: Final = 1_500
 """A browser keeps up to six: 200 viewers at once and some. More get 503 at once."""
+MAX_BEGINNING: Final = 100
+"""More than that is closed as it comes, without an answer: uvicorn counts none before its first whole request."""
 HEAD_WITHIN_S: Final = 20.0
 """From connecting, or from an answer, to the end of the next request's head. A client whose kept connection was closed
 connects anew by itself."""
@@ -173,9 +176,8 @@ class Portal:
     async def start(self) -> int:
         """Listens; the port. Raises: OperatorError when the address is taken."""
         host, port = self._settings.listen_host, self._settings.listen_port
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            listening = socket.create_server((host, port), family=family)
+            listening = Listening(host, port, MAX_CONNECTIONS + MAX_BEGINNING)
         except OSError as error:
             what = f"the portal cannot listen: {error.strerror}"
             raise OperatorError(what, where=f"{host}:{port}", do="Set another [portal] listen") from None

@@ -1,0 +1,75 @@
+"""Nobody takes the bridge's memory by connecting: what is more than there is room for is closed as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pbx_bridge.listening import Listening
+from pbx_bridge.portal import server
+from tests.archive.house import house
+
+WITHIN_S = 20
+
+
+async def greeted(port: int, context: ssl.SSLContext | None = None) -> asyncio.StreamWriter | None:
+    """A connection that is held; None when it was closed without a word."""
+    try:
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        writer.write(b"GET /ca.pem HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        if await reader.readline():
+            return writer
+    except (ConnectionError, ssl.SSLError):
+        pass
+    return None
+
+
+async def until_greeted(port: int, context: ssl.SSLContext | None = None) -> asyncio.StreamWriter:
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            if (writer := await greeted(port, context)) is not None:
+                return writer
+
+
+async def test_one_more_than_there_is_room_for_is_closed_and_room_comes_back() -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"welcome\n")
+        await reader.read()
+        writer.close()
+
+    listening = Listening("127.0.0.1", 0, 2)
+    port = listening.getsockname()[1]
+    async with await asyncio.start_server(greet, sock=listening):
+        held = [await greeted(port), await greeted(port)]
+        assert None not in held
+        assert await greeted(port) is None
+        assert await greeted(port) is None
+        assert held[0] is not None
+        held[0].close()
+        (await until_greeted(port)).close()
+        assert held[1] is not None
+        held[1].close()
+
+
+async def test_who_connects_and_says_nothing_takes_places_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5,000 of one peer took 1 GB of locked memory in two seconds."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(server, "MAX_BEGINNING", 2)
+    async with house(tmp_path) as home:
+        port = urlsplit(home.url).port
+        assert port is not None
+        context = ssl.create_default_context(cafile=home.tls.ca_cert)
+        (await until_greeted(port, context)).close()
+        silent = list[asyncio.StreamWriter]()
+        async with asyncio.timeout(WITHIN_S):
+            while len(silent) < 6 or await greeted(port, context) is not None:
+                silent.append((await asyncio.open_connection("localhost", port))[1])
+        for writer in silent:
+            writer.close()
+        (await until_greeted(port, context)).close()
