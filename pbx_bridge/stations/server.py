@@ -25,6 +25,7 @@ from websockets.http11 import Request, Response
 from pbx_bridge import wire
 from pbx_bridge.errors import PeerError
 from pbx_bridge.ids import RecordingId, StationId
+from pbx_bridge.listening import Listening
 from pbx_bridge.stations import events
 from pbx_bridge.stations.ca import TlsPaths
 from pbx_bridge.stations.handshake import Turned, check_enrolment, check_proof, check_version
@@ -141,8 +142,7 @@ class StationServer:
         self._stamp = self._registry.stamp()
         self._server = await serve(
             self._serve,
-            self._host,
-            self._port,
+            sock=Listening(self._host, self._port, MAX_CONNECTIONS + MAX_UNPROVEN),
             ssl=context,
             process_request=self._admit,
             compression=None,

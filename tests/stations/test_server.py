@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,28 @@ async def test_connections_without_proof_are_few(there: Bridge, tmp_path: Path) 
         await proven.renew()
         await asyncio.gather(*(d.socket.close() for d in waiting))
         await until(lambda: there.server._unproven.total() == 0)
+
+
+async def test_who_connects_and_says_nothing_takes_places_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its first packet a connection costs memory already."""
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(server, "MAX_UNPROVEN", 2)
+    async with bridge(tmp_path / "bridge") as there:
+        identity = await there.enrol("desk", tmp_path / "desk")
+        async with HostileDevice(there, identity) as proven:
+            await proven.join()
+            silent = []
+            for _ in range(12):
+                silent.append(await asyncio.open_connection("127.0.0.1", there.server.port))
+            async with asyncio.timeout(server.HANDSHAKE_S / 2):
+                for reader, _ in silent[4:]:
+                    with suppress(ConnectionError):
+                        assert await reader.read() == b""
+            await proven.renew()
+            for _, writer in silent:
+                writer.close()
 
 
 async def test_a_station_that_does_not_read_is_cut(
