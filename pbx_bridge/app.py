@@ -111,7 +111,8 @@ class Bridge:
         await Recovery(self._parts.archive, self._ledger, self._lines, self._tasks).recover()
         await refresh(self._standings, keeper)
         async with self._parts.running(self.on_fact, self._stations.on_event, self.on_payment, self._frozen):
-            log.info("listening", stations=str(self._config.stations.listen))
+            listen, pages = self._config.stations.listen, self._config.portal.listen
+            log.info("listening", stations=str(listen), portal=str(pages))
             for work in (
                 self._tell_ready(),
                 self._every_hour(),
