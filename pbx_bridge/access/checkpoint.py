@@ -76,7 +76,7 @@ def signature(seed: bytes, number: int, digest: str) -> str:
 def is_true(public: bytes, number: int, digest: str, signed: str) -> bool:
     """Whether `signed` (base64) is the signature of this checkpoint."""
     try:
-        raw = b64decode(signed, validate=True)
+        raw = _bytes(signed)
     except (NotBase64, ValueError):
         return False
     return is_signed(public, text(public, number, digest).encode(), raw)
@@ -105,7 +105,7 @@ def parse_verifier_key(line: str) -> bytes:
     """The public key in `line`. Raises: NoteError."""
     try:
         name, _, key = line.strip().split("+", 2)
-        raw = b64decode(key, validate=True)
+        raw = _bytes(key)
     except (ValueError, NotBase64):
         raise NoteError("this is no verifier key of a signed note") from None
     if len(raw) != 33 or raw[:1] != _ED25519 or verifier_key(raw[1:]) != line.strip():
@@ -133,12 +133,22 @@ def _checkpoint(match: re.Match[str], line: int) -> Checkpoint:
         _, key_name, encoded = signed.split(" ")
         if key_name == name:  # others are cosignatures
             try:
-                raw = b64decode(encoded, validate=True)
+                raw, digest = _bytes(encoded), _bytes(match["hash"])
             except (NotBase64, ValueError):
                 break
-            return Checkpoint(name, int(match["number"]), b64decode(match["hash"]).hex(), raw[4:])
+            return Checkpoint(name, int(match["number"]), digest.hex(), raw[4:])
     raise NoteError(f"line {line}: this checkpoint is not signed by its log's key")
 
 
 def _key_id(name: str, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+
+
+def _bytes(written: str) -> bytes:
+    """P19: of base64 in its one canonical form (RFC 4648, 3.5): a letter whose unused bits were changed is a change. Raises:
+    ValueError.
+    """
+    raw = b64decode(written, validate=True)
+    if b64encode(raw).decode() != written:
+        raise ValueError
+    return raw

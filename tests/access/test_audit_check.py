@@ -19,7 +19,7 @@ from pbx_bridge.access.audit_chain import encode, standing_at
 from pbx_bridge.access.audit_check import Broken, check, key_of, read_second
 from pbx_bridge.access.checkpoint import EMPTY, parse_notes, parse_verifier_key, verifier_key
 from pbx_bridge.errors import OperatorError
-from tests.access.logs import ACCESSES, NOVEMBER, begun, lines_of, month_after, written
+from tests.access.logs import ACCESSES, NOVEMBER, begun, lines_of, month_after, other_letters, written
 
 Spoil = Callable[[list[bytes]], list[bytes]]
 
@@ -46,6 +46,8 @@ SPOILED: dict[str, tuple[Spoil, int]] = {
     ),
     "a changed signature": (lambda lines: [*lines[:3], _other_signature(lines[3]), *lines[4:]], 4),
     "the last signature": (lambda lines: [*lines[:-1], _other_signature(lines[-1])], 6),
+    "the first signature in other letters": (lambda lines: [other_letters(lines[0]), *lines[1:]], 1),
+    "the last signature in other letters": (lambda lines: [*lines[:-1], other_letters(lines[-1])], 6),
     "a deleted record": (lambda lines: lines[:3] + lines[4:], 4),
     "the first deleted": (lambda lines: lines[1:], 1),
     "the last deleted": (lambda lines: lines[:-1], 6),

@@ -18,7 +18,7 @@ from pbx_bridge.access.audit_check import key_of
 from pbx_bridge.access.checkpoint import verifier_key
 from pbx_bridge.portal.web.rendering import HERE
 from pbx_bridge.portal.web.sentences import BROKEN
-from tests.access.logs import begun, lines_of, month_after, written
+from tests.access.logs import begun, lines_of, month_after, other_letters, written
 
 RUN = """
 import { readFileSync } from "node:fs";
@@ -120,6 +120,10 @@ def test_the_first_bad_entry_is_named(keeper: Path, tmp_path: Path) -> None:
     spoilt: dict[str, tuple[dict[str, Any], list[object]]] = {
         "changed": (case(changed(lines, 4, b"bruno4", b"bruno5"), newest, key), [5, "changed"]),
         "the last changed": (case(changed(lines, 12, b"open", b"view"), newest, key), [13, "replaced"]),
+        "the last signed in other letters": (
+            case([*lines[:-1], other_letters(lines[-1])], newest, key),
+            [13, "replaced"],
+        ),
         "changed on a part's edge": (
             case(changed(lines, 3, b"bruno3", b"bruno5"), newest, key),
             [4, "replaced"],

@@ -8,8 +8,14 @@ const GENESIS = "0".repeat(64);
 const NOTE = /(?:(\S+)\n([1-9][0-9]{0,15}|0)\n([A-Za-z0-9+/]{43}=)\n)\n((?:\u2014 \S+ [A-Za-z0-9+/]+=*\n)+)/y;
 
 const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 const base64Of = (bytes) => btoa(String.fromCharCode(...bytes));
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+// Of base64 in its one canonical form: a letter whose unused bits were changed is a change.
+const exactlyOf = (base64) => {
+  const bytes = bytesOf(base64);
+  if (base64Of(bytes) !== base64) throw new TypeError("base64");
+  return bytes;
+};
 const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 
@@ -24,7 +30,7 @@ export class NoNote extends Error {}
 export async function readKey(line) {
   const [name, id, encoded] = /^([^+]*)\+([^+]*)\+(.*)$/s.exec(line.trim())?.slice(1) ?? [];
   let raw;
-  try { raw = bytesOf(encoded ?? "!"); } catch { throw new NoNote("no key"); }
+  try { raw = exactlyOf(encoded ?? "!"); } catch { throw new NoNote("no key"); }
   if (raw.length !== 33 || raw[0] !== 1) throw new NoNote("no key");
   const origin = `pbx-bridge/audit/${hex(await sha256(raw.slice(1))).slice(0, 32)}`;
   const named = await sha256(new Uint8Array([...encoder.encode(`${origin}\n`), ...raw]));
@@ -46,7 +52,7 @@ export function readNotes(text) {
     const mine = signatures.split("\n").find((line) => line.split(" ")[1] === origin); // others are cosignatures
     if (!mine) throw new NoNote("no checkpoint");
     try {
-      found.push({ origin, number: Number(number), digest: hex(bytesOf(digest)), signature: bytesOf(mine.split(" ")[2]).slice(4) });
+      found.push({ origin, number: Number(number), digest: hex(exactlyOf(digest)), signature: exactlyOf(mine.split(" ")[2]).slice(4) });
     } catch {
       throw new NoNote("no checkpoint");
     }
@@ -64,7 +70,7 @@ const isTrueNote = async (log, note) => note.origin === log.origin && isTrue(log
 async function signedBy(entry) {
   const body = entry.text.replace(`"sig":"${entry.record.sig}",`, "");
   let signature;
-  try { signature = bytesOf(entry.record.sig); } catch { signature = new Uint8Array(); }
+  try { signature = exactlyOf(entry.record.sig); } catch { signature = new Uint8Array(); }
   return { digest: hex(await sha256(encoder.encode(body))), signature };
 }
 
