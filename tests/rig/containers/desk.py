@@ -59,9 +59,9 @@ class Trainee:
         return ""
 
     async def _recordings(self, *, sealed: bool = False) -> list[str]:
-        """Their ids. The list has a recording from the answer on; it can be handed over when its file is sealed."""
+        """Their ids. The list has a recording from the answer on, `on-its-way` until its file is sealed, then `open`."""
         listed = json.loads(await self._at.command("recordings", "--json"))
-        return [one["id"] for one in listed if not sealed or one["state"] != "recording"]
+        return [one["id"] for one in listed if not sealed or one["state"] == "open"]
 
     async def _hand_over(self) -> str:
         """The recording of the call since `prepare`, as soon as its file is sealed; its id."""
