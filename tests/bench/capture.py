@@ -38,12 +38,12 @@ VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-tune-c
        "-b:v", "0", "-lag-in-frames", "0", "-tile-columns", "0", "-threads", "1", "-pix_fmt", "yuv420p")  # fmt: skip
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=20)
     arguments.add_argument("--json", type=Path)
     arguments.add_argument("--only", choices=("cpu", "start", "size"))
-    chosen = arguments.parse_args()
+    chosen = arguments.parse_args(argv)
     found: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
         desktop = stack.enter_context(Desktop(size=SIZE, window_manager=False))
