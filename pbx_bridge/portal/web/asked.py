@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from traceback import extract_tb
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, quote
 
@@ -23,6 +22,7 @@ from starlette.routing import Route
 from pbx_bridge import wire_portal as words
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.portal.bodies import STATUS, TooLarge, read_bytes
+from pbx_bridge.portal.guard import kind_of
 from pbx_bridge.portal.limits import RateLimit, network
 from pbx_bridge.portal.web.rendering import HEADERS, Pages, language_of
 from pbx_bridge.portal.web.sentences import refusal
@@ -200,11 +200,7 @@ class Door:
                 log.error("portal: a page cannot be made", fault=str(error))
                 return self._no(asked, Refused("unavailable", ""))
             except Exception as error:
-                # where, and what kind: its words may be somebody's
-                at = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
-                log.error(
-                    "portal: a page failed", page=path, fault=type(error).__name__, at=" ".join(at[-6:])
-                )
+                log.error("portal: a page failed", page=path, **kind_of(error))
                 return self._no(asked, Refused("fault", ""))
 
         return Route(path, guarded, methods=[method])
