@@ -26,45 +26,54 @@ _SETTLE_S: Final = 0.05
 
 
 async def dial(host: str, port: int, within_s: float) -> socket.socket:
-    """A connected socket; the attempts begin evenly spread over `within_s`.
+    """A connected socket; the attempts begin spread over `within_s`, or as soon as one fails.
 
-    Raises: OSError, the last attempt's, when none succeeds; TimeoutError, one of them, when none is answered in time.
+    Raises: OSError once each address has failed; TimeoutError, one of them, when none is answered in time.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     count = max(ATTEMPTS, len(found))
+    turns = itertools.islice(itertools.cycle(found), count)
     stands: list[socket.socket] = []
-
-    async def attempt(number: int, family: socket.AddressFamily, address: Any) -> None:
-        await asyncio.sleep(within_s / count * number)
-        if not has_carrier(family, address):
-            await _carrier(family, address)
-            await asyncio.sleep(_SETTLE_S)
-        tried = socket.socket(family, socket.SOCK_STREAM)
-        tried.setblocking(False)
-        try:
-            await loop.sock_connect(tried, address)
-        except BaseException:
-            tried.close()
-            raise
-        stands.append(tried)
-
-    turns = zip(range(count), itertools.cycle(found), strict=False)
-    attempts = [asyncio.create_task(attempt(number, one[0], one[4])) for number, one in turns]
+    failed: list[BaseException] = []
+    waiting: set[asyncio.Task[None]] = set()
     try:
         async with asyncio.timeout(within_s):
-            waiting = set(attempts)
-            while waiting and not stands:
-                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while not stands and len(failed) < len(found):
+                step_s = None
+                if (turn := next(turns, None)) is not None:
+                    waiting.add(asyncio.create_task(_attempt(turn[0], turn[4], stands)))
+                    step_s = within_s / count
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=step_s, return_when=asyncio.FIRST_COMPLETED
+                )
+                failed += [error for one in done if (error := one.exception()) is not None]
         if not stands:
-            attempts[-1].result()
+            raise failed[-1]
         return stands.pop(0)
+    except TimeoutError:
+        raise TimeoutError(f"no answer within {within_s:g} s") from None
     finally:
-        for one in attempts:
+        for one in waiting:
             one.cancel()
-        await asyncio.gather(*attempts, return_exceptions=True)
+        await asyncio.gather(*waiting, return_exceptions=True)
         for surplus in stands:
             surplus.close()
+
+
+async def _attempt(family: socket.AddressFamily, address: Any, stands: list[socket.socket]) -> None:
+    """Adds its socket to those that stand. Raises: OSError."""
+    if not has_carrier(family, address):
+        await _carrier(family, address)
+        await asyncio.sleep(_SETTLE_S)
+    tried = socket.socket(family, socket.SOCK_STREAM)
+    tried.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(tried, address)
+    except BaseException:
+        tried.close()
+        raise
+    stands.append(tried)
 
 
 async def _carrier(family: socket.AddressFamily, address: Any) -> None:

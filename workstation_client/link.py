@@ -138,8 +138,8 @@ async def enrol_device(url: str, ca_pem: str, secret: bytes, seed: bytes) -> str
     """Uses the invitation; the station's name at the bridge. Raises: OperatorError."""
     try:
         async with (
-            asyncio.timeout(LATER_OPEN_S),
             await _dial(url, ca_pem, wire.ENROL_PATH, LATER_OPEN_S) as websocket,
+            asyncio.timeout(LATER_OPEN_S),
         ):
             talk = _Talk(websocket)
             challenge = await talk.expect(wire.Challenge)
@@ -166,7 +166,7 @@ async def enrol_device(url: str, ca_pem: str, secret: bytes, seed: bytes) -> str
         ) from None
     except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed, PeerError) as error:
         raise OperatorError(
-            f"the bridge cannot be reached ({error or type(error).__name__})", where=url
+            f"the bridge cannot be reached ({str(error) or type(error).__name__})", where=url
         ) from None
 
 
