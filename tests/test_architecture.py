@@ -48,7 +48,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
     (r"pbx_bridge\.stations\.(link|inflow|clockmap|meter|roster|handshake)", Layer.CORE),
     (r"workstation_client\.(agent|spool|pacing|keyframes|quarantine|capture\.painted)", Layer.CORE),
     (
-        r"pbx_bridge\.media\.(timeline|spans|pictures|heard|leg|voice|montage|vp9|webm|mend|ebml|packets|chapters)",
+        r"pbx_bridge\.media\.(timeline|spans|pictures|heard|leg|samples|voice|montage|vp9|webm|mend|ebml|packets|chapters)",
         Layer.CORE,
     ),
     (

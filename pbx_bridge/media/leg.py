@@ -3,14 +3,16 @@
 It knows chunks of samples with a running number and the time they arrived; it never knows what is said. A
 sample's true time is estimated as the number over the rate, counted from an origin: the least of (arrival -
 number / rate) over the last seconds, since a way can only delay. The origin moves slowly when the PBX's
-sample clock and the bridge's differ; the grid follows by one sample a frame (inaudible, no click to add up),
-or at once where nothing is heard.
+sample clock and the bridge's differ, or at once when a chunk is less delayed than all before it; the grid follows
+where the party is quiet. Who speaks on and on is stretched by one sample a frame (inaudible, no click to add up).
 """
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
+
+from pbx_bridge.media.samples import WaitingSamples
 
 S = 1_000_000_000
 TAP_LAG_NS = 8_000_000
@@ -22,6 +24,12 @@ drifting clock."""
 SLACK_NS = 5_000_000
 """Offsets up to here are left alone: below what anybody hears against a picture, above the arrival's own
 noise."""
+PATIENCE_S = 2
+"""So long an offset waits for the speaker to be quiet, before the speech itself is stretched: people breathe."""
+QUIET_PEAK = 256
+"""No sample is above this (-42 dB of full scale): a voice's pause, with what a line hums in it."""
+PAUSE_MS = 100
+"""So long no sample is louder: between two phrases, not within a word."""
 JUMP_NS = 60_000_000
 """An offset this large is no drift but a gap: taken at once."""
 LOST_NS = 250_000_000
@@ -35,7 +43,7 @@ class Leg:
 
     def __init__(self, start_ns: int, rate: int) -> None:
         self._start_ns, self._rate = start_ns, rate
-        self._chunks: deque[tuple[int, array[int]]] = deque()
+        self._waiting = WaitingSamples()
         self._base = 0
         """Added to the numbers of a tap that began anew, so that ours go on."""
         self._next = 0
@@ -44,12 +52,14 @@ class Leg:
         """(second, least origin in it), oldest first."""
         self._shift: int | None = None
         """Place on the grid of sample number 0."""
+        self._off_for = 0
+        """For how many samples the offset has waited for quiet; without end while it is being stretched away."""
         self.came = self.late = self.stretched = 0
 
     @property
     def waiting(self) -> int:
         """Samples kept for later."""
-        return self._next - self._chunks[0][0] if self._chunks else 0
+        return self._next - self._waiting.first if self._waiting else 0
 
     def feed(self, index: int, samples: array[int], arrived_ns: int) -> None:
         """Samples `index`.. arrived. Number 0 again is a new tap; others that came before are ignored."""
@@ -64,9 +74,9 @@ class Leg:
         self._observe(arrived_ns // S, arrived_ns - index * S // self._rate - TAP_LAG_NS)
         self._next = index + len(samples)
         self.came += len(samples)
-        self._chunks.append((index, samples))
+        self._waiting.put(index, samples)
         while self.waiting > WAITING_S * self._rate:
-            self.late += len(self._chunks.popleft()[1])
+            self.late += self._waiting.leave_out()
 
     def _observe(self, second: int, origin_ns: int) -> None:
         if self._least and self._least[-1][0] >= second:
@@ -90,23 +100,40 @@ class Leg:
         target = self._target()
         shift = target if self._may_jump(target, place + count, heard) else self._shift
         assert shift is not None
-        if abs(target - shift) * S <= SLACK_NS * self._rate:
-            self._shift = shift
-            return self._samples(place - shift, count)
+        off = abs(target - shift) * S
+        if off == 0 or (off <= SLACK_NS * self._rate and not self._stretching):
+            self._shift, self._off_for = shift, 0
+            return self._take(place - shift, count)
+        if self._quiet(place - max(shift, target), place - min(shift, target) + count):
+            self._shift, self._off_for = target, 0
+            before = self._waiting.look(place - shift, count)
+            return _faded(before, self._take(place - target, count))
+        self._off_for += count
+        if not self._stretching:
+            return self._take(place - shift, count)
         step = 1 if target > shift else -1
         self._shift = shift + step
         self.stretched += 1
-        return _resampled(self._samples(place - shift, count - step), count)
+        return _resampled(self._take(place - shift, count - step), count)
+
+    @property
+    def _stretching(self) -> bool:
+        return self._off_for > PATIENCE_S * self._rate
+
+    def _quiet(self, begin: int, end: int) -> bool:
+        """Nobody would hear a cut anywhere in the samples `begin`..`end`: they are silent, and what follows is."""
+        samples = self._waiting.look(begin, end - begin + PAUSE_MS * self._rate // 1000)
+        return max(samples) <= QUIET_PEAK and min(samples) >= -QUIET_PEAK
 
     def _may_jump(self, target: int, end_place: int, heard: bool) -> bool:
         if self._shift is None or not heard or abs(target - self._shift) * S > JUMP_NS * self._rate:
             return True
-        return not self._chunks or self._chunks[0][0] + self._shift >= end_place
+        return not self._waiting or self._waiting.first + self._shift >= end_place
 
     def forget(self, place: int) -> None:
         """Nothing before `place` is wanted any more."""
-        while self._chunks and self._chunks[0][0] + len(self._chunks[0][1]) + self._target() <= place:
-            self._chunks.popleft()
+        if self._least:
+            self._waiting.forget(place - self._target())
 
     def passed(self, place: int) -> bool:
         """The sample before `place` came."""
@@ -118,20 +145,17 @@ class Leg:
     def _origin_ns(self) -> int:
         return min(origin for _, origin in self._least)
 
-    def _samples(self, index: int, count: int) -> array[int]:
-        out = array("h", bytes(2 * count))
-        while self._chunks and self._chunks[0][0] < index + count:
-            first, samples = self._chunks[0]
-            skip, at = max(0, index - first), max(0, first - index)
-            self.late += min(skip, len(samples))
-            part = samples[skip : skip + count - at]
-            out[at : at + len(part)] = part
-            left = samples[skip + len(part) :]
-            self._chunks.popleft()
-            if left:
-                self._chunks.appendleft((first + skip + len(part), left))
-                break
-        return out
+    def _take(self, index: int, count: int) -> array[int]:
+        samples, left_out = self._waiting.take(index, count)
+        self.late += left_out
+        return samples
+
+
+def _faded(before: array[int], after: array[int]) -> array[int]:
+    """From one sound over to the other within their length: no click."""
+    count = len(before)
+    pairs = enumerate(zip(before, after, strict=True))
+    return array("h", (round((old * (count - i) + new * i) / count) for i, (old, new) in pairs))
 
 
 def _resampled(samples: array[int], count: int) -> array[int]:

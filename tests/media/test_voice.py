@@ -199,6 +199,54 @@ def test_a_pause_is_used_to_get_in_time_again() -> None:
     assert offsets(left, 2_000, 3_950) == {0}
 
 
+class Speaker:
+    """Speaks (a loud ramp) but from 1 s to 1.2 s; its chunks come 20 ms late until `late_ms`, then in time."""
+
+    def __init__(self, late_ms: int, quiet_ms: range) -> None:
+        self.voices, spans, out = Voices(T0, 8000), Spans(T0), array("h")
+        for number in range(600):
+            spoken = [self.sample(number * 160 + k, quiet_ms) for k in range(160)]
+            arrived_ns = T0 + number * 20 * MS + TAP_LAG_NS + (20 * MS if number * 20 < late_ms else 0)
+            for leg in LEGS:
+                self.voices.feed(
+                    VoiceChunk(leg, arrived_ns, number * 160, array("h", spoken).tobytes(), 8000)
+                )
+            for frame in self.voices.take(arrived_ns - HOLD_NS, spans):
+                out.extend(array("h", frame.pcm)[0::2])
+        self.said = out
+
+    @staticmethod
+    def sample(number: int, quiet_ms: range) -> int:
+        return 100 if number // 8 in quiet_ms else 1000 + number % 8000
+
+    def off_ms(self, at_ms: int) -> float:
+        """How much later what stands at that time was spoken; to the wrap of the ramp, 1 s."""
+        value = self.said[at_ms * 8] - 1000
+        return ((value - at_ms * 8 + 4000) % 8000 - 4000) / 8
+
+
+def test_what_came_late_at_first_is_put_in_time_in_the_speakers_next_pause() -> None:
+    """Not by stretching what is being said: it waits for the silence between two phrases."""
+    heard = Speaker(late_ms=700, quiet_ms=range(1_000, 1_200))
+    while_speaking = {heard.off_ms(ms) for ms in range(300, 980, 20)}
+    assert while_speaking == {-20}, "before it was known, and while they speak"
+    assert {heard.off_ms(ms) for ms in range(1_200, 11_000, 20)} == {0}, "from the phrase after the pause on"
+    assert set(heard.said[8 * 1_040 : 8 * 1_180]) == {100}, "faded from silence to silence"
+    assert heard.voices.legs["agent"].stretched == 0
+
+
+def test_a_stop_within_a_word_is_no_pause() -> None:
+    heard = Speaker(late_ms=700, quiet_ms=range(1_000, 1_080))
+    assert {heard.off_ms(ms) for ms in range(1_120, 2_300, 20)} == {-20}
+
+
+def test_who_never_pauses_is_stretched_into_time_after_some_patience() -> None:
+    heard = Speaker(late_ms=700, quiet_ms=range(0))
+    assert {heard.off_ms(ms) for ms in range(300, 2_300, 20)} == {-20}
+    assert {round(heard.off_ms(ms)) for ms in range(7_000, 11_000, 20)} == {0}
+    assert heard.voices.legs["agent"].stretched == 160, "20 ms, one sample a frame"
+
+
 def offsets(samples: array[int], from_ms: int, to_ms: int) -> set[int]:
     """By how many places the samples stand later than they were spoken (8 kHz)."""
     places = range(from_ms * 8, to_ms * 8)

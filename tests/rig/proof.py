@@ -286,10 +286,15 @@ def _voices(film: Film, truth: Truth) -> Iterator[Check]:
     for who, side, leg, said in legs:
         words = [word for word in said if _in_talk(word, truth)]
         found = [_find(film.voices[leg], word) for word in words]
-        alike = sum(likeness >= LIKENESS for likeness, _ in found)
+        unlike = [
+            f"at {word.at_s:.1f} s only {likeness:.2f}"
+            for word, (likeness, _) in zip(words, found, strict=True)
+            if likeness < LIKENESS
+        ]
+        alike = len(words) - len(unlike)
         yield Check(
             f"{who}'s phrases on the {side} leg",
-            f"{alike} of {len(words)}",
+            "; ".join((f"{alike} of {len(words)}", *unlike)),
             "all, at least 2",
             alike == len(words) >= 2,
         )
