@@ -1,4 +1,5 @@
-"""A listening socket that takes so many connections at once and no more, those too that say nothing yet.
+"""A listening socket that takes so many connections at once and no more, those too that say nothing yet, and leaves room
+beside any one peer.
 
 Over TLS a connection costs a quarter of a MiB from its first packet on, of memory that is locked (P17; measured: 5,000 of
 one peer that never spoke took 1 GB in two seconds), and servers count it only once it has said something whole. A bridge
@@ -11,22 +12,35 @@ import socket
 import weakref
 from typing import Any
 
+ONE_PEER = 0.75
+"""The part of all places that one address may hold: a terminal server's desktops have one; and who holds them for a
+minute each without a word locks nobody else out."""
+
 
 class Listening(socket.socket):
-    """Listens from the beginning. A connection more than `most` is closed at once."""
+    """Listens from the beginning. A connection more than `most`, or than ONE_PEER of them from one address, is closed at
+    once."""
 
     def __init__(self, host: str, port: int, most: int) -> None:
         """Raises: OSError when the address is taken, or none of this machine's."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__(fileno=socket.create_server((host, port), family=family).detach())
         self._most = most
-        self._taken: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._taken: weakref.WeakKeyDictionary[socket.socket, str] = weakref.WeakKeyDictionary()
+        """Every connection's other end, by its address."""
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Raises: ConnectionAbortedError when there is no room; an event loop passes over it."""
         connection, address = super().accept()
-        if len(self._taken) >= self._most and sum(one.fileno() != -1 for one in self._taken) >= self._most:
+        peer = str(address[0])
+        if not self._has_room_for(peer):
             connection.close()
             raise ConnectionAbortedError
-        self._taken.add(connection)
+        self._taken[connection] = peer
         return connection, address
+
+    def _has_room_for(self, peer: str) -> bool:
+        if len(self._taken) < self._most * ONE_PEER:
+            return True
+        held = [whose for connection, whose in self._taken.items() if connection.fileno() != -1]
+        return len(held) < self._most and held.count(peer) < self._most * ONE_PEER

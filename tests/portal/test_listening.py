@@ -16,10 +16,12 @@ from tests.archive.house import house
 WITHIN_S = 20
 
 
-async def greeted(port: int, context: ssl.SSLContext | None = None) -> asyncio.StreamWriter | None:
-    """A connection that is held; None when it was closed without a word."""
+async def greeted(
+    port: int, context: ssl.SSLContext | None = None, of: str = "127.0.0.1"
+) -> asyncio.StreamWriter | None:
+    """A connection from `of` that is held; None when it was closed without a word."""
     try:
-        reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context, local_addr=(of, 0))
         writer.write(b"GET /ca.pem HTTP/1.1\r\nHost: localhost\r\n\r\n")
         if await reader.readline():
             return writer
@@ -41,25 +43,28 @@ async def test_one_more_than_there_is_room_for_is_closed_and_room_comes_back() -
         await reader.read()
         writer.close()
 
-    listening = Listening("127.0.0.1", 0, 2)
+    listening = Listening("127.0.0.1", 0, 4)
     port = listening.getsockname()[1]
     async with await asyncio.start_server(greet, sock=listening):
-        held = [await greeted(port), await greeted(port)]
+        held = [await greeted(port), await greeted(port), await greeted(port)]
         assert None not in held
-        assert await greeted(port) is None
-        assert await greeted(port) is None
+        assert await greeted(port) is None, "one peer never has all places"
+        held.append(await greeted(port, of="127.0.0.3"))
+        assert held[3] is not None
+        assert await greeted(port, of="127.0.0.4") is None, "there is no place left"
         assert held[0] is not None
         held[0].close()
         (await until_greeted(port)).close()
-        assert held[1] is not None
-        held[1].close()
+        for writer in held[1:]:
+            assert writer is not None
+            writer.close()
 
 
 async def test_who_connects_and_says_nothing_takes_places_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5,000 of one peer took 1 GB of locked memory in two seconds."""
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 6)
     monkeypatch.setattr(server, "MAX_BEGINNING", 2)
     async with house(tmp_path) as home:
         port = urlsplit(home.url).port
@@ -70,6 +75,9 @@ async def test_who_connects_and_says_nothing_takes_places_and_no_more(
         async with asyncio.timeout(WITHIN_S):
             while len(silent) < 6 or await greeted(port, context) is not None:
                 silent.append((await asyncio.open_connection("localhost", port))[1])
+        other = await greeted(port, context, of="127.0.0.3")
+        assert other is not None, "somebody else is let in beside them"
+        other.close()
         for writer in silent:
             writer.close()
         (await until_greeted(port, context)).close()
