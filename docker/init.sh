@@ -37,7 +37,8 @@ case $pbx in
   freeswitch)
     cp "$share/dialplan/freeswitch/pbxb.xml" /etc/pbx/pbxb/
     with_secret esl event_socket.conf.xml >/etc/pbx/autoload_configs/event_socket.conf.xml
-    secret esl >/etc/pbx/esl.password # for fs_cli
+    # For fs_cli with this folder as its HOME: a password among its words could be read in the list of processes.
+    printf '[default]\npassword => %s\n' "$(secret esl)" >/etc/pbx/.fs_cli_conf
     ln -s . /etc/pbx/sounds/pbxb
     ;;
   *) echo "init: there is no PBX '$pbx' here" >&2 && exit 2 ;;
