@@ -7,7 +7,6 @@ knows texts, names, roles and days; it never knows a file, a clock or a key.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,8 +22,8 @@ from pbx_bridge.training.plans import (
     Plan,
     Program,
     Trainer,
-    capacity_text,
-    plan_text,
+    capacity_digest,
+    plan_digest,
 )
 from pbx_bridge.training.rules import (
     PLAN_CEILING_DAYS,
@@ -114,9 +113,9 @@ def past(found: Approval, until: int) -> Past:
 def approval(proposal: Plan | Trainer, approver: str, at: int) -> Approval:
     """The approval to keep of what `approver` read."""
     if isinstance(proposal, Trainer):
-        digest = hashlib.sha256(capacity_text(proposal).encode()).hexdigest()
+        digest = capacity_digest(proposal)
         return Approval(Kind.CAPACITY, digest, proposal.id, "", proposal.id, approver, "", "", at)
-    digest = hashlib.sha256(plan_text(proposal).encode()).hexdigest()
+    digest = plan_digest(proposal)
     first, last = proposal.first_day.isoformat(), proposal.last_day.isoformat()
     trainee, trainer = proposal.trainee, proposal.trainer
     programs = tuple(application.program for application in proposal.applications)

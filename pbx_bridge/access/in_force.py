@@ -6,13 +6,13 @@ is approved stands in approvals.json. It decides nothing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pbx_bridge.access.books import read_book, write_book
+from pbx_bridge.training.plans import text_digest
 from pbx_bridge.wire_json import Many, Text
 from pbx_bridge.wire_portal import MAX_ACT_CHARS, MAX_APPROVED
 
@@ -29,7 +29,7 @@ class InForce:
         """`key` closes the file (books.py). Raises: OperatorError when it is not as the keeper left it."""
         self._path, self._key = path, key
         book = read_book(path, _Book, key) or _Book()
-        self._texts = {_digest(text): text for text in book.texts}
+        self._texts = {text_digest(text): text for text in book.texts}
 
     def text(self, digest: str) -> str:
         """What was read with this digest; "" when it is not kept."""
@@ -37,12 +37,8 @@ class InForce:
 
     def keep(self, digests: Iterable[str], new: str = "") -> None:
         """The texts of these digests alone, with a new one among them. Raises: OSError."""
-        known = self._texts | ({_digest(new): new} if new else {})
+        known = self._texts | ({text_digest(new): new} if new else {})
         kept = {digest: known[digest] for digest in digests if digest in known}
         if kept != self._texts:
             write_book(self._path, _Book(tuple(kept.values())), self._key)
             self._texts = kept
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -5,10 +5,10 @@ Pure: digests and words of the closed list in, the same out. It names no approve
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Final
 
+from pbx_bridge.training.plans import text_digest
 from pbx_bridge.wire_office import Ground, PlanRefused, TurnedDown
 from pbx_bridge.wire_portal import Role
 
@@ -21,7 +21,7 @@ def refused_for(
 ) -> tuple[PlanRefused, ...]:
     """P13, P22: which of these texts (`plan_text`) were refused, and why as far as their reader may know."""
     said = {one.digest: one for one in turned_down}
-    digests = (hashlib.sha256(text.encode()).hexdigest() for text in plans)
+    digests = map(text_digest, plans)
     return tuple(_told(role, said[digest]) for digest in digests if digest in said)
 
 

@@ -8,7 +8,6 @@ nobody confirms a key by nodding. It knows texts and keys; it decides nothing.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from pbx_bridge.access.proposals import read_proposal
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.trainer.arguments import Add
 from pbx_bridge.trainer.bridge import Bridge
-from pbx_bridge.training.plans import Trainer
+from pbx_bridge.training.plans import Trainer, text_digest
 from pbx_bridge.training.rules import PLAN_CEILING_DAYS
 from pbx_bridge.wire_office import Ground
 from pbx_bridge.wire_portal import Act, Days, Deed, Waiting, fingerprint, said
@@ -213,7 +212,7 @@ def _months(proposal: Proposal, days: tuple[Days, ...]) -> str:
 def _proposal(text: str) -> Proposal:
     """Raises: NoProposal."""
     found = read_proposal(text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = text_digest(text)
     return Proposal(Kind.CAPACITY if isinstance(found, Trainer) else Kind.PLAN, found.id, digest, text)
 
 

@@ -173,9 +173,14 @@ def plan_text(plan: Plan) -> str:
     return "".join(f"{name}: {json.dumps(value)}\n" for name, value in facts)
 
 
+def text_digest(text: str) -> str:
+    """SHA-256 of a text that people approve, hexadecimal: the name it goes by."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def plan_digest(plan: Plan) -> str:
-    """SHA-256 of `plan_text`, hexadecimal: what an approval and a recording's manifest name (P18)."""
-    return hashlib.sha256(plan_text(plan).encode()).hexdigest()
+    """Digest of `plan_text`: what an approval and a recording's manifest name (P18)."""
+    return text_digest(plan_text(plan))
 
 
 def capacity_text(trainer: Trainer) -> str:
@@ -185,8 +190,8 @@ def capacity_text(trainer: Trainer) -> str:
 
 
 def capacity_digest(trainer: Trainer) -> str:
-    """SHA-256 of `capacity_text`, hexadecimal."""
-    return hashlib.sha256(capacity_text(trainer).encode()).hexdigest()
+    """Digest of `capacity_text`."""
+    return text_digest(capacity_text(trainer))
 
 
 @dataclass(frozen=True, slots=True)
