@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import ApprovedPlan, KnownPerson
+from pbx_bridge.archive.office_wire import ApprovedPlan, KnownPerson
 from pbx_bridge.catalogue.catalogue import Entered
 from pbx_bridge.training.plans import Plan, Trainer, capacity_digest, plan_digest
 from pbx_bridge.training.rules import last_day

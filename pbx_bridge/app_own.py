@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from pbx_bridge.app_ledger import LedgerTail
-from pbx_bridge.archive.keeper_wire import End
+from pbx_bridge.archive.retention_wire import End
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.catalogue.catalogue import Catalogue

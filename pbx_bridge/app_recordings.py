@@ -20,9 +20,9 @@ import structlog
 
 from pbx_bridge.age import X25519Identity, read_header
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import End
 from pbx_bridge.archive.manifest import Assignment, Manifest, ManifestError, RecorderKey
 from pbx_bridge.archive.restart import rebuild
+from pbx_bridge.archive.retention_wire import End
 from pbx_bridge.archive.rules import Keeping, not_after
 from pbx_bridge.archive.sealed import RecordingFiles, SealedDigest, SealedFile
 from pbx_bridge.archive.witness import Witness

@@ -17,7 +17,7 @@ from typing import Annotated, Final, Protocol
 
 import structlog
 
-from pbx_bridge.archive import keeper_wire as kw
+from pbx_bridge.archive import retention_wire
 from pbx_bridge.archive.files import RecordingFiles, sync_folder
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.witness import REMEMBERED_S, Witness
@@ -116,9 +116,9 @@ class Retention:
                 log.error("nothing is purged now; it is tried again", why=str(error), seconds=wait_s)
             await asyncio.sleep(wait_s)
 
-    async def purge(self, *, dry_run: bool = False, by_hand: bool = False) -> list[kw.Gone]:
+    async def purge(self, *, dry_run: bool = False, by_hand: bool = False) -> list[retention_wire.Gone]:
         """P20: what has ended loses its key, then its file; what was purged, or with `dry_run` would be."""
-        gone: list[kw.Gone] = []
+        gone: list[retention_wire.Gone] = []
         more = True
         while more:
             purged = await self._keeper.purge(dry_run=dry_run, by_hand=by_hand)
@@ -138,7 +138,7 @@ class Retention:
         keys = await self._keeper.reconcile()
         files = await asyncio.to_thread(lambda: dict(self._files()))
         stands = await self._standing(files)
-        unknown = sum(at is kw.Stands.UNKNOWN and files[name] for name, at in stands.items())
+        unknown = sum(at is retention_wire.Stands.UNKNOWN and files[name] for name, at in stands.items())
         await asyncio.to_thread(self._remove, _over(stands))
         noted = await asyncio.to_thread(self._notes.all)
         await asyncio.to_thread(
@@ -162,10 +162,10 @@ class Retention:
         await asyncio.to_thread(write_whole, self._state / "count.json", canonical(write_fields(count)))
         return count
 
-    async def _standing(self, recordings: Iterable[RecordingId]) -> dict[RecordingId, kw.Stands]:
-        names, found = list(recordings), dict[RecordingId, kw.Stands]()
-        for first in range(0, len(names), kw.MAX_ASKED):
-            batch = names[first : first + kw.MAX_ASKED]
+    async def _standing(self, recordings: Iterable[RecordingId]) -> dict[RecordingId, retention_wire.Stands]:
+        names, found = list(recordings), dict[RecordingId, retention_wire.Stands]()
+        for first in range(0, len(names), retention_wire.MAX_ASKED):
+            batch = names[first : first + retention_wire.MAX_ASKED]
             found.update(zip(batch, await self._keeper.standing(batch), strict=True))
         return found
 
@@ -191,8 +191,8 @@ class Retention:
             sync_folder(self._sealed)
 
 
-def _over(stands: dict[RecordingId, kw.Stands]) -> list[RecordingId]:
-    return [name for name, at in stands.items() if at is kw.Stands.DESTROYED]
+def _over(stands: dict[RecordingId, retention_wire.Stands]) -> list[RecordingId]:
+    return [name for name, at in stands.items() if at is retention_wire.Stands.DESTROYED]
 
 
 def last_count(state: Path) -> Count | None:

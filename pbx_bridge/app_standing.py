@@ -14,7 +14,7 @@ from typing import Protocol
 
 import structlog
 
-from pbx_bridge.archive.keeper_wire import Waiting
+from pbx_bridge.archive.opening_wire import Waiting
 from pbx_bridge.calls.reasons import Outcome
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.ledger import BEGAN, Line

@@ -18,7 +18,7 @@ from rich.table import Table
 from pbx_bridge.access.roles import roles_refusal
 from pbx_bridge.app_places import catalogue_of, keeper_socket
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import KnownPerson
+from pbx_bridge.archive.office_wire import KnownPerson
 from pbx_bridge.catalogue.catalogue import Catalogue
 from pbx_bridge.catalogue.change import Change
 from pbx_bridge.config import Config

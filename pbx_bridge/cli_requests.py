@@ -20,7 +20,7 @@ from rich.table import Table
 from pbx_bridge.app_own import erased
 from pbx_bridge.app_places import catalogue_of, number_lists_of
 from pbx_bridge.archive.catalogue import Shelf
-from pbx_bridge.archive.keeper_wire import Stands
+from pbx_bridge.archive.retention_wire import Stands
 from pbx_bridge.archive.rights_wire import OpenRequest
 from pbx_bridge.archive.witness import Witness
 from pbx_bridge.cli_person import Ask

@@ -18,7 +18,7 @@ from rich.table import Table
 from pbx_bridge.app_places import catalogue_of, keeper_socket
 from pbx_bridge.app_retention import Retention
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import Gone
+from pbx_bridge.archive.retention_wire import Gone
 from pbx_bridge.archive.sentences import when
 from pbx_bridge.config import Config
 from pbx_bridge.errors import OperatorError

@@ -52,7 +52,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (
-        r"pbx_bridge\.archive\.(manifest|release|backlog|clock|retention|sentences|keeper_wire|rights_wire)|pbx_bridge\.(access\.(proof|roles|approvals|proposals|comparing|refused)|portal\.words)",
+        r"pbx_bridge\.archive\.(manifest|release|backlog|clock|retention|sentences|(keeper|recording|retention|opening|office|audit|rights)_wire)|pbx_bridge\.(access\.(proof|roles|approvals|proposals|comparing|refused)|portal\.words)",
         Layer.CORE,
     ),
     (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),

@@ -17,8 +17,15 @@ from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.roles import Person
 from pbx_bridge.age import X25519Identity
+from pbx_bridge.archive import (
+    audit_wire,
+    office_wire,
+    opening_wire,
+    recording_wire,
+    retention_wire,
+    rights_wire,
+)
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_approvals import ApprovalSide
 from pbx_bridge.archive.keeper_audit import AuditSide
 from pbx_bridge.archive.keeper_notes import NotesSide
@@ -53,50 +60,50 @@ class Keeper:
         self._rights = rights = RightsSide(room, people, self._destroy, notes.shown)
         audit = AuditSide(room, people)
         self._handlers: dict[type[Any], Handler] = {
-            wire.Introduce: recorder.introduce,
-            wire.Put: recorder.put,
-            wire.Finish: recorder.finish,
-            wire.Destroy: retention.destroy,
-            wire.Purge: retention.purge,
-            wire.Pulse: self._pulse,
-            wire.Ended: retention.ended,
-            wire.ConfirmClock: retention.confirm_clock,
-            wire.Reconcile: retention.reconcile,
-            wire.Ask: retention.standing,
-            wire.Held: retention.held,
+            recording_wire.Introduce: recorder.introduce,
+            recording_wire.Put: recorder.put,
+            recording_wire.Finish: recorder.finish,
+            recording_wire.Destroy: retention.destroy,
+            retention_wire.Purge: retention.purge,
+            retention_wire.Pulse: self._pulse,
+            retention_wire.Ended: retention.ended,
+            retention_wire.ConfirmClock: retention.confirm_clock,
+            retention_wire.Reconcile: retention.reconcile,
+            retention_wire.Ask: retention.standing,
+            retention_wire.Held: retention.held,
             wire.Status: recorder.status,
-            wire.Backlog: recorder.backlog,
-            wire.Begin: people.begin,
+            opening_wire.Backlog: recorder.backlog,
+            opening_wire.Begin: people.begin,
             words.Prove: people.prove,
-            wire.Invite: people.invite,
-            wire.Everyone: people.everyone,
-            wire.Book: people.book,
-            wire.Training: people.training,
-            wire.Desk: lambda request: approvals.desk(people.person(request.token)),
-            wire.Approvals: approvals.approvals,
-            wire.PlansApproved: approvals.plans,
-            wire.EndPlan: approvals.end_plan,
-            wire.Months: lambda request: approvals.months(people.person(request.token), request.text),
-            wire.Weigh: lambda request: approvals.weigh(people.person(request.token), request.text),
-            wire.SeeTurnedDown: approvals.turned_down,
-            wire.SeeRetained: ReportSide(room, people).retained,
-            wire.Revoke: people.revoke,
-            wire.Writable: audit.writable,
-            wire.Audit: audit.page,
-            wire.Checkpoint: audit.checkpoint,
-            wire.TokenChanged: audit.token_changed,
-            wire.AuditLooked: audit.look,
-            wire.Accesses: audit.accesses,
-            wire.AccessesOf: audit.accesses_of,
-            wire.List: release.listing,
-            wire.Open: release.open,
-            wire.Review: release.review,
-            wire.Viewed: release.viewed,
+            office_wire.Invite: people.invite,
+            office_wire.Everyone: people.everyone,
+            office_wire.Book: people.book,
+            office_wire.Training: people.training,
+            office_wire.Desk: lambda request: approvals.desk(people.person(request.token)),
+            office_wire.Approvals: approvals.approvals,
+            office_wire.PlansApproved: approvals.plans,
+            office_wire.EndPlan: approvals.end_plan,
+            office_wire.Months: lambda request: approvals.months(people.person(request.token), request.text),
+            office_wire.Weigh: lambda request: approvals.weigh(people.person(request.token), request.text),
+            office_wire.SeeTurnedDown: approvals.turned_down,
+            office_wire.SeeRetained: ReportSide(room, people).retained,
+            office_wire.Revoke: people.revoke,
+            audit_wire.Writable: audit.writable,
+            audit_wire.Audit: audit.page,
+            audit_wire.Checkpoint: audit.checkpoint,
+            audit_wire.TokenChanged: audit.token_changed,
+            audit_wire.AuditLooked: audit.look,
+            audit_wire.Accesses: audit.accesses,
+            audit_wire.AccessesOf: audit.accesses_of,
+            opening_wire.List: release.listing,
+            opening_wire.Open: release.open,
+            opening_wire.Review: release.review,
+            opening_wire.Viewed: release.viewed,
             wire_notes.ReadNotes: notes.read,
             wire_notes.WriteNote: notes.write,
             wire_notes.EraseNote: notes.erase,
-            wire.HandOver: release.hand_over,
-            wire.TraineesOwn: release.trainees_own,
+            recording_wire.HandOver: release.hand_over,
+            recording_wire.TraineesOwn: release.trainees_own,
             rights_wire.OpenRequest: rights.open,
             rights_wire.AllRequests: rights.all,
             rights_wire.ExtendRequest: rights.extend,
@@ -106,7 +113,7 @@ class Keeper:
             rights_wire.OpenOwn: rights.open_own,
             rights_wire.EraseOwn: rights.erase,
             rights_wire.OwnAccesses: lambda request: audit.accesses(
-                wire.Accesses(rights.trainee(request.token), request.before)
+                audit_wire.Accesses(rights.trainee(request.token), request.before)
             ),
         }
 
@@ -120,7 +127,7 @@ class Keeper:
         with refusals():
             return self._rights.begin_export(request)
 
-    def _pulse(self, request: wire.Pulse) -> wire.Beat:
+    def _pulse(self, request: retention_wire.Pulse) -> retention_wire.Beat:
         """Each second: how the clock stands, and a small step of what is due."""
         beat = self._retention.pulse(request)
         self._renewal.step()
@@ -138,14 +145,14 @@ class Keeper:
             self._approvals.do(person, act)
 
     def _destroy(self, recording: RecordingId, reason: Reason) -> None:
-        self._handlers[wire.Destroy](wire.Destroy(recording, reason.value))
+        self._handlers[recording_wire.Destroy](recording_wire.Destroy(recording, reason.value))
 
-    def begin_recovery(self, request: wire.Recover) -> Recovery:
+    def begin_recovery(self, request: recording_wire.Recover) -> Recovery:
         """What rebuilding this recording needs. Raises: words.Refused when there is none to rebuild."""
         with refusals():
             return self._recorder.begin_recovery(request)
 
-    def end_recovery(self, request: wire.Recover, made: Remade, key: X25519Identity | None) -> bool:
+    def end_recovery(self, request: recording_wire.Recover, made: Remade, key: X25519Identity | None) -> bool:
         """Keeps the key of the file that was made. Raises: words.Refused."""
         with refusals():
             return self._recorder.end_recovery(request, made, key)

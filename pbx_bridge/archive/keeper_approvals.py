@@ -24,6 +24,7 @@ from pbx_bridge.access.audit import Access
 from pbx_bridge.access.proposals import NoProposal, read_proposal
 from pbx_bridge.access.roles import Person, confirm_refusal
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire
 from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.training.plans import Enrolment, Plan, Trainer
 from pbx_bridge.training.rules import PLAN_CEILING_DAYS
@@ -48,21 +49,23 @@ class ApprovalSide:
             case Deed.CONFIRM:
                 self._confirm(person, act.about, act.text)
 
-    def approvals(self, request: wire.Approvals) -> wire.Approved:
+    def approvals(self, request: office_wire.Approvals) -> office_wire.Approved:
         """Digests of everything that is approved now, for the bridge; none of a trainee who objects (P23)."""
-        return wire.Approved(tuple(sorted({one.digest for one in self._room.in_force() if not one.ended})))
+        return office_wire.Approved(
+            tuple(sorted({one.digest for one in self._room.in_force() if not one.ended}))
+        )
 
-    def plans(self, request: wire.PlansApproved) -> wire.ApprovedPlans:
+    def plans(self, request: office_wire.PlansApproved) -> office_wire.ApprovedPlans:
         """The plans among them, by the names and entries they were approved with."""
-        return wire.ApprovedPlans(
+        return office_wire.ApprovedPlans(
             tuple(
-                wire.ApprovedPlan(one.about, one.entry, one.digest)
+                office_wire.ApprovedPlan(one.about, one.entry, one.digest)
                 for one in self._approved
                 if one.kind is Kind.PLAN and not one.ended
             )
         )
 
-    def end_plan(self, request: wire.EndPlan) -> wire.Done:
+    def end_plan(self, request: office_wire.EndPlan) -> wire.Done:
         """P13, P22: an end nobody can take back in the catalogue alone: to record again it must be approved again."""
         known = next((one for one in self._approved if one.digest == request.digest and not one.ended), None)
         if known is not None and known.kind is Kind.PLAN:
@@ -84,7 +87,7 @@ class ApprovalSide:
         )
         return words.ApproversDesk(person.name, tuple(sorted(self._approved.digests)), keys[:1_000])
 
-    def turned_down(self, request: wire.SeeTurnedDown) -> AllTurnedDown:
+    def turned_down(self, request: office_wire.SeeTurnedDown) -> AllTurnedDown:
         """Which proposals were refused, for whoever shows them."""
         return AllTurnedDown(tuple(self._turned_down))
 

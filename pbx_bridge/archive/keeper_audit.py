@@ -13,6 +13,7 @@ from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.access.audit_read import AuditIndex
 from pbx_bridge.access.checkpoint import verifier_key
 from pbx_bridge.access.roles import Person, audit_refusal
+from pbx_bridge.archive import audit_wire
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, KEEPER, Room
@@ -27,7 +28,7 @@ class AuditSide:
         self._log = room.parts.audit
         self._index = AuditIndex(self._log.folder)
 
-    def writable(self, request: wire.Writable) -> wire.WritableNow:
+    def writable(self, request: audit_wire.Writable) -> audit_wire.WritableNow:
         """P19: whether the next access can be recorded. After a failure only a record that was written says so."""
         fault = self._log.fault()
         if not fault and self._log.failed:
@@ -35,9 +36,9 @@ class AuditSide:
                 self._room.record(Access(KEEPER, "unwritable", reason="until-now"))
             except AuditUnwritable as error:
                 fault = str(error)
-        return wire.WritableNow(fault[:500])
+        return audit_wire.WritableNow(fault[:500])
 
-    def page(self, request: wire.Audit) -> words.AuditPage:
+    def page(self, request: audit_wire.Audit) -> words.AuditPage:
         """P19: the log as it lies there, for the auditor to verify and keep. Raises: words.Refused."""
         person = self._people.person(request.token)
         self._room.record(self._reading(person, request.purpose.value))
@@ -45,17 +46,17 @@ class AuditSide:
         key = verifier_key(self._log.public)
         return words.AuditPage(b64encode(lines).decode(), self._log.checkpoint(), key)
 
-    def checkpoint(self, request: wire.Checkpoint) -> AuditCheckpoint:
+    def checkpoint(self, request: audit_wire.Checkpoint) -> AuditCheckpoint:
         """The newest checkpoint: a number, a hash and a signature (P19)."""
         return AuditCheckpoint(self._log.checkpoint(), verifier_key(self._log.public))
 
-    def token_changed(self, request: wire.TokenChanged) -> wire.Done:
+    def token_changed(self, request: audit_wire.TokenChanged) -> wire.Done:
         """P19: a program's token is made or removed; before it is made this is on the disk."""
         act = "token-add" if request.made else "token-remove"
         self._room.record(Access(ADMINISTRATOR, act, reason=request.purpose, subject=request.name))
         return wire.Done()
 
-    def look(self, request: wire.AuditLooked) -> AuditLook:
+    def look(self, request: audit_wire.AuditLooked) -> AuditLook:
         """P19: some of it, by time and kind; nobody can be searched for. Raises: words.Refused."""
         person = self._people.person(request.token)
         self._room.looked(self._reading(person, "look"))
@@ -79,23 +80,23 @@ class AuditSide:
             raise words.Refused("role", why)
         return Access(person.name, "audit", reason=purpose)
 
-    def accesses(self, request: wire.Accesses) -> wire.AccessesFound:
+    def accesses(self, request: audit_wire.Accesses) -> audit_wire.AccessesFound:
         """P19: a trainee, whom the bridge has proven, sees who opened or tried to open what is theirs."""
         self._room.looked(Access(request.trainee, "accesses"))
         return self._found(request.trainee, request.before)
 
-    def accesses_of(self, request: wire.AccessesOf) -> wire.AccessesFound:
+    def accesses_of(self, request: audit_wire.AccessesOf) -> audit_wire.AccessesFound:
         """P23: the same, for the answer to a trainee's request."""
         self._room.record(Access(ADMINISTRATOR, "accesses", person=request.trainee))
         return self._found(request.trainee, request.before)
 
-    def _found(self, trainee: str, before: int) -> wire.AccessesFound:
+    def _found(self, trainee: str, before: int) -> audit_wire.AccessesFound:
         known = self._room.parts.store.of_person(trainee)
         own = [manifest for _, manifest in known if manifest.trainee == trainee]
         recordings = {str(manifest.recording) for manifest in own}
         persons = {trainee, *(assignment.trainer for manifest in own for assignment in manifest.trainers)}
         found, more = self._index.concerning(recordings, persons, before, MAX_ACCESSES)
-        return wire.AccessesFound(tuple(map(_line, found)), more)
+        return audit_wire.AccessesFound(tuple(map(_line, found)), more)
 
 
 def _record(record: dict[str, Any]) -> Record:

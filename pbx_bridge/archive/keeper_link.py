@@ -17,8 +17,15 @@ from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights
 from pbx_bridge.age import X25519Identity, X25519Recipient, seal_bytes
+from pbx_bridge.archive import (
+    audit_wire,
+    office_wire,
+    opening_wire,
+    recording_wire,
+    retention_wire,
+    rights_wire,
+)
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
 from pbx_bridge.archive.keeper_server import peer_uid
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.wire_audit import AuditLook, Looked
@@ -79,7 +86,7 @@ class KeeperLink:
 
     async def introduce(self, recorder: bytes) -> X25519Recipient:
         """Shows the recorder's public signing key; gives the keeper's recipient."""
-        facts = await self._ask(wire.Introduce(recorder), wire.KeeperFacts)
+        facts = await self._ask(recording_wire.Introduce(recorder), recording_wire.KeeperFacts)
         self._keeper = X25519Recipient.parse(facts.recipient)
         return self._keeper
 
@@ -89,57 +96,59 @@ class KeeperLink:
         try:
             await self._put(signed, identity, self._keeper or await self.introduce(signed.recorder))
         except words.Refused as refused:
-            if refused.word != wire.IDENTITY_CHANGED:
+            if refused.word != recording_wire.IDENTITY_CHANGED:
                 raise
             await self._put(signed, identity, await self.introduce(signed.recorder))
 
     async def _put(self, signed: SignedManifest, identity: X25519Identity, keeper: X25519Recipient) -> None:
         sealed = seal_bytes(str(identity).encode(), [keeper])
-        await self._ask(wire.Put(signed, sealed.hex()), wire.Done)
+        await self._ask(recording_wire.Put(signed, sealed.hex()), wire.Done)
 
     async def finish(self, signed: SignedManifest, header: bytes) -> None:
-        await self._ask(wire.Finish(signed, header.hex()), wire.Done)
+        await self._ask(recording_wire.Finish(signed, header.hex()), wire.Done)
 
     async def destroy(self, recording: RecordingId, reason: str) -> None:
         """Destroys the key, first thing; `reason` is a word of the ledger's closed list."""
-        await self._ask(wire.Destroy(recording, reason), wire.Done)
+        await self._ask(recording_wire.Destroy(recording, reason), wire.Done)
 
-    async def purge(self, *, dry_run: bool = False, by_hand: bool = False) -> wire.Purged:
+    async def purge(self, *, dry_run: bool = False, by_hand: bool = False) -> retention_wire.Purged:
         """P20: destroys the keys of what has ended; the caller removes the files, and asks again while there is more."""
-        return await self._ask(wire.Purge(dry_run, by_hand), wire.Purged, PURGE_WITHIN_S)
+        return await self._ask(retention_wire.Purge(dry_run, by_hand), retention_wire.Purged, PURGE_WITHIN_S)
 
-    async def pulse(self, seen_at: int = 0) -> wire.Beat:
+    async def pulse(self, seen_at: int = 0) -> retention_wire.Beat:
         """P20: whether the clock is in doubt; `seen_at`: when this bridge last ran."""
-        return await self._ask(wire.Pulse(seen_at), wire.Beat)
+        return await self._ask(retention_wire.Pulse(seen_at), retention_wire.Beat)
 
-    async def ended(self, since: int) -> tuple[wire.End, ...]:
+    async def ended(self, since: int) -> tuple[retention_wire.End, ...]:
         """What was destroyed since then, other than by time."""
-        return (await self._ask(wire.Ended(since), wire.AllEnded)).ended
+        return (await self._ask(retention_wire.Ended(since), retention_wire.AllEnded)).ended
 
     async def confirm_clock(self) -> None:
         """P20: a person compared the clock with another one."""
-        await self._ask(wire.ConfirmClock(), wire.Done)
+        await self._ask(retention_wire.ConfirmClock(), wire.Done)
 
-    async def reconcile(self) -> wire.Reconciled:
-        return await self._ask(wire.Reconcile(), wire.Reconciled, PURGE_WITHIN_S)
+    async def reconcile(self) -> retention_wire.Reconciled:
+        return await self._ask(retention_wire.Reconcile(), retention_wire.Reconciled, PURGE_WITHIN_S)
 
-    async def standing(self, recordings: Sequence[RecordingId]) -> tuple[wire.Stands, ...]:
+    async def standing(self, recordings: Sequence[RecordingId]) -> tuple[retention_wire.Stands, ...]:
         """How at most MAX_ASKED recordings stand, in their order."""
-        return (await self._ask(wire.Ask(tuple(recordings)), wire.Standing)).stands
+        return (await self._ask(retention_wire.Ask(tuple(recordings)), retention_wire.Standing)).stands
 
     async def held(self) -> frozenset[RecordingId]:
         """Every finished recording whose key exists."""
         found: set[RecordingId] = set()
         after = ""
-        while page := (await self._ask(wire.Held(after), wire.AllHeld)).recordings:
+        while page := (await self._ask(retention_wire.Held(after), retention_wire.AllHeld)).recordings:
             found.update(page)
             after = page[-1]
         return frozenset(found)
 
-    async def recover(self, recording: RecordingId, left: wire.Left, files: Sequence[int]) -> wire.Rebuilt:
-        """The keeper makes a whole file of the open `files` (see `wire.Left`). On a connection of its own: it takes time."""
-        request = wire.Recover(recording, left)
-        return await asyncio.to_thread(self._with_files, request, files, wire.Rebuilt)
+    async def recover(
+        self, recording: RecordingId, left: recording_wire.Left, files: Sequence[int]
+    ) -> recording_wire.Rebuilt:
+        """The keeper makes a whole file of the open `files` (see `Left`). On a connection of its own: it takes time."""
+        request = recording_wire.Recover(recording, left)
+        return await asyncio.to_thread(self._with_files, request, files, recording_wire.Rebuilt)
 
     def _with_files(self, request: Any, files: Sequence[int], kind: type[T]) -> T:
         try:
@@ -156,30 +165,30 @@ class KeeperLink:
             raise KeeperUnreachable(f"{self._path}: the keeper cannot be asked: {error}") from error
 
     async def hand_over(self, recording: RecordingId, trainee: str, signature: bytes | None = None) -> None:
-        await self._ask(wire.HandOver(recording, trainee, signature), wire.Done)
+        await self._ask(recording_wire.HandOver(recording, trainee, signature), wire.Done)
 
     async def trainees_own(self, trainee: str) -> tuple[words.Item, ...]:
-        return (await self._ask(wire.TraineesOwn(trainee), words.Items)).items
+        return (await self._ask(recording_wire.TraineesOwn(trainee), words.Items)).items
 
-    async def backlog(self) -> tuple[wire.Waiting, ...]:
+    async def backlog(self) -> tuple[opening_wire.Waiting, ...]:
         """P15: what waits for its review."""
-        return (await self._ask(wire.Backlog(), wire.AllWaiting)).waiting
+        return (await self._ask(opening_wire.Backlog(), opening_wire.AllWaiting)).waiting
 
     async def approvals(self) -> frozenset[str]:
         """Digests of the plans and capacities that are approved now."""
-        return frozenset((await self._ask(wire.Approvals(), wire.Approved)).digests)
+        return frozenset((await self._ask(office_wire.Approvals(), office_wire.Approved)).digests)
 
-    async def approved_plans(self) -> tuple[wire.ApprovedPlan, ...]:
+    async def approved_plans(self) -> tuple[office_wire.ApprovedPlan, ...]:
         """The plans that are approved now."""
-        return (await self._ask(wire.PlansApproved(), wire.ApprovedPlans)).plans
+        return (await self._ask(office_wire.PlansApproved(), office_wire.ApprovedPlans)).plans
 
     async def end_plan(self, digest: str) -> None:
         """A plan was ended before its last day: its approval covers nothing that begins from now on."""
-        await self._ask(wire.EndPlan(digest), wire.Done)
+        await self._ask(office_wire.EndPlan(digest), wire.Done)
 
     async def audit_fault(self) -> str:
         """P19: why the next access cannot be recorded, "" when it can."""
-        return (await self._ask(wire.Writable(), wire.WritableNow)).fault
+        return (await self._ask(audit_wire.Writable(), audit_wire.WritableNow)).fault
 
     async def status(self) -> wire.KeeperStatus:
         return await self._ask(wire.Status(), wire.KeeperStatus)
@@ -194,29 +203,31 @@ class KeeperLink:
         code: bytes | None = None,
         act: words.Act | None = None,
     ) -> words.Begun:
-        return await self._ask(wire.Begin(recipient, client_nonce, certificate, code, act), words.Begun)
+        return await self._ask(
+            opening_wire.Begin(recipient, client_nonce, certificate, code, act), words.Begun
+        )
 
     async def prove(self, challenge: bytes, answer: bytes) -> words.Proven:
         return await self._ask(words.Prove(challenge, answer), words.Proven)
 
     async def recordings(self, token: bytes) -> tuple[words.Item, ...]:
-        return (await self._ask(wire.List(token), words.Items)).items
+        return (await self._ask(opening_wire.List(token), words.Items)).items
 
     async def open(self, token: bytes, recording: RecordingId, session: str) -> words.Released:
-        return await self._ask(wire.Open(token, recording, session), words.Released)
+        return await self._ask(opening_wire.Open(token, recording, session), words.Released)
 
     async def fetch(self, token: bytes, recording: RecordingId, session: str) -> words.Released:
         """As `open`, for the whole sealed file."""
-        return await self._ask(wire.Open(token, recording, session, fetch=True), words.Released)
+        return await self._ask(opening_wire.Open(token, recording, session, fetch=True), words.Released)
 
     async def review(self, token: bytes, recording: RecordingId, session: str) -> None:
-        await self._ask(wire.Review(token, recording, session), wire.Done)
+        await self._ask(opening_wire.Review(token, recording, session), wire.Done)
 
     async def viewed(
-        self, token: bytes, recording: RecordingId, parts: str, *, broke: wire.Broke | None = None
+        self, token: bytes, recording: RecordingId, parts: str, *, broke: opening_wire.Broke | None = None
     ) -> None:
         """P19: which parts went to the asker."""
-        await self._ask(wire.Viewed(token, recording, parts, broke), wire.Done)
+        await self._ask(opening_wire.Viewed(token, recording, parts, broke), wire.Done)
 
     async def notes(self, token: bytes, recording: RecordingId) -> wire_notes.Notes:
         return await self._ask(wire_notes.ReadNotes(token, recording), wire_notes.Notes)
@@ -229,45 +240,47 @@ class KeeperLink:
 
     async def book(self, token: bytes, plan: str, *, cancel: bool) -> str:
         """The trainer who visits and wants a slot of this plan."""
-        return (await self._ask(wire.Book(token, plan, cancel), wire.Booker)).trainer
+        return (await self._ask(office_wire.Book(token, plan, cancel), office_wire.Booker)).trainer
 
-    async def training(self, token: bytes) -> wire.Week:
+    async def training(self, token: bytes) -> office_wire.Week:
         """The trainer who visits and looks at their week, and what waits for them."""
-        return await self._ask(wire.Training(token), wire.Week)
+        return await self._ask(office_wire.Training(token), office_wire.Week)
 
     async def desk(self, token: bytes) -> words.ApproversDesk:
-        return await self._ask(wire.Desk(token), words.ApproversDesk)
+        return await self._ask(office_wire.Desk(token), words.ApproversDesk)
 
     async def months(self, token: bytes, text: str) -> tuple[words.Days, ...]:
         """P13: the days a plan's trainee has of 24 months, before it and with it."""
-        return (await self._ask(wire.Months(token, text), words.Months)).days
+        return (await self._ask(office_wire.Months(token, text), words.Months)).days
 
     async def weigh(self, token: bytes, text: str) -> Weighed:
         """P13: a trainee's history, what is in force, and whether this approver can approve it."""
-        return await self._ask(wire.Weigh(token, text), Weighed)
+        return await self._ask(office_wire.Weigh(token, text), Weighed)
 
     async def retained(self, token: bytes) -> Retained:
         """P20, P23: what became of each month's recordings, for an approver or auditor."""
-        return await self._ask(wire.SeeRetained(token), Retained)
+        return await self._ask(office_wire.SeeRetained(token), Retained)
 
     async def turned_down(self) -> tuple[TurnedDown, ...]:
         """Which proposals were refused, and why."""
-        return (await self._ask(wire.SeeTurnedDown(), AllTurnedDown)).refused
+        return (await self._ask(office_wire.SeeTurnedDown(), AllTurnedDown)).refused
 
-    async def audit(self, token: bytes, after: int, purpose: wire.For = wire.For.COPY) -> words.AuditPage:
-        return await self._ask(wire.Audit(token, after, purpose), words.AuditPage)
+    async def audit(
+        self, token: bytes, after: int, purpose: audit_wire.For = audit_wire.For.COPY
+    ) -> words.AuditPage:
+        return await self._ask(audit_wire.Audit(token, after, purpose), words.AuditPage)
 
     async def audit_look(self, token: bytes, wanted: Looked) -> AuditLook:
         """P19: some records, by time and kind, for the auditor."""
-        return await self._ask(wire.AuditLooked(token, wanted), AuditLook)
+        return await self._ask(audit_wire.AuditLooked(token, wanted), AuditLook)
 
     async def checkpoint(self) -> AuditCheckpoint:
         """P19: the audit log's newest checkpoint."""
-        return await self._ask(wire.Checkpoint(), AuditCheckpoint)
+        return await self._ask(audit_wire.Checkpoint(), AuditCheckpoint)
 
-    async def accesses(self, trainee: str, before: int = 0) -> wire.AccessesFound:
+    async def accesses(self, trainee: str, before: int = 0) -> audit_wire.AccessesFound:
         """P19: who opened, or tried to open, what is this trainee's; newest first, older than `before`."""
-        return await self._ask(wire.Accesses(trainee, before), wire.AccessesFound)
+        return await self._ask(audit_wire.Accesses(trainee, before), audit_wire.AccessesFound)
 
     # rights of persons concerned
 
@@ -293,8 +306,8 @@ class KeeperLink:
     async def who(self, token: bytes) -> rights.Visitor:
         return await self._ask(rights_wire.Who(token), rights.Visitor)
 
-    async def own_accesses(self, token: bytes, before: int) -> wire.AccessesFound:
-        return await self._ask(rights_wire.OwnAccesses(token, before), wire.AccessesFound)
+    async def own_accesses(self, token: bytes, before: int) -> audit_wire.AccessesFound:
+        return await self._ask(rights_wire.OwnAccesses(token, before), audit_wire.AccessesFound)
 
     async def requests_seen(self, token: bytes) -> rights.RightsRequests:
         return await self._ask(rights_wire.SeeRequests(token), rights.RightsRequests)
@@ -313,23 +326,23 @@ class KeeperLink:
 
     # administrator
 
-    async def accesses_of(self, trainee: str, before: int = 0) -> wire.AccessesFound:
+    async def accesses_of(self, trainee: str, before: int = 0) -> audit_wire.AccessesFound:
         """P23: the same, asked by the administrator."""
-        return await self._ask(wire.AccessesOf(trainee, before), wire.AccessesFound)
+        return await self._ask(audit_wire.AccessesOf(trainee, before), audit_wire.AccessesFound)
 
-    async def invite(self, name: str, *roles: Role) -> wire.Invited:
+    async def invite(self, name: str, *roles: Role) -> office_wire.Invited:
         """A one-time code for a person with these roles; a trainer's without any."""
-        return await self._ask(wire.Invite(name, roles or (Role.TRAINER,)), wire.Invited)
+        return await self._ask(office_wire.Invite(name, roles or (Role.TRAINER,)), office_wire.Invited)
 
     async def token_changed(self, name: str, purpose: str, *, made: bool) -> None:
         """P19: notes that a program's token is made or removed."""
-        await self._ask(wire.TokenChanged(name, purpose, made), wire.Done)
+        await self._ask(audit_wire.TokenChanged(name, purpose, made), wire.Done)
 
-    async def everyone(self) -> tuple[wire.KnownPerson, ...]:
-        return (await self._ask(wire.Everyone(), wire.People)).people
+    async def everyone(self) -> tuple[office_wire.KnownPerson, ...]:
+        return (await self._ask(office_wire.Everyone(), office_wire.People)).people
 
     async def revoke(self, name: str) -> None:
-        await self._ask(wire.Revoke(name), wire.Done)
+        await self._ask(office_wire.Revoke(name), wire.Done)
 
     async def _ask(self, request: Any, kind: type[T], within_s: float = ANSWER_WITHIN_S) -> T:
         try:

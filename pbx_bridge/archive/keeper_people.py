@@ -14,6 +14,7 @@ from pbx_bridge.access.proof import seal
 from pbx_bridge.access.roles import OPENS, Person
 from pbx_bridge.access.visits import Visits
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire, opening_wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, NOBODY, Room
 from pbx_bridge.archive.release import Asker
 from pbx_bridge.wire_portal import Role
@@ -25,7 +26,7 @@ class PeopleSide:
         self._room, self._people, self._do = room, room.parts.people, do
         self._visits = Visits()
 
-    def begin(self, request: wire.Begin) -> words.Begun:
+    def begin(self, request: opening_wire.Begin) -> words.Begun:
         """A challenge for whoever has joined with this key, or brings a live code."""
         now = self._room.parts.clock()
         invitation = None
@@ -90,7 +91,7 @@ class PeopleSide:
             )
         return person
 
-    def invite(self, request: wire.Invite) -> wire.Invited:
+    def invite(self, request: office_wire.Invite) -> office_wire.Invited:
         """A one-time code; earlier ones for the same name end."""
         now = self._room.parts.clock()
         self._room.record(
@@ -99,9 +100,9 @@ class PeopleSide:
         code = self._people.invite(request.name, request.roles, now)
         found = self._people.invited(code, now)
         assert found is not None
-        return wire.Invited(code, found.expires_at)
+        return office_wire.Invited(code, found.expires_at)
 
-    def revoke(self, request: wire.Revoke) -> wire.Done:
+    def revoke(self, request: office_wire.Revoke) -> wire.Done:
         """From here the person's key opens nothing, in a visit already open too."""
         self._room.record(Access(ADMINISTRATOR, "revoke", person=request.name))
         self._people.revoke(request.name)
@@ -132,17 +133,17 @@ class PeopleSide:
         """The same, with all their roles."""
         return self._person(self.visitor(token)[1])
 
-    def book(self, request: wire.Book) -> wire.Booker:
+    def book(self, request: office_wire.Book) -> office_wire.Booker:
         """P11, P22: the trainer who visits, for the bridge to book a slot of their own plan. Raises: words.Refused."""
         trainer = self._trainer(request.token, "cancel-slot" if request.cancel else "book-slot", request.plan)
         self._room.record(trainer)
-        return wire.Booker(trainer.who)
+        return office_wire.Booker(trainer.who)
 
-    def training(self, request: wire.Training) -> wire.Week:
+    def training(self, request: office_wire.Training) -> office_wire.Week:
         """P15, P22: the trainer who visits, for the bridge to show their own week. Raises: words.Refused."""
         trainer = self._trainer(request.token, "training")
         self._room.looked(trainer)
-        return wire.Week(trainer.who, self._room.parts.store.backlog.of_trainer(trainer.who))
+        return office_wire.Week(trainer.who, self._room.parts.store.backlog.of_trainer(trainer.who))
 
     def _trainer(self, token: bytes, act: str, plan: str = "") -> Access:
         """What is to be recorded of the trainer who visits. Raises: words.Refused."""
@@ -152,11 +153,11 @@ class PeopleSide:
             raise words.Refused("role", "only a trainer whose key is confirmed does this (P22)")
         return Access(person.name, act, subject=plan)
 
-    def everyone(self, request: wire.Everyone) -> wire.People:
+    def everyone(self, request: office_wire.Everyone) -> office_wire.People:
         """Who joined, and whose key waits."""
-        return wire.People(
+        return office_wire.People(
             tuple(
-                wire.KnownPerson(known.name, known.roles, known.joined_at, _state(known))
+                office_wire.KnownPerson(known.name, known.roles, known.joined_at, _state(known))
                 for known in self._people.everyone()
             )
         )

@@ -33,10 +33,10 @@ from pbx_bridge.archive.book import open_book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_room import Parts
 from pbx_bridge.archive.keeper_server import KeeperServer, Peers
-from pbx_bridge.archive.keeper_wire import Left, Rebuilt, Recover
 from pbx_bridge.archive.keystore import KeyStore
 from pbx_bridge.archive.own_identity import OwnIdentity
 from pbx_bridge.archive.rebuilding import examine, open_files, remake, two_files
+from pbx_bridge.archive.recording_wire import Left, Rebuilt, Recover
 from pbx_bridge.archive.rights_book import RequestBook
 from pbx_bridge.archive.rules import Keeping
 from pbx_bridge.archive.timekeeper import Timekeeper, machine_uptime_s

@@ -21,6 +21,7 @@ from pbx_bridge.age import (
     unwrap_file_key,
 )
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import opening_wire, recording_wire
 from pbx_bridge.archive.keeper_room import BRIDGE, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.manifest import State, verify
@@ -43,15 +44,15 @@ class RecorderSide:
     def __init__(self, room: Room) -> None:
         self._room, self._store = room, room.parts.store
 
-    def introduce(self, request: wire.Introduce) -> wire.KeeperFacts:
+    def introduce(self, request: recording_wire.Introduce) -> recording_wire.KeeperFacts:
         """The keeper's recipient, for a recorder that is known or the first."""
         if not self._room.parts.recorders.introduce(request.recorder):
             raise words.Refused(
                 "recorder", "another recorder's key is known here: this bridge lost its signing key"
             )
-        return wire.KeeperFacts(str(self._room.parts.identity.recipient))
+        return recording_wire.KeeperFacts(str(self._room.parts.identity.recipient))
 
-    def put(self, request: wire.Put) -> wire.Done:
+    def put(self, request: recording_wire.Put) -> wire.Done:
         """P18, P22: a recording begins, if an approved plan covers it: its key is kept before a byte of it is sealed."""
         manifest = verify(request.signed, self._room.parts.recorders.keys)
         if manifest.state is not State.RECORDING:
@@ -65,7 +66,8 @@ class RecorderSide:
         key = bytes.fromhex(request.key)
         if not self._room.is_current(key):
             raise words.Refused(
-                wire.IDENTITY_CHANGED, "the keeper's identity is another now: seal the key to that (P20)"
+                recording_wire.IDENTITY_CHANGED,
+                "the keeper's identity is another now: seal the key to that (P20)",
             )
         self._room.opened_key(key)
         book = self._room.parts.book
@@ -91,7 +93,7 @@ class RecorderSide:
             raise
         return wire.Done()
 
-    def finish(self, request: wire.Finish) -> wire.Done:
+    def finish(self, request: recording_wire.Finish) -> wire.Done:
         """A recording is whole: nothing about its rights may have changed since it began. Twice is once."""
         manifest = verify(request.signed, self._room.parts.recorders.keys)
         entry, before = self._room.entry(manifest.recording)
@@ -120,7 +122,7 @@ class RecorderSide:
         self._store.replace(manifest.recording, finished)
         return wire.Done()
 
-    def begin_recovery(self, request: wire.Recover) -> Recovery:
+    def begin_recovery(self, request: recording_wire.Recover) -> Recovery:
         """What rebuilding this recording needs. Raises: words.Refused when there is none to rebuild."""
         entry, manifest = self._room.entry(request.recording)
         if entry.destroyed is not None:
@@ -136,7 +138,7 @@ class RecorderSide:
             raise words.Refused("nothing-left", "this recording's key is gone")
         return Recovery(entry.signed, tuple(known), X25519Identity.generate())
 
-    def end_recovery(self, request: wire.Recover, made: Remade, key: X25519Identity | None) -> bool:
+    def end_recovery(self, request: recording_wire.Recover, made: Remade, key: X25519Identity | None) -> bool:
         """Keeps the key of the file that was made (None: one that is kept already); whether it is a rebuilt one."""
         entry, _ = self._room.entry(request.recording)
         if entry.destroyed is not None:
@@ -154,10 +156,10 @@ class RecorderSide:
         self._store.replace(request.recording, replace(entry, rebuilt=bytes.fromhex(made.payload)))
         return True
 
-    def backlog(self, request: wire.Backlog) -> wire.AllWaiting:
+    def backlog(self, request: opening_wire.Backlog) -> opening_wire.AllWaiting:
         """P15: sealed, not reviewed, not destroyed; of each trainee, for each of their trainers."""
         sums = sorted(self._store.backlog.sums().items())
-        return wire.AllWaiting(tuple(wire.Waiting(*pair, *figures) for pair, figures in sums))
+        return opening_wire.AllWaiting(tuple(opening_wire.Waiting(*pair, *figures) for pair, figures in sums))
 
     def status(self, request: wire.Status) -> wire.KeeperStatus:
         """What is held, without a word about whom."""

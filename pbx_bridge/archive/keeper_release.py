@@ -12,6 +12,7 @@ from pbx_bridge.access.audit import Access
 from pbx_bridge.access.roles import Person
 from pbx_bridge.age import X25519Recipient, rewrap_header
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import opening_wire, recording_wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_room import Room
 from pbx_bridge.archive.release import (
@@ -39,7 +40,7 @@ class ReleaseSide:
     def __init__(self, room: Room, people: PeopleSide) -> None:
         self._room, self._people, self._store = room, people, room.parts.store
 
-    def listing(self, request: wire.List) -> words.Items:
+    def listing(self, request: opening_wire.List) -> words.Items:
         """P18, P22, P24: what this visitor may know of; the looking is recorded too. A key that waits learns that alone."""
         asker, _ = self._people.visitor(request.token)
         if not asker.confirmed:
@@ -49,7 +50,7 @@ class ReleaseSide:
         self._room.looked(Access(asker.name, "list"))
         return self._items(asker)
 
-    def open(self, request: wire.Open) -> words.Released:
+    def open(self, request: opening_wire.Open) -> words.Released:
         """P18, P19: the one place where a file key is wrapped for somebody."""
         asker, recipient = self._people.visitor(request.token)
         session, act = request.session.strip(), "fetch" if request.fetch else "open"
@@ -71,11 +72,11 @@ class ReleaseSide:
         wrapped = rewrap_header(bytes.fromhex(entry.header), [identity], [X25519Recipient.parse(recipient)])
         return words.Released(wrapped.header.hex(), wrapped.payload_at, entry.signed)
 
-    def trainees_own(self, request: wire.TraineesOwn) -> words.Items:
+    def trainees_own(self, request: recording_wire.TraineesOwn) -> words.Items:
         """The same for a trainee at their own workstation, which the bridge has proven."""
         return self._items(Asker(request.trainee, Role.TRAINEE, confirmed=True))
 
-    def hand_over(self, request: wire.HandOver) -> wire.Done:
+    def hand_over(self, request: recording_wire.HandOver) -> wire.Done:
         """P18: the trainee ends their own first hours. Twice is once."""
         now = self._room.parts.time.now()
         held = self._room.holding(request.recording)
@@ -109,7 +110,7 @@ class ReleaseSide:
         if entry.handed_over_at is None:
             self._store.replace(recording, replace(entry, handed_over_at=now))
 
-    def viewed(self, request: wire.Viewed) -> wire.Done:
+    def viewed(self, request: opening_wire.Viewed) -> wire.Done:
         """P19: what went to somebody who was given its key before; only they add to what is told of them."""
         asker = self._people.viewer(request.token)
         answer = may_open(
@@ -125,7 +126,7 @@ class ReleaseSide:
         self._room.answered(asker.name, "view", request.recording, answer, subject=request.parts)
         return wire.Done()
 
-    def review(self, request: wire.Review) -> wire.Done:
+    def review(self, request: opening_wire.Review) -> wire.Done:
         """P15: a trainer says that it was discussed in a training session with the trainee. Twice is once."""
         asker, _ = self._people.visitor(request.token)
         session = request.session.strip()
@@ -142,7 +143,7 @@ class ReleaseSide:
             self._store.replace(request.recording, replace(entry, reviewed_at=now))
         return wire.Done()
 
-    def _signed_by_device(self, request: wire.HandOver) -> bool:
+    def _signed_by_device(self, request: recording_wire.HandOver) -> bool:
         """P18: whether the workstation that filmed signed the handing over, where its key is known."""
         _, manifest = self._room.entry(request.recording)
         if not manifest.device_key:

@@ -13,7 +13,7 @@ from typing import Final
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access
 from pbx_bridge.access.roles import report_refusal
-from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire
 from pbx_bridge.archive.keeper_people import PeopleSide
 from pbx_bridge.archive.keeper_retention import BY_TIME
 from pbx_bridge.archive.keeper_room import Room
@@ -28,7 +28,7 @@ class ReportSide:
     def __init__(self, room: Room, people: PeopleSide) -> None:
         self._room, self._people = room, people
 
-    def retained(self, request: wire.SeeRetained) -> Retained:
+    def retained(self, request: office_wire.SeeRetained) -> Retained:
         """P22, P23: for approver and auditor. Raises: words.Refused."""
         person = self._people.person(request.token)
         if why := report_refusal(person):

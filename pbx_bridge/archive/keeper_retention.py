@@ -16,6 +16,7 @@ import structlog
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access, AuditUnwritable
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import recording_wire, retention_wire
 from pbx_bridge.archive.keeper_room import ADMINISTRATOR, BRIDGE, KEEPER, Room
 from pbx_bridge.archive.keystore import Entry
 from pbx_bridge.archive.retention import Due, Kept, Origin, balance, due, falls_due, may_forget, origin
@@ -51,7 +52,7 @@ class RetentionSide:
 
     # -- one recording ------------------------------------------------------------------------------------------
 
-    def destroy(self, request: wire.Destroy) -> wire.Done:
+    def destroy(self, request: recording_wire.Destroy) -> wire.Done:
         """P16, P20: at the bridge's word, whatever state the recording is in. Twice is once."""
         self._end(request.recording, BRIDGE, request.reason)
         return wire.Done()
@@ -106,7 +107,7 @@ class RetentionSide:
 
     # -- by time ------------------------------------------------------------------------------------------------
 
-    def purge(self, request: wire.Purge) -> wire.Purged:
+    def purge(self, request: retention_wire.Purge) -> retention_wire.Purged:
         """P20: destroys what has ended, at most MAX_PURGED at a time; with `dry_run` only says what it would."""
         now = self._room.parts.time.now()
         if now is None:
@@ -116,16 +117,16 @@ class RetentionSide:
         self._pay()
         waiting = due(self._falling_due(), now)
         gone = []
-        for one in waiting[: wire.MAX_PURGED]:
+        for one in waiting[: retention_wire.MAX_PURGED]:
             copies = self._book.copies(one.recording)
-            gone.append(wire.Gone(one.recording, one.why.value, one.since, copies))
+            gone.append(retention_wire.Gone(one.recording, one.why.value, one.since, copies))
             if not request.dry_run:
                 self._end(one.recording, ADMINISTRATOR if request.by_hand else KEEPER, one.why.value)
-        more = len(waiting) > wire.MAX_PURGED
+        more = len(waiting) > retention_wire.MAX_PURGED
         if not request.dry_run and not more:
             self._forget(now)
             self._stamp()
-        return wire.Purged(tuple(gone), more)
+        return retention_wire.Purged(tuple(gone), more)
 
     def _falling_due(self) -> Iterator[Due]:
         """When each recording that is kept falls due; worked out anew only where its entry changed."""
@@ -155,23 +156,23 @@ class RetentionSide:
 
     # -- clock and backups --------------------------------------------------------------------------------------
 
-    def pulse(self, request: wire.Pulse) -> wire.Beat:
+    def pulse(self, request: retention_wire.Pulse) -> retention_wire.Beat:
         """P20: whether retention's time is in doubt, by the clocks and by what the bridge remembers."""
         time = self._room.parts.time
         time.witness(request.seen_at)
         known = time.known
-        return wire.Beat("" if known.doubt is None else known.doubt.value, known.high)
+        return retention_wire.Beat("" if known.doubt is None else known.doubt.value, known.high)
 
-    def ended(self, request: wire.Ended) -> wire.AllEnded:
+    def ended(self, request: retention_wire.Ended) -> retention_wire.AllEnded:
         """P20: for the bridge's own memory; what ends by time a restored keeper ends again by itself."""
         ended = [
-            wire.End(note.at, note.recording, note.reason)
+            retention_wire.End(note.at, note.recording, note.reason)
             for note in self._book.destroyed.values()
             if note.at >= request.since and note.reason not in BY_TIME
         ]
-        return wire.AllEnded(tuple(ended[-wire.MAX_HELD :]))
+        return retention_wire.AllEnded(tuple(ended[-retention_wire.MAX_ENDED :]))
 
-    def confirm_clock(self, request: wire.ConfirmClock) -> wire.Done:
+    def confirm_clock(self, request: retention_wire.ConfirmClock) -> wire.Done:
         """P20: the administrator compared the clock with another one; audited first."""
         known = self._room.parts.time.known
         doubt = "" if known.doubt is None else known.doubt.value
@@ -222,7 +223,7 @@ class RetentionSide:
 
     # -- the count ----------------------------------------------------------------------------------------------
 
-    def reconcile(self, request: wire.Reconcile) -> wire.Reconciled:
+    def reconcile(self, request: retention_wire.Reconcile) -> retention_wire.Reconciled:
         """P20: recorded - destroyed = present, on the disk and not from memory. What differs is audited by name."""
         self._pay()
         recorded, destroyed = self._book.recorded.keys(), self._book.destroyed.keys()
@@ -240,24 +241,24 @@ class RetentionSide:
         self._finish_interrupted()
         figures = (len(recorded), len(destroyed), len(present))
         wrong = (len(found.missing), len(found.risen), len(found.unknown))
-        return wire.Reconciled(*figures, *wrong)
+        return retention_wire.Reconciled(*figures, *wrong)
 
-    def standing(self, request: wire.Ask) -> wire.Standing:
+    def standing(self, request: retention_wire.Ask) -> retention_wire.Standing:
         """Of each of these recordings, whether its file may lie on a disk."""
-        return wire.Standing(tuple(self._stands(recording) for recording in request.recordings))
+        return retention_wire.Standing(tuple(self._stands(recording) for recording in request.recordings))
 
-    def _stands(self, recording: RecordingId) -> wire.Stands:
+    def _stands(self, recording: RecordingId) -> retention_wire.Stands:
         if recording in self._book.destroyed:
-            return wire.Stands.DESTROYED
+            return retention_wire.Stands.DESTROYED
         if self._store.find(recording) is None:
-            return wire.Stands.UNKNOWN
-        return wire.Stands.KEPT
+            return retention_wire.Stands.UNKNOWN
+        return retention_wire.Stands.KEPT
 
-    def held(self, request: wire.Held) -> wire.AllHeld:
+    def held(self, request: retention_wire.Held) -> retention_wire.AllHeld:
         """The finished recordings after this one, by id: each must have its file."""
         finished = sorted(
             manifest.recording
             for entry, manifest in self._store
             if entry.destroyed is None and entry.header and manifest.recording > request.after
         )
-        return wire.AllHeld(tuple(finished[: wire.MAX_HELD]))
+        return retention_wire.AllHeld(tuple(finished[: retention_wire.MAX_HELD]))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pbx_bridge import age
-from pbx_bridge.archive.keeper_wire import Left
 from pbx_bridge.archive.manifest import payload_digest
+from pbx_bridge.archive.recording_wire import Left
 from pbx_bridge.archive.recovery import NothingToRecover, recovered
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.media.mend import NotWebm, mend

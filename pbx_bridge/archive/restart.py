@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import Left
 from pbx_bridge.archive.manifest import RecorderKey, verify
+from pbx_bridge.archive.recording_wire import Left
 from pbx_bridge.archive.sealed import RecordingFiles
 from pbx_bridge.durable import sync_folder
 from pbx_bridge.ids import RecordingId

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pbx_bridge.archive.keeper_wire import End
+from pbx_bridge.archive.retention_wire import End
 from pbx_bridge.archive.rules import BACKUP_DAYS, DAY_S
 from pbx_bridge.durable import write_whole
 from pbx_bridge.wire_json import Malformed, canonical, read_fields, read_object, write_fields

@@ -24,8 +24,10 @@ from starlette.routing import Route
 from pbx_bridge import wire_notes
 from pbx_bridge import wire_portal as words
 from pbx_bridge import wire_rights as rights_words
-from pbx_bridge.archive.keeper_wire import AccessesFound, Broke, For, Week
+from pbx_bridge.archive.audit_wire import AccessesFound, For
 from pbx_bridge.archive.manifest import decode
+from pbx_bridge.archive.office_wire import Week
+from pbx_bridge.archive.opening_wire import Broke
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence

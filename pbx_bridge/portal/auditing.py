@@ -15,7 +15,7 @@ import structlog
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.checkpoint import NoteError, parse_notes
-from pbx_bridge.archive.keeper_wire import For
+from pbx_bridge.archive.audit_wire import For
 from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol, TypeAlias
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.refused import refused_for
-from pbx_bridge.archive.keeper_wire import Week as TrainersWeek
+from pbx_bridge.archive.office_wire import Week as TrainersWeek
 from pbx_bridge.portal.training import Trained, Week
 from pbx_bridge.training.plans import plan_digest, plan_text
 from pbx_bridge.wire_office import PlanRefused, TurnedDown

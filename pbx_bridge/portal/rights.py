@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pbx_bridge.access.refused import refused_for
 from pbx_bridge.age import X25519Recipient, seal_bytes
-from pbx_bridge.archive.keeper_wire import AccessesFound
+from pbx_bridge.archive.audit_wire import AccessesFound
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.payload import READ_BYTES, Shelf
 from pbx_bridge.portal.reporting import Reported, no_report

@@ -26,8 +26,8 @@ from pbx_bridge.access.proposals import NoProposal, read_proposal
 from pbx_bridge.access.roles import Person
 from pbx_bridge.app_approvals import approvals_say, end_approvals, of_use
 from pbx_bridge.archive.keeper_link import KeeperLink
-from pbx_bridge.archive.keeper_wire import ApprovedPlan, KnownPerson
 from pbx_bridge.archive.manifest import Assignment, Manifest
+from pbx_bridge.archive.office_wire import ApprovedPlan, KnownPerson
 from pbx_bridge.catalogue.catalogue import Entered
 from pbx_bridge.ids import TraineeId
 from pbx_bridge.training.plans import (

@@ -19,6 +19,7 @@ from pbx_bridge.access.audit import Access, open_log
 from pbx_bridge.access.audit_read import AuditIndex
 from pbx_bridge.access.checkpoint import parse_notes
 from pbx_bridge.age import X25519Identity
+from pbx_bridge.archive import audit_wire, opening_wire, recording_wire
 from pbx_bridge.archive import keeper_wire as wire
 from pbx_bridge.wire_access import MAX_ACCESSES
 from pbx_bridge.wire_audit import AuditLook, Looked
@@ -38,7 +39,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def seen(desk: Desk, trainee: str, before: int = 0) -> list[tuple[str, str, str]]:
-    found = desk.ask(wire.Accesses(trainee, before), wire.AccessesFound)
+    found = desk.ask(audit_wire.Accesses(trainee, before), audit_wire.AccessesFound)
     return [(line.who, line.act, line.outcome) for line in found.accesses]
 
 
@@ -49,11 +50,11 @@ def test_a_trainee_sees_who_opened_and_who_tried(desk: Desk) -> None:
     recording = desk.record().recording
     other = desk.record(manifest(trainee="bob", start=desk.now)).recording
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.refused(wire.Open(token, recording, "too early"))
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
-    desk.ask(wire.Open(token, recording, "first review"), words.Released)
-    desk.refused(wire.Open(token, other, "not yet"))
-    theirs = desk.ask(wire.Accesses("alice", 0), wire.AccessesFound).accesses
+    desk.refused(opening_wire.Open(token, recording, "too early"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
+    desk.ask(opening_wire.Open(token, recording, "first review"), words.Released)
+    desk.refused(opening_wire.Open(token, other, "not yet"))
+    theirs = desk.ask(audit_wire.Accesses("alice", 0), audit_wire.AccessesFound).accesses
     opened = [line for line in theirs if line.act == "open"]
     assert [(line.who, line.outcome, line.session) for line in opened] == [
         ("bruno", "granted", "first review"),
@@ -78,17 +79,17 @@ def test_the_list_comes_in_parts(desk: Desk) -> None:
     recording = desk.record().recording
     for n in range(MAX_ACCESSES + 5):
         desk.log.append(Access(f"bruno{n}", "open", recording, "refused"), desk.now)
-    first = desk.ask(wire.Accesses("alice", 0), wire.AccessesFound)
+    first = desk.ask(audit_wire.Accesses("alice", 0), audit_wire.AccessesFound)
     assert (len(first.accesses), first.more) == (MAX_ACCESSES, True)
-    rest = desk.ask(wire.Accesses("alice", first.accesses[-1].number), wire.AccessesFound)
+    rest = desk.ask(audit_wire.Accesses("alice", first.accesses[-1].number), audit_wire.AccessesFound)
     assert [line.who for line in rest.accesses] == [f"bruno{n}" for n in (4, 3, 2, 1, 0)]
     assert not rest.more
 
 
 def test_the_administrator_asks_for_a_request_and_is_recorded(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
-    found = desk.ask(wire.AccessesOf("alice", 0), wire.AccessesFound)
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
+    found = desk.ask(audit_wire.AccessesOf("alice", 0), audit_wire.AccessesFound)
     assert [line.act for line in found.accesses] == ["hand-over"]
     last = records_of(desk.folder)[-1]
     assert (last["who"], last["act"], last["person"]) == ("(administrator)", "accesses", "alice")
@@ -104,19 +105,19 @@ def test_who_may_say_which_word() -> None:
 
 def test_the_auditor_reads_every_record(desk: Desk) -> None:
     token = desk.join("emil", Role.AUDITOR, EMIL).token
-    page = desk.ask(wire.Audit(token, 0), words.AuditPage)
+    page = desk.ask(audit_wire.Audit(token, 0), words.AuditPage)
     lines = b64decode(page.lines).splitlines(keepends=True)
     assert lines == lines_of(desk.folder)
     assert json.loads(lines[-1])["act"] == "audit"
     assert f"\n{len(lines)}\n" in page.checkpoint
-    rest = desk.ask(wire.Audit(token, 3), words.AuditPage)
+    rest = desk.ask(audit_wire.Audit(token, 3), words.AuditPage)
     assert b64decode(rest.lines).splitlines(keepends=True) == lines_of(desk.folder)[3:]
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.AUDITOR])
 def test_nobody_else_reads_it(desk: Desk, role: Role) -> None:
     token = desk.join("bruno", role, BRUNO).token
-    assert desk.refused(wire.Audit(token, 0)).word == "role"
+    assert desk.refused(audit_wire.Audit(token, 0)).word == "role"
     last = records_of(desk.folder)[-1]
     assert (last["who"], last["act"], last["outcome"]) == ("bruno", "audit", "refused")
 
@@ -124,7 +125,7 @@ def test_nobody_else_reads_it(desk: Desk, role: Role) -> None:
 def test_an_auditor_whose_key_waits_reads_nothing(tmp_path: Path) -> None:
     desk = Desk(tmp_path, confirms=False)
     token = desk.join("emil", Role.AUDITOR, EMIL).token
-    assert desk.refused(wire.Audit(token, 0)).word == "role"
+    assert desk.refused(audit_wire.Audit(token, 0)).word == "role"
     desk.log.close()
 
 
@@ -134,7 +135,7 @@ def test_an_auditor_whose_key_waits_reads_nothing(tmp_path: Path) -> None:
 def looked(
     desk: Desk, token: bytes, since: int = 0, until: int = 1 << 40, act: str = "", before: int = 0
 ) -> AuditLook:
-    return desk.ask(wire.AuditLooked(token, Looked(since, until, act, before)), AuditLook)
+    return desk.ask(audit_wire.AuditLooked(token, Looked(since, until, act, before)), AuditLook)
 
 
 def test_the_auditor_looks_by_time_and_kind_newest_first(desk: Desk) -> None:
@@ -160,7 +161,7 @@ def test_the_auditor_looks_by_time_and_kind_newest_first(desk: Desk) -> None:
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.AUDITOR])
 def test_nobody_else_looks(desk: Desk, role: Role) -> None:
     token = desk.join("bruno", role, BRUNO).token
-    assert desk.refused(wire.AuditLooked(token, Looked(0, 1 << 40, "", 0))).word == "role"
+    assert desk.refused(audit_wire.AuditLooked(token, Looked(0, 1 << 40, "", 0))).word == "role"
     last = records_of(desk.folder)[-1]
     assert (last["who"], last["act"], last["outcome"]) == ("bruno", "audit", "refused")
 
@@ -334,7 +335,7 @@ def test_the_keeper_says_when_the_next_access_cannot_be_recorded(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fault() -> str:
-        return desk.ask(wire.Writable(), wire.WritableNow).fault
+        return desk.ask(audit_wire.Writable(), audit_wire.WritableNow).fault
 
     desk.record()
     assert fault() == ""
@@ -351,7 +352,7 @@ def test_the_keeper_says_when_the_next_access_cannot_be_recorded(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", refuse)
-        assert desk.refused(wire.Accesses("alice", 0)).word == "audit-unwritable"
+        assert desk.refused(audit_wire.Accesses("alice", 0)).word == "audit-unwritable"
         assert "Input/output error" in fault()
     assert fault() == ""
     assert records_of(desk.folder)[-1]["act"] == "unwritable"

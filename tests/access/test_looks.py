@@ -12,8 +12,7 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import Access
 from pbx_bridge.access.looks import MAX_LOOKS, ONE_LOOK_S, Looks
 from pbx_bridge.age import X25519Identity
-from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
+from pbx_bridge.archive import audit_wire, office_wire, opening_wire, recording_wire, rights_wire
 from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_portal import Role
 from pbx_bridge.wire_rights import Visitor
@@ -40,7 +39,7 @@ def test_who_looks_twice_within_a_minute_is_recorded_once(desk: Desk) -> None:
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     for passed in (0, 1, ONE_LOOK_S - 1, ONE_LOOK_S, ONE_LOOK_S + 1, 2 * ONE_LOOK_S):
         desk.now = NOON + passed
-        desk.ask(wire.List(alice), words.Items)
+        desk.ask(opening_wire.List(alice), words.Items)
     assert looks_of(desk) == [("alice", "list", at) for at in (0, ONE_LOOK_S, 2 * ONE_LOOK_S)]
 
 
@@ -52,10 +51,10 @@ def test_another_person_and_another_kind_of_look_have_their_own_record(desk: Des
     }
     for _ in range(3):
         for token in tokens.values():
-            desk.ask(wire.List(token), words.Items)
+            desk.ask(opening_wire.List(token), words.Items)
         desk.ask(rights_wire.Who(tokens["alice"]), Visitor)
-        desk.ask(rights_wire.OwnAccesses(tokens["alice"], 0), wire.AccessesFound)
-        desk.ask(wire.Training(tokens["bruno"]), wire.Week)
+        desk.ask(rights_wire.OwnAccesses(tokens["alice"], 0), audit_wire.AccessesFound)
+        desk.ask(office_wire.Training(tokens["bruno"]), office_wire.Week)
     once = [(name, "list", 0) for name in tokens]
     assert looks_of(desk) == [*once, ("alice", "own", 0), ("alice", "accesses", 0), ("bruno", "training", 0)]
 
@@ -67,8 +66,8 @@ def test_an_auditor_who_turns_pages_of_the_log_is_recorded_once_a_minute_and_a_c
     emil = desk.join("emil", Role.AUDITOR, BEA).token
     for passed in (0, 1, ONE_LOOK_S - 1, ONE_LOOK_S):
         desk.now = NOON + passed
-        desk.ask(wire.AuditLooked(emil, Looked(0, 1 << 40, "", passed)), AuditLook)
-        desk.ask(wire.Audit(emil, 0), words.AuditPage)
+        desk.ask(audit_wire.AuditLooked(emil, Looked(0, 1 << 40, "", passed)), AuditLook)
+        desk.ask(audit_wire.Audit(emil, 0), words.AuditPage)
     audits = [(r["reason"], r["at"] - NOON) for r in records_of(desk.folder) if r["act"] == "audit"]
     assert [at for reason, at in audits if reason == "look"] == [0, ONE_LOOK_S]
     assert [at for reason, at in audits if reason != "look"] == [0, 1, ONE_LOOK_S - 1, ONE_LOOK_S]
@@ -79,8 +78,8 @@ def test_a_refused_look_and_a_deed_are_recorded_each_time(desk: Desk) -> None:
     desk.confirms = False
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     for _ in range(3):
-        assert desk.refused(wire.List(alice)).word == "key-unconfirmed"
-        desk.ask(wire.Book(bruno, "alice-orders", False), wire.Booker)
+        assert desk.refused(opening_wire.List(alice)).word == "key-unconfirmed"
+        desk.ask(office_wire.Book(bruno, "alice-orders", False), office_wire.Booker)
     assert [r["outcome"] for r in records_of(desk.folder) if r["act"] == "list"] == ["refused"] * 3
     assert len([r for r in records_of(desk.folder) if r["act"] == "book-slot"]) == 3
 
@@ -88,27 +87,27 @@ def test_a_refused_look_and_a_deed_are_recorded_each_time(desk: Desk) -> None:
 def test_no_log_no_look_though_one_of_the_same_minute_is_on_record(desk: Desk) -> None:
     """P19: what speaks for the next looks is a log that can be written."""
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
-    desk.ask(wire.List(alice), words.Items)
+    desk.ask(opening_wire.List(alice), words.Items)
     (segment,) = (desk.folder / "audit").glob("*.jsonl")
     os.rename(segment, segment.with_suffix(".gone"))
-    assert desk.refused(wire.List(alice)).word == "audit-unwritable"
+    assert desk.refused(opening_wire.List(alice)).word == "audit-unwritable"
     os.rename(segment.with_suffix(".gone"), segment)
-    desk.ask(wire.List(alice), words.Items)
+    desk.ask(opening_wire.List(alice), words.Items)
 
 
 def test_a_log_that_failed_is_written_before_the_next_look(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
-    desk.ask(wire.List(alice), words.Items)
+    desk.ask(opening_wire.List(alice), words.Items)
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", full)
-        assert desk.refused(wire.Training(alice)).word == "audit-unwritable"
-    desk.ask(wire.List(alice), words.Items)
+        assert desk.refused(office_wire.Training(alice)).word == "audit-unwritable"
+    desk.ask(opening_wire.List(alice), words.Items)
     assert looks_of(desk) == [("alice", "list", 0), ("alice", "list", 0)]
 
 
@@ -131,8 +130,8 @@ def test_a_trainer_is_told_what_waits_for_them_and_for_nobody_else(desk: Desk) -
     made = [desk.record(manifest(start=desk.now)), desk.record(manifest(trainee="bea", start=desk.now))]
     desk.record(manifest(trainee="carl", trainer="carla", start=desk.now))
     bruno = desk.join("bruno", Role.TRAINER, BRUNO).token
-    waiting = [desk.ask(wire.Training(bruno), wire.Week)]
-    desk.keeper.handle(wire.HandOver(made[0].recording, "alice"))
-    desk.keeper.handle(wire.Review(bruno, made[0].recording, "first session"))
-    waiting.append(desk.ask(wire.Training(bruno), wire.Week))
-    assert waiting == [wire.Week("bruno", 120_000), wire.Week("bruno", 60_000)]
+    waiting = [desk.ask(office_wire.Training(bruno), office_wire.Week)]
+    desk.keeper.handle(recording_wire.HandOver(made[0].recording, "alice"))
+    desk.keeper.handle(opening_wire.Review(bruno, made[0].recording, "first session"))
+    waiting.append(desk.ask(office_wire.Training(bruno), office_wire.Week))
+    assert waiting == [office_wire.Week("bruno", 120_000), office_wire.Week("bruno", 60_000)]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity, seal_bytes
 from pbx_bridge.app_recordings import first_manifest
-from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire, opening_wire, recording_wire
 from pbx_bridge.archive.manifest import Manifest
 from pbx_bridge.archive.rules import DAY_S, Keeping
 from pbx_bridge.calls.reasons import Reason
@@ -105,14 +105,16 @@ class Site:
         self.tokens = {name: self.desk.prove(key).token for name, key in KEYS.items()}
 
     def _join(self, name: str, roles: Sequence[Role]) -> None:
-        proven = self.desk.prove(KEYS[name], self.desk.keeper.handle(wire.Invite(name, tuple(roles))).code)
+        proven = self.desk.prove(
+            KEYS[name], self.desk.keeper.handle(office_wire.Invite(name, tuple(roles))).code
+        )
         if not proven.confirmed:
             self.desk.act(KEYS["carla"], Act(Deed.CONFIRM, name, str(KEYS[name].recipient())))
 
     def record(self, plan: Plan, *, handed: bool) -> None:
         made = self.desk.record(self.described(plan)).recording
         if handed:
-            self.desk.keeper.handle(wire.HandOver(made, plan.trainee))
+            self.desk.keeper.handle(recording_wire.HandOver(made, plan.trainee))
         self.recordings[made] = plan.trainee, handed
         self.catalogue.recordings.note(Noted(made, plan.trainee, "call", "11" * 32, "22" * 32, self.desk.now))
 
@@ -124,12 +126,12 @@ class Site:
         """All pairs, and whoever is granted gets the right key."""
         found = set()
         for name, token in self.tokens.items():
-            listed = {i.recording for i in self.desk.ask(wire.List(token), words.Items).items}
+            listed = {i.recording for i in self.desk.ask(opening_wire.List(token), words.Items).items}
             assert listed == {
                 r for r, (owner, _) in self.recordings.items() if name in (owner, OWNERS[owner])
             }
             for recording in (*self.recordings, *map(_near, self.recordings), new_recording_id()):
-                word, released = self.tried(wire.Open(token, recording, "review of Friday"))
+                word, released = self.tried(opening_wire.Open(token, recording, "review of Friday"))
                 if released is not None:
                     assert self.desk.file_key(released, KEYS[name]) == self.desk.file_keys[recording]
                     found.add((name, recording))
@@ -137,7 +139,7 @@ class Site:
                     assert word == ("trainee-first" if recording in listed else "unknown")
         return found
 
-    def tried(self, request: wire.Open) -> tuple[str, words.Released | None]:
+    def tried(self, request: opening_wire.Open) -> tuple[str, words.Released | None]:
         """The refusal's word, or what was released."""
         try:
             return "", self.desk.ask(request, words.Released)
@@ -218,13 +220,13 @@ def test_all_pairs_whatever_the_catalogue_says(
 def _nothing_new_is_recorded(site: Site, approved: set[str]) -> None:
     """Neither by the bridge's decision, nor by a bridge that does not ask it."""
     enrolled = site.catalogue.enrolled()
-    digests = frozenset(site.desk.ask(wire.Approvals(), wire.Approved).digests)
+    digests = frozenset(site.desk.ask(office_wire.Approvals(), office_wire.Approved).digests)
     found = sound(enrolled)
     assert {plan_digest(plan) for plan in _drawn(found.plans, found.trainers, digests)} <= approved
     key = seal_bytes(str(X25519Identity.generate()).encode(), [site.desk.identity.recipient]).hex()
     for plan in enrolled.plans:
         if plan_digest(plan) not in approved:
-            no = site.desk.refused(wire.Put(RECORDER.sign(site.described(plan)), key))
+            no = site.desk.refused(recording_wire.Put(RECORDER.sign(site.described(plan)), key))
             assert no.word == Reason.NOT_APPROVED.value
 
 
@@ -243,7 +245,7 @@ def test_each_edit_is_one(tmp_path: Path, statement: str) -> None:
 def test_a_plan_that_was_not_edited_is_drawn_and_recorded(tmp_path: Path) -> None:
     """A control: without an edit both plans are drawn, and the keeper takes their recordings."""
     site = Site(tmp_path)
-    digests = frozenset(site.desk.ask(wire.Approvals(), wire.Approved).digests)
+    digests = frozenset(site.desk.ask(office_wire.Approvals(), office_wire.Approved).digests)
     plans, trainers = site.catalogue.plans(), site.catalogue.trainers()
     assert set(_drawn(plans, trainers, digests)) == set(plans)
     for plan in plans:
@@ -252,7 +254,7 @@ def test_a_plan_that_was_not_edited_is_drawn_and_recorded(tmp_path: Path) -> Non
     site.desk.now += 70 * DAY_S  # the assignments are over, and the time of keeping
     site.tokens = {name: site.desk.prove(key).token for name, key in KEYS.items()}
     for name, recording in site.rightful():
-        request = wire.Open(site.tokens[name], recording, "review")
+        request = opening_wire.Open(site.tokens[name], recording, "review")
         assert site.desk.refused(request).word in ("unknown", "expired", "not-kept")
     site.catalogue.close()
     site.desk.log.close()
@@ -265,11 +267,11 @@ def test_a_stolen_name_opens_nothing(tmp_path: Path) -> None:
         site.record(plan, handed=True)
     for name, roles in PEOPLE.items():
         mallory = X25519Identity.generate()
-        token = site.desk.prove(mallory, site.desk.keeper.handle(wire.Invite(name, roles)).code).token
+        token = site.desk.prove(mallory, site.desk.keeper.handle(office_wire.Invite(name, roles)).code).token
         for recording in site.recordings:
-            word = site.desk.refused(wire.Open(token, recording, "review")).word
+            word = site.desk.refused(opening_wire.Open(token, recording, "review")).word
             assert word == "key-unconfirmed"
-        assert site.desk.refused(wire.List(token)).word == "key-unconfirmed"
+        assert site.desk.refused(opening_wire.List(token)).word == "key-unconfirmed"
         with pytest.raises(Refused):
             site.desk.act(mallory, Act(Deed.CONFIRM, name, str(mallory.recipient())))
     assert site.opens() == site.rightful()

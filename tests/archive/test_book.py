@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import recording_wire
 from pbx_bridge.archive.book import KEPT_DAYS, Book, open_book
 from pbx_bridge.archive.book_chain import FIRST, Heads
 from pbx_bridge.archive.own_identity import OwnIdentity
@@ -306,7 +306,7 @@ def test_no_restored_key_rises_because_somebody_removed_the_book(tmp_path: Path,
     recording: RecordingId = desk.record().recording
     kept = tmp_path.parent / f"{tmp_path.name}-backup"
     shutil.copytree(tmp_path / "keystore", kept)
-    desk.keeper.handle(wire.Destroy(recording, "objection"))
+    desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
     shutil.rmtree(tmp_path / "keystore")
     shutil.copytree(kept, tmp_path / "keystore")
     for name in {"book.jsonl", "book.head"} - {left}:

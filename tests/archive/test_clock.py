@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive import clock
-from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import clock, opening_wire, recording_wire, retention_wire
 from pbx_bridge.archive.clock import Doubt, Known, Reading
 from pbx_bridge.archive.retention import Origin, Stamp, origin
 from pbx_bridge.archive.rules import DAY_S, HOUR_S
@@ -27,7 +26,7 @@ from pbx_bridge.wire_portal import Refused, Role
 from tests.archive.house import manifest
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, Desk
 
-PURGE = wire.Purge(dry_run=False, by_hand=False)
+PURGE = retention_wire.Purge(dry_run=False, by_hand=False)
 FIRST = clock.first(Reading(NOON, 100, "first"))
 WEEK_S = 7 * DAY_S
 
@@ -250,23 +249,23 @@ def test_in_doubt_nothing_begins_opens_or_ends(desk: Desk) -> None:
     desk.now += 301
     desk.set_by_s = 301
     for request in (
-        wire.Open(bruno, recording, "review"),
-        wire.Open(bruno, new_recording_id(), "review"),
-        wire.Open(alice, recording, "own"),
-        wire.Review(bruno, recording, "review"),
-        wire.HandOver(recording, "alice"),
+        opening_wire.Open(bruno, recording, "review"),
+        opening_wire.Open(bruno, new_recording_id(), "review"),
+        opening_wire.Open(alice, recording, "own"),
+        opening_wire.Review(bruno, recording, "review"),
+        recording_wire.HandOver(recording, "alice"),
         PURGE,
     ):
         assert desk.refused(request).word == "clock"
     with pytest.raises(Refused, match="clock"):
         desk.put(manifest(start=desk.now))
     assert ("bruno", "open", "refused", "clock") in desk.audited()
-    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("step", NOON)
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat) == retention_wire.Beat("step", NOON)
     desk.now, desk.set_by_s = NOON + 60 * DAY_S, 60 * DAY_S
     assert desk.refused(PURGE).word == "clock"
     assert desk.store.has_key(recording)
     # what must not wait does not
-    desk.keeper.handle(wire.Destroy(under_way.recording, "objection"))
+    desk.keeper.handle(recording_wire.Destroy(under_way.recording, "objection"))
     assert not desk.store.has_key(under_way.recording)
 
 
@@ -274,16 +273,16 @@ def test_a_confirmed_clock_goes_on_and_the_confirmation_is_audited(desk: Desk) -
     recording = desk.record().recording
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     desk.now, desk.set_by_s = NOON + HOUR_S, HOUR_S
-    assert desk.ask(wire.Pulse(0), wire.Beat).doubt == "step"
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat).doubt == "step"
     desk.now, desk.set_by_s = NOON + 10, 0
-    assert desk.refused(wire.Open(alice, recording, "own")).word == "clock"
+    assert desk.refused(opening_wire.Open(alice, recording, "own")).word == "clock"
     desk.open()
-    assert desk.ask(wire.Pulse(0), wire.Beat).doubt == "step"
-    desk.keeper.handle(wire.ConfirmClock())
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat).doubt == "step"
+    desk.keeper.handle(retention_wire.ConfirmClock())
     assert desk.audited()[-1] == ("(administrator)", "confirm-clock", "done", "step")
-    desk.ask(wire.Open(desk.prove(ALICE).token, recording, "own"), words.Released)
+    desk.ask(opening_wire.Open(desk.prove(ALICE).token, recording, "own"), words.Released)
     desk.now = NOON + 14 * DAY_S
-    assert [one.recording for one in desk.ask(PURGE, wire.Purged).gone] == [recording]
+    assert [one.recording for one in desk.ask(PURGE, retention_wire.Purged).gone] == [recording]
 
 
 def test_time_set_back_lets_nothing_live_longer(desk: Desk) -> None:
@@ -292,17 +291,17 @@ def test_time_set_back_lets_nothing_live_longer(desk: Desk) -> None:
     desk.join("alice", Role.TRAINEE, ALICE)
     desk.now = NOON + 14 * DAY_S - 1
     desk.open()
-    desk.keeper.handle(wire.ConfirmClock())
-    desk.ask(wire.Open(desk.prove(ALICE).token, recording, "own"), words.Released)
+    desk.keeper.handle(retention_wire.ConfirmClock())
+    desk.ask(opening_wire.Open(desk.prove(ALICE).token, recording, "own"), words.Released)
     desk.now += 1
-    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("", desk.now)
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat) == retention_wire.Beat("", desk.now)
     for number, word in enumerate(("expired", "clock", "clock")):
         desk.now -= 300
         desk.boot = f"boot {number}"
         desk.open()
-        assert desk.refused(wire.Open(desk.prove(ALICE).token, recording, "own")).word == word
-    desk.keeper.handle(wire.ConfirmClock())
-    assert desk.refused(wire.Open(desk.prove(ALICE).token, recording, "own")).word == "expired"
+        assert desk.refused(opening_wire.Open(desk.prove(ALICE).token, recording, "own")).word == word
+    desk.keeper.handle(retention_wire.ConfirmClock())
+    assert desk.refused(opening_wire.Open(desk.prove(ALICE).token, recording, "own")).word == "expired"
 
 
 def test_a_keeper_that_was_away_for_long_asks_first(desk: Desk) -> None:
@@ -311,9 +310,9 @@ def test_a_keeper_that_was_away_for_long_asks_first(desk: Desk) -> None:
     desk.now = NOON + 365 * DAY_S
     desk.open()
     assert desk.refused(PURGE).word == "clock"
-    assert desk.ask(wire.Pulse(0), wire.Beat).doubt == "gap"
-    desk.keeper.handle(wire.ConfirmClock())
-    assert [one.recording for one in desk.ask(PURGE, wire.Purged).gone] == [recording]
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat).doubt == "gap"
+    desk.keeper.handle(retention_wire.ConfirmClock())
+    assert [one.recording for one in desk.ask(PURGE, retention_wire.Purged).gone] == [recording]
 
 
 def test_a_machine_restarted_with_a_clock_ahead_ends_nobodys_first_hours(desk: Desk) -> None:
@@ -323,16 +322,18 @@ def test_a_machine_restarted_with_a_clock_ahead_ends_nobodys_first_hours(desk: D
     desk.join("bruno", Role.TRAINER, BRUNO)
     desk.boot, desk.synchronised, desk.now = "second", False, NOON + 2 * DAY_S
     desk.open()
-    asked = wire.Open(desk.prove(BRUNO).token, recording, "review")
-    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("restart", NOON)
+    asked = opening_wire.Open(desk.prove(BRUNO).token, recording, "review")
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat) == retention_wire.Beat("restart", NOON)
     assert [desk.refused(one).word for one in (asked, PURGE)] == ["clock", "clock"]
     desk.now = NOON + 60
     desk.synchronised = True
-    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("", NOON + 60)
-    assert desk.refused(wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "trainee-first"
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat) == retention_wire.Beat("", NOON + 60)
+    assert (
+        desk.refused(opening_wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "trainee-first"
+    )
     desk.boot, desk.now = "third", NOON + 2 * DAY_S
     desk.open()
-    desk.ask(wire.Open(desk.prove(BRUNO).token, recording, "review"), words.Released)
+    desk.ask(opening_wire.Open(desk.prove(BRUNO).token, recording, "review"), words.Released)
 
 
 def test_a_machine_without_a_source_of_time_asks_a_person_after_a_restart(desk: Desk) -> None:
@@ -340,10 +341,10 @@ def test_a_machine_without_a_source_of_time_asks_a_person_after_a_restart(desk: 
     desk.boot, desk.synchronised, desk.now = "second", False, NOON + HOUR_S
     desk.open()
     assert desk.refused(PURGE).word == "clock"
-    desk.keeper.handle(wire.ConfirmClock())
+    desk.keeper.handle(retention_wire.ConfirmClock())
     assert desk.audited()[-1] == ("(administrator)", "confirm-clock", "done", "restart")
     desk.open()
-    assert desk.ask(wire.Pulse(0), wire.Beat) == wire.Beat("", NOON + HOUR_S)
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat) == retention_wire.Beat("", NOON + HOUR_S)
 
 
 # -- restored backups
@@ -362,24 +363,24 @@ def restore(desk: Desk, name: str, kept: Path) -> None:
 
 def test_a_key_store_of_seven_days_is_taken_and_one_of_eight_refused(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.ask(PURGE, wire.Purged)
+    desk.ask(PURGE, retention_wire.Purged)
     kept = back_up(desk, "keystore")
     for day in range(1, 8):
         desk.now = NOON + day * DAY_S
-        desk.ask(PURGE, wire.Purged)
+        desk.ask(PURGE, retention_wire.Purged)
     restore(desk, "keystore", kept)
     desk.open()
     assert ("(keeper)", "restored", "done", "key-store") in desk.audited()
     assert desk.store.has_key(recording)
     desk.now = NOON + 8 * DAY_S
-    desk.ask(PURGE, wire.Purged)
+    desk.ask(PURGE, retention_wire.Purged)
     restore(desk, "keystore", kept)
     with pytest.raises(OperatorError, match="older than 7 days"):
         desk.open()
     shutil.rmtree(desk.folder / "keystore")
     desk.open()
     token = desk.join("alice", Role.TRAINEE, ALICE).token
-    assert desk.refused(wire.Open(token, recording, "own")).word == "unknown"
+    assert desk.refused(opening_wire.Open(token, recording, "own")).word == "unknown"
 
 
 def test_a_keeper_restored_whole_is_found_by_the_bridges_memory(desk: Desk, tmp_path: Path) -> None:
@@ -392,7 +393,7 @@ def test_a_keeper_restored_whole_is_found_by_the_bridges_memory(desk: Desk, tmp_
     backup = tmp_path.parent / f"{tmp_path.name}-whole"
     shutil.copytree(desk.folder, backup, ignore=shutil.ignore_patterns("state", "audit"))
     desk.now = NOON + 8 * DAY_S
-    witness.saw(desk.ask(wire.Pulse(0), wire.Beat).high)
+    witness.saw(desk.ask(retention_wire.Pulse(0), retention_wire.Beat).high)
     for name in ("keystore", "clock.json", "clock.now", "book.jsonl"):
         path = desk.folder / name
         if path.is_dir():
@@ -400,8 +401,8 @@ def test_a_keeper_restored_whole_is_found_by_the_bridges_memory(desk: Desk, tmp_
         else:
             shutil.copy(backup / name, path)
     desk.open()
-    assert desk.ask(wire.Pulse(witness.seen_at()), wire.Beat).doubt == "restored"
-    assert desk.refused(wire.ConfirmClock()).word == "restored"
+    assert desk.ask(retention_wire.Pulse(witness.seen_at()), retention_wire.Beat).doubt == "restored"
+    assert desk.refused(retention_wire.ConfirmClock()).word == "restored"
     assert desk.refused(PURGE).word == "clock"
 
 
@@ -409,30 +410,36 @@ def test_a_key_store_that_remembers_a_keeper_who_forgot_is_not_believed(desk: De
     desk.record()
     (desk.folder / "clock.json").unlink()
     desk.open()
-    assert desk.ask(wire.Pulse(0), wire.Beat).doubt == "restored"
+    assert desk.ask(retention_wire.Pulse(0), retention_wire.Beat).doubt == "restored"
 
 
 def test_the_bridge_learns_what_was_destroyed_other_than_by_time(desk: Desk) -> None:
     by_time, erased, before = (desk.record().recording for _ in range(3))
-    desk.keeper.handle(wire.Destroy(before, "objection"))
+    desk.keeper.handle(recording_wire.Destroy(before, "objection"))
     desk.now += 1
-    desk.keeper.handle(wire.Destroy(erased, "erased"))
+    desk.keeper.handle(recording_wire.Destroy(erased, "erased"))
     desk.now = NOON + 14 * DAY_S
-    desk.ask(PURGE, wire.Purged)
+    desk.ask(PURGE, retention_wire.Purged)
     assert not desk.store.has_key(by_time)
-    assert desk.ask(wire.Ended(NOON + 1), wire.AllEnded).ended == (wire.End(NOON + 1, erased, "erased"),)
-    assert [one.recording for one in desk.ask(wire.Ended(NOON), wire.AllEnded).ended] == [before, erased]
+    assert desk.ask(retention_wire.Ended(NOON + 1), retention_wire.AllEnded).ended == (
+        retention_wire.End(NOON + 1, erased, "erased"),
+    )
+    assert [one.recording for one in desk.ask(retention_wire.Ended(NOON), retention_wire.AllEnded).ended] == [
+        before,
+        erased,
+    ]
 
 
 def test_what_the_bridge_had_destroyed_is_remembered_for_eight_days(tmp_path: Path) -> None:
     witness = Witness(tmp_path)
     assert witness.recent(NOON) == []
-    made = [wire.End(NOON + day * DAY_S, new_recording_id(), "objection") for day in range(4)]
+    made = [retention_wire.End(NOON + day * DAY_S, new_recording_id(), "objection") for day in range(4)]
     for one in made:
         witness.note(one)
     assert witness.recent(NOON + 3 * DAY_S) == made
     witness.learn(
-        [made[0], more := wire.End(NOON + 3 * DAY_S, new_recording_id(), "erased")], NOON + 3 * DAY_S
+        [made[0], more := retention_wire.End(NOON + 3 * DAY_S, new_recording_id(), "erased")],
+        NOON + 3 * DAY_S,
     )
     made.append(more)
     assert witness.recent(NOON + 3 * DAY_S) == made

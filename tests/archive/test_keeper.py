@@ -31,7 +31,7 @@ from pbx_bridge.age import (
     seal_bytes,
     unwrap_file_key,
 )
-from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire, opening_wire, recording_wire
 from pbx_bridge.archive.book import open_book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_process import Recorders
@@ -73,7 +73,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.log = open_log(self.folder)
         self.open()
-        self.keeper.handle(wire.Introduce(RECORDER.public))
+        self.keeper.handle(recording_wire.Introduce(RECORDER.public))
 
     def open(self) -> None:
         """The keeper as it starts, from what lies on the disk."""
@@ -110,7 +110,7 @@ class Desk:
         if described.trainers:
             plan = plan_behind(described.trainee, described.trainers[0].trainer, described.start)
             self.approved.add(approval(plan, "dora", self.now))
-        self.keeper.handle(wire.Put(RECORDER.sign(described), key.hex()))
+        self.keeper.handle(recording_wire.Put(RECORDER.sign(described), key.hex()))
         return identity
 
     def record(self, described: Manifest | None = None) -> Manifest:
@@ -120,11 +120,11 @@ class Desk:
         file_key = self.file_keys[described.recording] = new_file_key()
         finished = described.sealed("ab" * 32, 1_000, 60_000)
         header = make_header(file_key, [identity.recipient()])
-        self.keeper.handle(wire.Finish(RECORDER.sign(finished), header.hex()))
+        self.keeper.handle(recording_wire.Finish(RECORDER.sign(finished), header.hex()))
         return finished
 
     def join(self, name: str, role: Role, identity: X25519Identity) -> words.Proven:
-        code = self.keeper.handle(wire.Invite(name, (role,))).code
+        code = self.keeper.handle(office_wire.Invite(name, (role,))).code
         proven = self.prove(identity, code)
         if self.confirms:
             self.people.confirm(name, str(identity.recipient()))
@@ -140,13 +140,15 @@ class Desk:
     def act(self, identity: X25519Identity, act: words.Act) -> words.Proven:
         """One proven deed, as an approver's machine does it."""
         nonce = os.urandom(32)
-        begun = self.ask(wire.Begin(str(identity.recipient()), nonce, CERTIFICATE, None, act), words.Begun)
+        begun = self.ask(
+            opening_wire.Begin(str(identity.recipient()), nonce, CERTIFICATE, None, act), words.Begun
+        )
         sealed = bytes.fromhex(begun.sealed)
         proof = answer(sealed, identity, Purpose.ACT, nonce, CERTIFICATE, act.digest())
         return self.ask(words.Prove(begun.challenge, proof), words.Proven)
 
     def begin(self, identity: X25519Identity, nonce: bytes, code: bytes | None = None) -> words.Begun:
-        return self.ask(wire.Begin(str(identity.recipient()), nonce, CERTIFICATE, code), words.Begun)
+        return self.ask(opening_wire.Begin(str(identity.recipient()), nonce, CERTIFICATE, code), words.Begun)
 
     def ask(self, request: Any, kind: type[T]) -> T:
         found = self.keeper.handle(request)
@@ -183,9 +185,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_release_is_for_that_person_alone_and_recorded_first(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    released = desk.ask(wire.Open(token, recording, "review"), words.Released)
+    released = desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
     assert desk.file_key(released, BRUNO) == desk.file_keys[recording]
     for other in (ALICE, CARLA, desk.identity.current):
         with pytest.raises(NoIdentityMatches):
@@ -197,10 +199,10 @@ def test_every_refusal_is_recorded(desk: Desk) -> None:
     recording = desk.record().recording
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
     guessed = new_recording_id()
-    assert desk.refused(wire.Open(token, recording, "")).word == "no-session"
-    assert desk.refused(wire.Open(token, recording, "review")).word == "trainee-first"
-    assert desk.refused(wire.Open(token, guessed, "review")).word == "unknown"
-    assert desk.refused(wire.HandOver(recording, "bruno")).word == "unknown"
+    assert desk.refused(opening_wire.Open(token, recording, "")).word == "no-session"
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "trainee-first"
+    assert desk.refused(opening_wire.Open(token, guessed, "review")).word == "unknown"
+    assert desk.refused(recording_wire.HandOver(recording, "bruno")).word == "unknown"
     assert desk.audited()[-4:] == [
         ("bruno", "open", "refused", "no-session"),
         ("bruno", "open", "refused", "trainee-first"),
@@ -212,9 +214,9 @@ def test_every_refusal_is_recorded(desk: Desk) -> None:
 def test_without_the_record_nothing_is_released(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk refuses the record: no key, no list, no hand-over, no new recording, nobody joins; then all goes on."""
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    code = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
+    code = desk.keeper.handle(office_wire.Invite("carla", (Role.TRAINER,))).code
 
     def full(*_: object) -> None:
         raise AuditUnwritable("no space left")
@@ -222,11 +224,11 @@ def test_without_the_record_nothing_is_released(desk: Desk, monkeypatch: pytest.
     with monkeypatch.context() as patched:
         patched.setattr(desk.log, "append", full)
         for request in (
-            wire.Open(token, recording, "review"),
-            wire.List(token),
-            wire.HandOver(recording, "alice"),
-            wire.Invite("denis", (Role.TRAINER,)),
-            wire.Revoke("bruno"),
+            opening_wire.Open(token, recording, "review"),
+            opening_wire.List(token),
+            recording_wire.HandOver(recording, "alice"),
+            office_wire.Invite("denis", (Role.TRAINER,)),
+            office_wire.Revoke("bruno"),
         ):
             assert desk.refused(request).word == "audit-unwritable"
         with pytest.raises(Refused, match="audit"):
@@ -235,7 +237,7 @@ def test_without_the_record_nothing_is_released(desk: Desk, monkeypatch: pytest.
             desk.prove(CARLA, code)
         assert desk.people.named("carla") is None
     assert len(desk.store) == 1
-    desk.ask(wire.Open(token, recording, "review"), words.Released)
+    desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
 
 
 def test_an_objection_destroys_even_without_the_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,10 +246,10 @@ def test_an_objection_destroys_even_without_the_record(desk: Desk, monkeypatch: 
     key = desk.folder / "keystore" / f"{recording}.key"
     with monkeypatch.context() as patched:
         patched.setattr(desk.log, "append", _unwritable)
-        desk.keeper.handle(wire.Destroy(recording, "objection"))
+        desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
     assert not key.exists()
     token = desk.join("alice", Role.TRAINEE, ALICE).token
-    assert desk.refused(wire.Open(token, recording, "own")).word == "not-kept"
+    assert desk.refused(opening_wire.Open(token, recording, "own")).word == "not-kept"
 
 
 def _unwritable(*_: object) -> None:
@@ -259,13 +261,13 @@ def test_a_destroyed_key_is_overwritten_where_it_lay(desk: Desk) -> None:
     key = desk.folder / "keystore" / f"{recording}.key"
     with open(key, "rb") as held:
         before = held.read()
-        desk.keeper.handle(wire.Destroy(recording, "private"))
+        desk.keeper.handle(recording_wire.Destroy(recording, "private"))
         held.seek(0)
         after = held.read()
     assert len(after) == len(before)
     assert not any(before[at : at + 8] in after for at in range(len(before) - 8))
-    desk.keeper.handle(wire.Destroy(recording, "private"))
-    desk.keeper.handle(wire.Destroy(new_recording_id(), "private"))
+    desk.keeper.handle(recording_wire.Destroy(recording, "private"))
+    desk.keeper.handle(recording_wire.Destroy(new_recording_id(), "private"))
 
 
 @pytest.mark.parametrize("ends", [(".key",), (".key-new",), (".key", ".key-new")])
@@ -284,7 +286,7 @@ def test_time_opens_and_closes(desk: Desk) -> None:
 
     def tried() -> str:
         try:
-            desk.keeper.handle(wire.Open(desk.prove(BRUNO).token, recording, "review"))
+            desk.keeper.handle(opening_wire.Open(desk.prove(BRUNO).token, recording, "review"))
         except Refused as refused:
             return refused.word
         return "opened"
@@ -299,7 +301,7 @@ def test_time_opens_and_closes(desk: Desk) -> None:
     desk.now += 1
     assert tried() == "expired"
     token = desk.join("alice", Role.TRAINEE, ALICE).token
-    assert desk.refused(wire.Open(token, recording, "own")).word == "expired"
+    assert desk.refused(opening_wire.Open(token, recording, "own")).word == "expired"
 
 
 def test_a_review_is_said_in_a_session_by_an_assigned_trainer(desk: Desk) -> None:
@@ -307,24 +309,24 @@ def test_a_review_is_said_in_a_session_by_an_assigned_trainer(desk: Desk) -> Non
     recording = desk.record().recording
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     bruno, carla = (desk.join(n, Role.TRAINER, i).token for n, i in (("bruno", BRUNO), ("carla", CARLA)))
-    assert desk.refused(wire.Review(bruno, recording, "first review")).word == "trainee-first"
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    assert desk.refused(opening_wire.Review(bruno, recording, "first review")).word == "trainee-first"
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     for session in ("", "  "):
-        assert desk.refused(wire.Review(bruno, recording, session)).word == "no-session"
+        assert desk.refused(opening_wire.Review(bruno, recording, session)).word == "no-session"
     for other in (alice, carla):
-        assert desk.refused(wire.Review(other, recording, "first review")).word == "unknown"
-    desk.ask(wire.Open(bruno, recording, "first review"), words.Released)
+        assert desk.refused(opening_wire.Review(other, recording, "first review")).word == "unknown"
+    desk.ask(opening_wire.Open(bruno, recording, "first review"), words.Released)
     assert reviewed_at(desk, recording) is None
-    desk.keeper.handle(wire.Review(bruno, recording, "first review"))
+    desk.keeper.handle(opening_wire.Review(bruno, recording, "first review"))
     assert desk.audited()[-1] == ("bruno", "review", "granted", "")
     desk.now += DAY_S
-    desk.keeper.handle(wire.Review(desk.prove(BRUNO).token, recording, "again"))
+    desk.keeper.handle(opening_wire.Review(desk.prove(BRUNO).token, recording, "again"))
     assert reviewed_at(desk, recording) == NOON
     desk.open()
     desk.now = NOON + 7 * DAY_S - 1
-    desk.ask(wire.Open(desk.prove(BRUNO).token, recording, "second"), words.Released)
+    desk.ask(opening_wire.Open(desk.prove(BRUNO).token, recording, "second"), words.Released)
     desk.now += 1
-    for asked in (wire.Open, wire.Review):
+    for asked in (opening_wire.Open, opening_wire.Review):
         assert desk.refused(asked(desk.prove(BRUNO).token, recording, "third")).word == "expired"
 
 
@@ -332,7 +334,7 @@ def test_the_backlog_is_what_waits_for_its_review(desk: Desk) -> None:
     """P15: counted from the seal, until it is reviewed or destroyed, also after a restart."""
 
     def waiting() -> dict[tuple[str, str], tuple[int, int]]:
-        lines = desk.ask(wire.Backlog(), wire.AllWaiting).waiting
+        lines = desk.ask(opening_wire.Backlog(), opening_wire.AllWaiting).waiting
         return {(line.trainee, line.trainer): (line.recordings, line.duration_ms) for line in lines}
 
     assert waiting() == {}
@@ -344,13 +346,13 @@ def test_the_backlog_is_what_waits_for_its_review(desk: Desk) -> None:
     assert waiting() == before
     desk.open()
     assert waiting() == before
-    desk.keeper.handle(wire.HandOver(first, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(first, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.ask(wire.Open(token, first, "review"), words.Released)
+    desk.ask(opening_wire.Open(token, first, "review"), words.Released)
     assert waiting() == before
-    desk.keeper.handle(wire.Review(token, first, "review"))
+    desk.keeper.handle(opening_wire.Review(token, first, "review"))
     assert waiting() == before | {("alice", "bruno"): (1, 60_000)}
-    desk.keeper.handle(wire.Destroy(second, "private"))
+    desk.keeper.handle(recording_wire.Destroy(second, "private"))
     assert waiting() == {("denis", "carla"): (1, 60_000)}
 
 
@@ -379,21 +381,21 @@ def test_all_pairs_of_people_and_recordings(
     for trainee, trainer, hand in zip(trainees, trainers, handed, strict=False):
         recording = desk.record(manifest(trainee=trainee, trainer=trainer, start=desk.now)).recording
         if hand:
-            desk.keeper.handle(wire.HandOver(recording, trainee))
+            desk.keeper.handle(recording_wire.HandOver(recording, trainee))
         made.append((recording, trainee, trainer, hand))
     made.append((new_recording_id(), "", "", True))
     for (name, (role, identity)), (recording, trainee, trainer, hand) in itertools.product(
         PEOPLE.items(), made
     ):
         may = name == trainee if role is Role.TRAINEE else name == trainer and hand
-        request = wire.Open(tokens[name], recording, "review")
+        request = opening_wire.Open(tokens[name], recording, "review")
         if may:
             released = desk.ask(request, words.Released)
             assert desk.file_key(released, identity) == desk.file_keys[recording]
         else:
             knows = name == trainer
             assert desk.refused(request).word == ("trainee-first" if knows else "unknown")
-        listed = {item.recording for item in desk.ask(wire.List(tokens[name]), words.Items).items}
+        listed = {item.recording for item in desk.ask(opening_wire.List(tokens[name]), words.Items).items}
         assert (recording in listed) is (name in (trainee, trainer))
     desk.log.close()
 
@@ -401,7 +403,7 @@ def test_all_pairs_of_people_and_recordings(
 def test_an_edited_entry_opens_for_nobody(desk: Desk) -> None:
     """Somebody edits the key store's file: another trainee, other trainers, later ends. The signature says no."""
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     path = desk.folder / "keystore" / f"{recording}.json"
     entry, mac = json.loads(path.read_text().splitlines()[0]), path.read_text().splitlines()[1]
     text = entry["signed"]["text"]
@@ -412,8 +414,8 @@ def test_an_edited_entry_opens_for_nobody(desk: Desk) -> None:
         desk.open()
         for name, identity in (("carla", CARLA), ("bruno", BRUNO)):
             token = desk.join(name, Role.TRAINER, identity).token
-            assert desk.refused(wire.Open(token, recording, "review")).word == "unknown"
-            assert desk.ask(wire.List(token), words.Items).items == ()
+            assert desk.refused(opening_wire.Open(token, recording, "review")).word == "unknown"
+            assert desk.ask(opening_wire.List(token), words.Items).items == ()
 
 
 def test_a_hand_over_written_by_hand_opens_for_nobody(desk: Desk) -> None:
@@ -422,18 +424,23 @@ def test_a_hand_over_written_by_hand_opens_for_nobody(desk: Desk) -> None:
     path = desk.folder / "keystore" / f"{recording}.json"
     whole = path.read_text()
     bruno = desk.join("bruno", Role.TRAINER, BRUNO)
-    assert desk.refused(wire.Open(bruno.token, recording, "review")).word == "trainee-first"
+    assert desk.refused(opening_wire.Open(bruno.token, recording, "review")).word == "trainee-first"
     for name in ("handed_over_at", "reviewed_at", "suspended_until"):
         path.write_text(whole.replace(f'"{name}":null', f'"{name}":{NOON + 1}'))
         assert path.read_text() != whole
         for _ in range(2):  # nor after the keeper itself has written it again
             desk.open()
-            assert desk.refused(wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "unknown"
-            assert desk.ask(wire.List(desk.prove(BRUNO).token), words.Items).items == ()
+            assert (
+                desk.refused(opening_wire.Open(desk.prove(BRUNO).token, recording, "review")).word
+                == "unknown"
+            )
+            assert desk.ask(opening_wire.List(desk.prove(BRUNO).token), words.Items).items == ()
             desk.store.replace(recording, desk.keeper_entry(recording))
     path.write_text(whole)
     desk.open()
-    assert desk.refused(wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "trainee-first"
+    assert (
+        desk.refused(opening_wire.Open(desk.prove(BRUNO).token, recording, "review")).word == "trainee-first"
+    )
 
 
 def test_another_recordings_manifest_does_not_fit(desk: Desk) -> None:
@@ -459,17 +466,17 @@ def test_a_finished_manifest_cannot_widen_the_first(desk: Desk) -> None:
         replace(good, start=good.start + 1),
         replace(good, plan="00" * 32),
     ):
-        assert desk.refused(wire.Finish(RECORDER.sign(wider), header)).word == "manifest"
+        assert desk.refused(recording_wire.Finish(RECORDER.sign(wider), header)).word == "manifest"
     stranger = RecorderKey(os.urandom(32))
-    assert desk.refused(wire.Finish(stranger.sign(good), header)).word == "manifest"
+    assert desk.refused(recording_wire.Finish(stranger.sign(good), header)).word == "manifest"
     another = make_header(new_file_key(), [X25519Identity.generate().recipient()]).hex()
-    assert desk.refused(wire.Finish(RECORDER.sign(good), another)).word == "key"
+    assert desk.refused(recording_wire.Finish(RECORDER.sign(good), another)).word == "key"
     recovered = described.sealed("ab" * 32, 1_000, 60_000, recovered=True)
-    assert desk.refused(wire.Finish(RECORDER.sign(recovered), header)).word == "manifest"
-    desk.keeper.handle(wire.Finish(RECORDER.sign(good), header))
-    desk.keeper.handle(wire.Finish(RECORDER.sign(good), header))
+    assert desk.refused(recording_wire.Finish(RECORDER.sign(recovered), header)).word == "manifest"
+    desk.keeper.handle(recording_wire.Finish(RECORDER.sign(good), header))
+    desk.keeper.handle(recording_wire.Finish(RECORDER.sign(good), header))
     again = described.sealed("cd" * 32, 1_000, 60_000)
-    assert desk.refused(wire.Finish(RECORDER.sign(again), header)).word == "manifest"
+    assert desk.refused(recording_wire.Finish(RECORDER.sign(again), header)).word == "manifest"
 
 
 def test_what_cannot_begin(desk: Desk) -> None:
@@ -480,13 +487,16 @@ def test_what_cannot_begin(desk: Desk) -> None:
     for start in (desk.now - 301, desk.now + 301):
         with pytest.raises(Refused, match="clock"):
             desk.put(manifest(start=start))
-    unreadable = wire.Put(
+    unreadable = recording_wire.Put(
         RECORDER.sign(manifest(start=desk.now)), seal_bytes(b"x", [BRUNO.recipient()]).hex()
     )
     assert desk.refused(unreadable).word == "identity-changed"
     for sealed in (seal_bytes(b"x", [desk.identity.recipient]), b"x"):
-        assert desk.refused(wire.Put(RECORDER.sign(manifest(start=desk.now)), sealed.hex())).word == "key"
-    assert desk.refused(wire.Introduce(os.urandom(32))).word == "recorder"
+        assert (
+            desk.refused(recording_wire.Put(RECORDER.sign(manifest(start=desk.now)), sealed.hex())).word
+            == "key"
+        )
+    assert desk.refused(recording_wire.Introduce(os.urandom(32))).word == "recorder"
     assert len(desk.store) == 1
 
 
@@ -498,33 +508,43 @@ def test_only_the_device_that_filmed_hands_over(desk: Desk) -> None:
     elsewhere = sign(new_seed(), statement)
     another = sign(seed, hand_over_statement(new_recording_id()))
     for wrong in (None, elsewhere, another, b"\0" * 64):
-        assert desk.refused(wire.HandOver(recording, "alice", wrong)).word == "signature"
-    desk.keeper.handle(wire.HandOver(recording, "alice", sign(seed, statement)))
+        assert desk.refused(recording_wire.HandOver(recording, "alice", wrong)).word == "signature"
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice", sign(seed, statement)))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.ask(wire.Open(token, recording, "review"), words.Released)
+    desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
 
 
 # -- who a person is
 
 
 def test_a_code_serves_once_and_for_a_quarter_of_an_hour(desk: Desk) -> None:
-    code = desk.keeper.handle(wire.Invite("bruno", (Role.TRAINER,))).code
+    code = desk.keeper.handle(office_wire.Invite("bruno", (Role.TRAINER,))).code
     assert code not in (desk.folder / "people.json").read_bytes()
     assert code.hex().encode() not in (desk.folder / "people.json").read_bytes()
     desk.prove(BRUNO, code)
-    assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code)).word == "code"
-    late = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
+    assert (
+        desk.refused(opening_wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code)).word == "code"
+    )
+    late = desk.keeper.handle(office_wire.Invite("carla", (Role.TRAINER,))).code
     desk.now += 15 * 60
-    assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, late)).word == "code"
-    replaced = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
-    desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,)))
-    assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, replaced)).word == "code"
+    assert (
+        desk.refused(opening_wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, late)).word == "code"
+    )
+    replaced = desk.keeper.handle(office_wire.Invite("carla", (Role.TRAINER,))).code
+    desk.keeper.handle(office_wire.Invite("carla", (Role.TRAINER,)))
+    assert (
+        desk.refused(opening_wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, replaced)).word
+        == "code"
+    )
     guessed = os.urandom(16)
-    assert desk.refused(wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, guessed)).word == "code"
+    assert (
+        desk.refused(opening_wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, guessed)).word
+        == "code"
+    )
 
 
 def test_two_at_once_with_one_code_are_one(desk: Desk) -> None:
-    code = desk.keeper.handle(wire.Invite("bruno", (Role.TRAINER,))).code
+    code = desk.keeper.handle(office_wire.Invite("bruno", (Role.TRAINER,))).code
     nonce = b"\1" * 32
     begun = [(who, desk.begin(who, nonce, code)) for who in (BRUNO, CARLA)]
     proofs = [
@@ -576,46 +596,48 @@ def test_a_challenge_is_answered_only_where_it_belongs(desk: Desk) -> None:
 
 def test_a_revoked_person_is_out_at_once(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.keeper.handle(wire.Revoke("bruno"))
-    assert desk.refused(wire.Open(token, recording, "review")).word == "not-joined"
-    assert desk.refused(wire.Begin(str(BRUNO.recipient()), b"\1" * 32, CERTIFICATE)).word == "not-joined"
-    assert desk.refused(wire.Revoke("nobody")).word == "person"
+    desk.keeper.handle(office_wire.Revoke("bruno"))
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "not-joined"
+    assert (
+        desk.refused(opening_wire.Begin(str(BRUNO.recipient()), b"\1" * 32, CERTIFICATE)).word == "not-joined"
+    )
+    assert desk.refused(office_wire.Revoke("nobody")).word == "person"
 
 
 def test_a_visit_ends_by_itself_and_with_the_keeper(desk: Desk) -> None:
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
     desk.now += 15 * 60
-    assert desk.refused(wire.List(token)).word == "visit-ended"
+    assert desk.refused(opening_wire.List(token)).word == "visit-ended"
     token = desk.prove(BRUNO).token
     desk.open()
-    assert desk.refused(wire.List(token)).word == "visit-ended"
-    assert desk.refused(wire.List(os.urandom(32))).word == "visit-ended"
+    assert desk.refused(opening_wire.List(token)).word == "visit-ended"
+    assert desk.refused(opening_wire.List(os.urandom(32))).word == "visit-ended"
 
 
 def test_a_key_and_a_name_have_one_holder(desk: Desk) -> None:
     desk.join("bruno", Role.TRAINER, BRUNO)
-    code = desk.keeper.handle(wire.Invite("carla", (Role.TRAINER,))).code
+    code = desk.keeper.handle(office_wire.Invite("carla", (Role.TRAINER,))).code
     with pytest.raises(Refused, match="another person"):
         desk.prove(BRUNO, code)
     with pytest.raises(Refused, match="P22"):
-        desk.keeper.handle(wire.Invite("bruno", (Role.TRAINEE,)))
+        desk.keeper.handle(office_wire.Invite("bruno", (Role.TRAINEE,)))
 
 
 def test_a_new_key_waits_for_its_confirmation(tmp_path: Path) -> None:
     desk = Desk(tmp_path, confirms=False)
     desk.join("dora", Role.APPROVER, DORA)
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    assert desk.refused(wire.Open(token, recording, "review")).word == "key-unconfirmed"
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "key-unconfirmed"
     desk.act(DORA, words.Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
-    desk.ask(wire.Open(token, recording, "review"), words.Released)
+    desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
     token = desk.join(
         "bruno", Role.TRAINER, CARLA
     ).token  # an administrator's own key under the trainer's name
-    assert desk.refused(wire.Open(token, recording, "review")).word == "key-unconfirmed"
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "key-unconfirmed"
     desk.log.close()
 
 
@@ -632,14 +654,15 @@ def test_the_flood_has_a_bound(desk: Desk) -> None:
 def test_recordings_of_two_keepers_do_not_mix(desk: Desk) -> None:
     recording = RecordingId(desk.record().recording)
     assert (
-        desk.refused(wire.Finish(RecorderKey(b"\1" * 32).sign(manifest(recording)), "00")).word == "manifest"
+        desk.refused(recording_wire.Finish(RecorderKey(b"\1" * 32).sign(manifest(recording)), "00")).word
+        == "manifest"
     )
 
 
 def test_without_its_key_a_recording_is_gone(desk: Desk) -> None:
     """The key's file is away, whatever the entry says: an old backup of the entry brings nothing back."""
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
     (desk.folder / "keystore" / f"{recording}.key").unlink()
-    assert desk.refused(wire.Open(token, recording, "review")).word == "not-kept"
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "not-kept"

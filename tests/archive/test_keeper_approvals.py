@@ -17,6 +17,7 @@ from pbx_bridge.access.proof import ProofError, answer
 from pbx_bridge.access.turned_down import TurnedDownBook
 from pbx_bridge.age import X25519Identity, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire, opening_wire, recording_wire, retention_wire
 from pbx_bridge.calls.reasons import Reason
 from pbx_bridge.errors import OperatorError
 from pbx_bridge.ids import TraineeId
@@ -58,7 +59,7 @@ def refused(desk: Desk, identity: X25519Identity, act: Act) -> str:
 
 
 def approved(desk: Desk) -> set[str]:
-    return set(desk.ask(wire.Approvals(), wire.Approved).digests)
+    return set(desk.ask(office_wire.Approvals(), office_wire.Approved).digests)
 
 
 def test_a_plan_is_approved_once_and_stays_so(desk: Desk) -> None:
@@ -121,25 +122,25 @@ def test_every_deed_and_every_attempt_is_recorded(desk: Desk) -> None:
 def test_an_administrator_who_joins_as_the_trainer_gets_nothing(desk: Desk) -> None:
     """He has the invitation's code, a key of his own, and the socket; the trainer goes on as before."""
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    assert desk.refused(wire.Open(token, recording, "review")).word == "key-unconfirmed"
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "key-unconfirmed"
     desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
     mallory = X25519Identity.generate()
     stolen = desk.join("bruno", Role.TRAINER, mallory).token
-    assert desk.refused(wire.Open(stolen, recording, "review")).word == "key-unconfirmed"
-    desk.ask(wire.Open(token, recording, "review"), words.Released)
+    assert desk.refused(opening_wire.Open(stolen, recording, "review")).word == "key-unconfirmed"
+    desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
     own = desk.join("mallory", Role.APPROVER, ALICE)
     assert not own.confirmed
     assert refused(desk, ALICE, Act(Deed.CONFIRM, "bruno", str(mallory.recipient())))
     assert refused(desk, mallory, Act(Deed.CONFIRM, "bruno", str(mallory.recipient())))
-    assert desk.refused(wire.Open(stolen, recording, "review")).word == "key-unconfirmed"
+    assert desk.refused(opening_wire.Open(stolen, recording, "review")).word == "key-unconfirmed"
 
 
 def test_what_waits_is_for_approvers_only(desk: Desk) -> None:
     proven = desk.join("bruno", Role.TRAINER, BRUNO)
-    assert desk.refused(wire.Desk(proven.token)).word == "role"
-    found = desk.ask(wire.Desk(desk.prove(DORA).token), words.ApproversDesk)
+    assert desk.refused(office_wire.Desk(proven.token)).word == "role"
+    found = desk.ask(office_wire.Desk(desk.prove(DORA).token), words.ApproversDesk)
     assert found.name == "dora"
     assert [(key.name, key.recipient) for key in found.keys] == [("bruno", str(BRUNO.recipient()))]
 
@@ -148,7 +149,9 @@ def test_a_deed_cannot_be_changed_on_the_way(desk: Desk) -> None:
     """The portal is in an attacker's hand: it may ask for another deed, but the approver's machine does not answer."""
     nonce = os.urandom(32)
     widened = replace(APPROVE, text=plan_text(replace(PLAN, trainer="mallory")))
-    begun = desk.ask(wire.Begin(str(DORA.recipient()), nonce, CERTIFICATE, None, widened), words.Begun)
+    begun = desk.ask(
+        opening_wire.Begin(str(DORA.recipient()), nonce, CERTIFICATE, None, widened), words.Begun
+    )
     sealed = bytes.fromhex(begun.sealed)
     with pytest.raises(ProofError, match="another request"):
         answer(sealed, DORA, Purpose.ACT, nonce, CERTIFICATE, APPROVE.digest())
@@ -163,8 +166,8 @@ def test_a_deed_cannot_be_changed_on_the_way(desk: Desk) -> None:
 
 
 def test_nobody_joins_and_acts_at_once(desk: Desk) -> None:
-    code = desk.keeper.handle(wire.Invite("carla", (Role.APPROVER,))).code
-    asked = wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code, APPROVE)
+    code = desk.keeper.handle(office_wire.Invite("carla", (Role.APPROVER,))).code
+    asked = opening_wire.Begin(str(CARLA.recipient()), b"\1" * 32, CERTIFICATE, code, APPROVE)
     assert desk.refused(asked).word == "malformed"
 
 
@@ -178,25 +181,29 @@ def test_only_what_is_approved_can_begin(desk: Desk) -> None:
         replace(described, plan=plan_digest(PLAN)),
         replace(described, trainers=(replace(described.trainers[0], trainer="mallory"),)),
     ):
-        assert desk.refused(wire.Put(RECORDER.sign(edited), sealed)).word == Reason.NOT_APPROVED.value
+        assert (
+            desk.refused(recording_wire.Put(RECORDER.sign(edited), sealed)).word == Reason.NOT_APPROVED.value
+        )
     assert len(desk.store) == 0
     desk.act(DORA, Act(Deed.APPROVE, plan.id, plan_text(plan)))
     for edited in (
         replace(described, trainee=TraineeId("bea")),
         replace(described, trainers=(*described.trainers, replace(described.trainers[0], trainer="mallory"))),
     ):
-        assert desk.refused(wire.Put(RECORDER.sign(edited), sealed)).word == Reason.NOT_APPROVED.value
-    desk.keeper.handle(wire.Put(RECORDER.sign(described), sealed))
+        assert (
+            desk.refused(recording_wire.Put(RECORDER.sign(edited), sealed)).word == Reason.NOT_APPROVED.value
+        )
+    desk.keeper.handle(recording_wire.Put(RECORDER.sign(described), sealed))
     desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(plan)))
     again = manifest(start=desk.now)
-    assert desk.refused(wire.Put(RECORDER.sign(again), sealed)).word == Reason.NOT_APPROVED.value
+    assert desk.refused(recording_wire.Put(RECORDER.sign(again), sealed)).word == Reason.NOT_APPROVED.value
     assert ("(bridge)", "put", "refused", "not-approved") in desk.audited()
 
 
 def test_without_its_people_a_keeper_takes_no_new_first_approver(desk: Desk) -> None:
     """The administrator removes people.json to be the first: something was approved here, so somebody was before him."""
     desk.act(DORA, APPROVE)
-    desk.keeper.handle(wire.EndPlan(plan_digest(PLAN)))  # an approval that is over was one too
+    desk.keeper.handle(office_wire.EndPlan(plan_digest(PLAN)))  # an approval that is over was one too
     (desk.folder / "people.json").unlink()
     desk.open()
     assert not desk.join("dora", Role.APPROVER, ALICE).confirmed
@@ -216,9 +223,9 @@ def test_an_ended_plan_records_nothing_until_it_is_approved_again(desk: Desk) ->
     for text in (APPROVE.text, capacity_text(Trainer("bruno", 90))):
         desk.act(DORA, Act(Deed.APPROVE, "", text))
     for _ in range(2):
-        desk.ask(wire.EndPlan(plan_digest(PLAN)), wire.Done)
-    desk.ask(wire.EndPlan(capacity_digest(Trainer("bruno", 90))), wire.Done)
-    desk.ask(wire.EndPlan("0" * 64), wire.Done)
+        desk.ask(office_wire.EndPlan(plan_digest(PLAN)), wire.Done)
+    desk.ask(office_wire.EndPlan(capacity_digest(Trainer("bruno", 90))), wire.Done)
+    desk.ask(office_wire.EndPlan("0" * 64), wire.Done)
     assert approved(desk) == {capacity_digest(Trainer("bruno", 90))}
     desk.open()
     assert approved(desk) == {capacity_digest(Trainer("bruno", 90))}
@@ -280,10 +287,10 @@ def test_the_bridge_learns_which_plans_are_approved_by_name_and_entry(desk: Desk
     entered = replace(PLAN, entry="0f" * 8)
     desk.act(DORA, Act(Deed.APPROVE, "", plan_text(entered)))
     desk.act(DORA, Act(Deed.APPROVE, "", capacity_text(Trainer("bruno", 90))))
-    found = desk.ask(wire.PlansApproved(), wire.ApprovedPlans).plans
-    assert found == (wire.ApprovedPlan(PLAN.id, "0f" * 8, plan_digest(entered)),)
-    desk.keeper.handle(wire.EndPlan(plan_digest(entered)))
-    assert desk.ask(wire.PlansApproved(), wire.ApprovedPlans).plans == ()
+    found = desk.ask(office_wire.PlansApproved(), office_wire.ApprovedPlans).plans
+    assert found == (office_wire.ApprovedPlan(PLAN.id, "0f" * 8, plan_digest(entered)),)
+    desk.keeper.handle(office_wire.EndPlan(plan_digest(entered)))
+    assert desk.ask(office_wire.PlansApproved(), office_wire.ApprovedPlans).plans == ()
 
 
 def test_an_approver_is_told_the_days_that_are_used_and_nobody_else_is(desk: Desk) -> None:
@@ -299,7 +306,7 @@ def test_an_approver_is_told_the_days_that_are_used_and_nobody_else_is(desk: Des
     days = (PLAN.last_day - PLAN.first_day).days + 1
 
     def told(text: str) -> tuple[words.Days, ...]:
-        return desk.ask(wire.Months(desk.prove(DORA).token, text), words.Months).days
+        return desk.ask(office_wire.Months(desk.prove(DORA).token, text), words.Months).days
 
     digest = plan_digest(both)
     assert told(plan_text(both)) == (
@@ -310,7 +317,7 @@ def test_an_approver_is_told_the_days_that_are_used_and_nobody_else_is(desk: Des
     assert told("x") == ()
     desk.join("bruno", Role.TRAINER, BRUNO)
     desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
-    assert desk.refused(wire.Months(desk.prove(BRUNO).token, plan_text(both))).word == "role"
+    assert desk.refused(office_wire.Months(desk.prove(BRUNO).token, plan_text(both))).word == "role"
 
 
 def test_when_no_more_days_can_be_remembered_no_plan_is_approved(
@@ -332,11 +339,11 @@ def test_a_clock_set_back_takes_no_day_from_what_was_used(desk: Desk, way: str) 
     again = replace(longest, id="alice-again", first_day=PLAN.first_day + timedelta(days=150))
     desk.act(DORA, Act(Deed.APPROVE, "", plan_text(longest)))
     desk.now += 120 * 86_400
-    assert not desk.ask(wire.Pulse(0), wire.Beat).doubt
+    assert not desk.ask(retention_wire.Pulse(0), retention_wire.Beat).doubt
     back_s = 119 * 86_400
     desk.now, desk.set_by_s = desk.now - back_s, desk.set_by_s - back_s
     if way == "end":
-        desk.keeper.handle(wire.EndPlan(plan_digest(longest)))
+        desk.keeper.handle(office_wire.EndPlan(plan_digest(longest)))
     elif way == "withdraw":
         desk.act(DORA, Act(Deed.WITHDRAW, "", plan_digest(longest)))
     else:
@@ -347,7 +354,7 @@ def test_a_clock_set_back_takes_no_day_from_what_was_used(desk: Desk, way: str) 
 
 
 def told_days(desk: Desk, plan: Plan) -> str:
-    (days,) = desk.ask(wire.Months(desk.prove(DORA).token, plan_text(plan)), words.Months).days
+    (days,) = desk.ask(office_wire.Months(desk.prove(DORA).token, plan_text(plan)), words.Months).days
     return f"{days.after} days"
 
 
@@ -355,7 +362,7 @@ def told_days(desk: Desk, plan: Plan) -> str:
 
 
 def turned_down(desk: Desk) -> list[tuple[str, str, str, Ground]]:
-    found = desk.ask(wire.SeeTurnedDown(), AllTurnedDown).refused
+    found = desk.ask(office_wire.SeeTurnedDown(), AllTurnedDown).refused
     return [(one.digest, one.about, one.by, one.ground) for one in found]
 
 
@@ -435,7 +442,7 @@ def test_what_cannot_be_approved_for_its_months_can_be_refused(desk: Desk) -> No
 
 
 def weighed(desk: Desk, text: str, by: X25519Identity = DORA) -> Weighed:
-    return desk.ask(wire.Weigh(desk.prove(by).token, text), Weighed)
+    return desk.ask(office_wire.Weigh(desk.prove(by).token, text), Weighed)
 
 
 def test_an_approver_is_told_history_and_what_is_in_force(desk: Desk) -> None:
@@ -455,7 +462,7 @@ def test_an_approver_is_told_history_and_what_is_in_force(desk: Desk) -> None:
     assert weighed(desk, wider).in_force == APPROVE.text, "a restarted keeper knows it"
     desk.act(DORA, Act(Deed.APPROVE, PLAN.id, wider))
     assert weighed(desk, APPROVE.text).in_force == wider
-    desk.keeper.handle(wire.EndPlan(plan_digest(replace(PLAN, rate=0.2))))
+    desk.keeper.handle(office_wire.EndPlan(plan_digest(replace(PLAN, rate=0.2))))
     assert weighed(desk, APPROVE.text).in_force == ""
     few, many = (capacity_text(Trainer("bruno", minutes)) for minutes in (30, 60))
     desk.act(DORA, Act(Deed.APPROVE, "bruno", few))
@@ -467,8 +474,8 @@ def test_nobody_else_is_told(desk: Desk) -> None:
     desk.join("bruno", Role.TRAINER, BRUNO)
     desk.act(DORA, Act(Deed.CONFIRM, "bruno", str(BRUNO.recipient())))
     for text in (APPROVE.text, capacity_text(Trainer("bruno", 90)), "x"):
-        assert desk.refused(wire.Weigh(desk.prove(BRUNO).token, text)).word == "role"
+        assert desk.refused(office_wire.Weigh(desk.prove(BRUNO).token, text)).word == "role"
     last = records_of(desk.folder)[-1]
     assert (last["who"], last["act"], last["outcome"]) == ("bruno", "proposals", "refused")
-    assert desk.refused(wire.Weigh(desk.prove(DORA).token, "x")).word == "unreadable"
+    assert desk.refused(office_wire.Weigh(desk.prove(DORA).token, "x")).word == "unreadable"
     assert weighed(desk, plan_text(replace(PLAN, approver="carla"))).bar == "other-approver"

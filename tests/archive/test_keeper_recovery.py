@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import pytest
 
-from pbx_bridge.archive.keeper_wire import Left
+from pbx_bridge.archive.recording_wire import Left
 from pbx_bridge.archive.restart import rebuild
 from pbx_bridge.archive.sealed import RecordingFiles, SealedFile
 from pbx_bridge.media.merge import Film

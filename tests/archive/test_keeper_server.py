@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import office_wire, opening_wire
 from pbx_bridge.archive.keeper_link import KeeperLink
 from pbx_bridge.archive.keeper_server import MAX_CONNECTIONS, Peers
-from pbx_bridge.archive.keeper_wire import Left
+from pbx_bridge.archive.recording_wire import Left
 from pbx_bridge.archive.rules import DAY_S
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.wire_portal import KeeperUnreachable, Refused
@@ -150,7 +151,7 @@ def test_each_side_has_its_own_words() -> None:
     assert "invite" not in peers.allowed(10, 10)
     assert "invite" in peers.allowed(11, 11)
     assert not {"open", "put", "finish", "prove", "hand-over"} & set(peers.allowed(0, 0))
-    for line, allowed in ((wire.Invite, 10), (wire.Open, 0)):
+    for line, allowed in ((office_wire.Invite, 10), (opening_wire.Open, 0)):
         text = json.dumps({"do": line.__name__.lower()}).encode()
         with pytest.raises(Refused) as refused:
             wire.read_request(text, peers.allowed(allowed, allowed))

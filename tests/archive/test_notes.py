@@ -13,7 +13,7 @@ from pbx_bridge import wire_notes
 from pbx_bridge.access.audit import AuditUnwritable
 from pbx_bridge.age import NoIdentityMatches, X25519Identity, X25519Recipient, open_bytes, seal_bytes
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
+from pbx_bridge.archive import recording_wire, rights_wire
 from pbx_bridge.archive.notebook import StoredNote
 from pbx_bridge.ids import RecordingId, new_recording_id
 from pbx_bridge.media.chapters import Chapter
@@ -69,7 +69,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         ("dan", Role.TRAINER, DAN),
     )
     tokens = {name: desk.join(name, role, identity).token for name, role, identity in people}
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     yield Site(desk, recording, tokens)
     desk.log.close()
 
@@ -172,7 +172,7 @@ def test_nothing_of_a_note_lies_in_clear_and_all_of_it_ends_with_the_recording(s
             assert marker.encode() not in path.read_bytes(), path.name
     with open(site.file(), "rb") as held:
         backup = held.read()
-        site.desk.keeper.handle(wire.Destroy(site.recording, "erased"))
+        site.desk.keeper.handle(recording_wire.Destroy(site.recording, "erased"))
         held.seek(0)
         assert not any(backup[at : at + 16] in held.read() for at in range(0, len(backup), 16))
     assert not site.file().exists()

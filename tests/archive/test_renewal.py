@@ -20,6 +20,7 @@ from pbx_bridge.access.books import kept_key, key_of
 from pbx_bridge.age import AgeError, X25519Identity, open_bytes, seal_bytes
 from pbx_bridge.app_doctor import LATE_DAYS, keeper_says
 from pbx_bridge.archive import keeper_wire as wire
+from pbx_bridge.archive import opening_wire, recording_wire, retention_wire
 from pbx_bridge.archive.keeper_renewal import RETRY_S
 from pbx_bridge.archive.own_identity import OwnIdentity
 from pbx_bridge.archive.rules import DAY_S, IDENTITY_DAYS, renewal_is_due
@@ -31,7 +32,7 @@ from tests.archive.test_keeper import ALICE, NOON, Desk
 from tests.archive.test_retention import TimedHouse
 
 MONTH_S = IDENTITY_DAYS * DAY_S
-PULSE = wire.Pulse(0)
+PULSE = retention_wire.Pulse(0)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def to_the_day(desk: Desk) -> list[RecordingId]:
 
 def pulse(desk: Desk, times: int = 1) -> None:
     for _ in range(times):
-        desk.ask(PULSE, wire.Beat)
+        desk.ask(PULSE, retention_wire.Beat)
 
 
 def all_open(desk: Desk, recordings: list[RecordingId]) -> None:
@@ -69,7 +70,7 @@ def all_open(desk: Desk, recordings: list[RecordingId]) -> None:
         desk.join("alice", Role.TRAINEE, ALICE)
     token = desk.prove(ALICE).token
     for recording in recordings:
-        released = desk.ask(wire.Open(token, recording, ""), words.Released)
+        released = desk.ask(opening_wire.Open(token, recording, ""), words.Released)
         assert desk.file_key(released, ALICE) == desk.file_keys[recording]
 
 
@@ -175,16 +176,16 @@ def test_a_key_store_from_before_a_change_is_refused_also_one_copied_in_its_midd
         shutil.copytree(kept, store)
         desk.open()
 
-    desk.ask(wire.Purge(False, False), wire.Purged)
+    desk.ask(retention_wire.Purge(False, False), retention_wire.Purged)
     before = copy("before")
     pulse(desk)
-    desk.ask(wire.Purge(False, False), wire.Purged)
+    desk.ask(retention_wire.Purge(False, False), retention_wire.Purged)
     middle = copy("middle")
     restore(before)  # while it lasts, the former identity opens it
     all_open(desk, recordings)
     pulse(desk, 4)
     after = copy("after")
-    desk.ask(wire.Purge(False, False), wire.Purged)
+    desk.ask(retention_wire.Purge(False, False), retention_wire.Purged)
     for kept in (before, middle):
         with pytest.raises(OperatorError, match="was destroyed when the keeper changed it"):
             restore(kept)
@@ -209,7 +210,7 @@ def test_what_is_destroyed_while_it_lasts_stays_destroyed(desk: Desk) -> None:
     first, *others = to_the_day(desk)
     pulse(desk)
     for gone in (others.pop(), first):
-        desk.keeper.handle(wire.Destroy(gone, "objection"))
+        desk.keeper.handle(recording_wire.Destroy(gone, "objection"))
     left = list(others)
     pulse(desk, 3)
     assert renewals(desk)[-1] == "done"
@@ -231,7 +232,7 @@ def test_nothing_changes_while_the_clock_is_in_doubt(desk: Desk) -> None:
     desk.set_by_s = 301
     pulse(desk, 3)
     assert renewals(desk) == []
-    desk.keeper.handle(wire.ConfirmClock())
+    desk.keeper.handle(retention_wire.ConfirmClock())
     pulse(desk, 4)
     assert renewals(desk) == ["begun", "done"]
 

@@ -19,8 +19,7 @@ import pytest
 from pbx_bridge import app_retention
 from pbx_bridge import wire_portal as words
 from pbx_bridge.app_retention import Retention, last_count
-from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
+from pbx_bridge.archive import opening_wire, recording_wire, retention_wire, rights_wire
 from pbx_bridge.archive.book import KEPT_DAYS
 from pbx_bridge.archive.keeper_process import KeeperSettings, open_keeper
 from pbx_bridge.archive.keeper_server import KeeperServer
@@ -36,7 +35,7 @@ from pbx_bridge.wire_rights import Party, Right
 from tests.archive.house import House, manifest, opened_by_age
 from tests.archive.test_keeper import ALICE, BRUNO, NOON, RECORDER, Desk
 
-PURGE = wire.Purge(dry_run=False, by_hand=False)
+PURGE = retention_wire.Purge(dry_run=False, by_hand=False)
 UNREVIEWED_AT = NOON + 14 * DAY_S
 
 
@@ -48,7 +47,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def purged(desk: Desk, *, dry_run: bool = False) -> dict[RecordingId, str]:
-    found = desk.ask(wire.Purge(dry_run, by_hand=False), wire.Purged)
+    found = desk.ask(retention_wire.Purge(dry_run, by_hand=False), retention_wire.Purged)
     return {one.recording: one.reason for one in found.gone}
 
 
@@ -58,7 +57,7 @@ def key(desk: Desk, recording: RecordingId) -> Path:
 
 def count(desk: Desk) -> tuple[int, ...]:
     """recorded, destroyed, present; missing, risen, unknown."""
-    c = desk.ask(wire.Reconcile(), wire.Reconciled)
+    c = desk.ask(retention_wire.Reconcile(), retention_wire.Reconciled)
     return c.recorded, c.destroyed, c.present, c.missing, c.risen, c.unknown
 
 
@@ -85,10 +84,10 @@ def test_what_nobody_reviewed_is_destroyed_after_fourteen_days(desk: Desk) -> No
 
 def test_what_was_reviewed_is_destroyed_seven_days_later(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     desk.now += 10 * DAY_S
     token = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.keeper.handle(wire.Review(token, recording, "second session"))
+    desk.keeper.handle(opening_wire.Review(token, recording, "second session"))
     desk.now = NOON + 17 * DAY_S - 1
     assert purged(desk) == {}
     desk.now += 1
@@ -105,15 +104,15 @@ def test_a_call_without_an_end_ends_too(desk: Desk) -> None:
 
 def test_many_end_in_several_answers_the_longest_due_first(desk: Desk) -> None:
     made = []
-    for _ in range(wire.MAX_PURGED + 1):
+    for _ in range(retention_wire.MAX_PURGED + 1):
         made.append(desk.record().recording)
         desk.now += 1
     desk.now += 14 * DAY_S
-    first = desk.ask(PURGE, wire.Purged)
-    assert [one.recording for one in first.gone] == made[: wire.MAX_PURGED]
+    first = desk.ask(PURGE, retention_wire.Purged)
+    assert [one.recording for one in first.gone] == made[: retention_wire.MAX_PURGED]
     assert first.more
-    second = desk.ask(PURGE, wire.Purged)
-    assert ([one.recording for one in second.gone], second.more) == (made[wire.MAX_PURGED :], False)
+    second = desk.ask(PURGE, retention_wire.Purged)
+    assert ([one.recording for one in second.gone], second.more) == (made[retention_wire.MAX_PURGED :], False)
 
 
 def test_an_edited_entry_lives_no_longer(desk: Desk) -> None:
@@ -144,7 +143,7 @@ def test_what_suspends_destruction_opens_nothing_and_ends(desk: Desk) -> None:
     desk.now = NOON + 40 * DAY_S - 1
     assert purged(desk) == {}
     token = desk.join("alice", Role.TRAINEE, ALICE).token
-    assert desk.refused(wire.Open(token, recording, "own")).word == "expired"
+    assert desk.refused(opening_wire.Open(token, recording, "own")).word == "expired"
     desk.now += 1
     assert purged(desk) == {recording: "unreviewed"}
 
@@ -152,7 +151,7 @@ def test_what_suspends_destruction_opens_nothing_and_ends(desk: Desk) -> None:
 def test_nothing_suspends_an_objection(desk: Desk) -> None:
     recording = desk.record().recording
     desk.keeper.handle(restriction(recording, NOON + 40 * DAY_S))
-    desk.keeper.handle(wire.Destroy(recording, "objection"))
+    desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
     assert not key(desk, recording).exists()
 
 
@@ -160,16 +159,16 @@ def test_a_destruction_names_who_holds_a_copy(desk: Desk) -> None:
     """P20: everyone who was given the key, once, across restarts; who only listed or was refused is not named."""
     recording, alone = desk.record().recording, desk.record().recording
     bruno = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.refused(wire.Open(bruno, alone, "review"))
-    desk.ask(wire.List(bruno), words.Items)
+    desk.refused(opening_wire.Open(bruno, alone, "review"))
+    desk.ask(opening_wire.List(bruno), words.Items)
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     for _ in range(2):
-        desk.ask(wire.Open(alice, recording, "own"), words.Released)
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
-    desk.ask(wire.Open(bruno, recording, "review"), words.Released)
+        desk.ask(opening_wire.Open(alice, recording, "own"), words.Released)
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
+    desk.ask(opening_wire.Open(bruno, recording, "review"), words.Released)
     desk.open()
     desk.now = UNREVIEWED_AT
-    found = {one.recording: one.copies for one in desk.ask(PURGE, wire.Purged).gone}
+    found = {one.recording: one.copies for one in desk.ask(PURGE, retention_wire.Purged).gone}
     assert found == {recording: ("alice", "bruno"), alone: ()}
     assert desk.book.destroyed[recording].who == ("alice", "bruno")
     desk.open()
@@ -183,8 +182,8 @@ def test_without_the_line_of_who_holds_a_copy_nothing_is_released(
     token = desk.join("alice", Role.TRAINEE, ALICE).token
     with monkeypatch.context() as patched:
         patched.setattr(desk.book, "note_released", _full)
-        assert desk.refused(wire.Open(token, recording, "own")).word == "disk"
-    desk.ask(wire.Open(token, recording, "own"), words.Released)
+        assert desk.refused(opening_wire.Open(token, recording, "own")).word == "disk"
+    desk.ask(opening_wire.Open(token, recording, "own"), words.Released)
 
 
 def _full(*_: object) -> None:
@@ -195,9 +194,9 @@ def test_what_is_said_of_a_person_goes_after_thirty_days(desk: Desk) -> None:
     """P24: the entry names trainee and trainers. The book, which names no trainee, keeps the destruction for a year."""
     recording = desk.record().recording
     path = desk.folder / "keystore" / f"{recording}.json"
-    desk.keeper.handle(wire.Destroy(recording, "private"))
+    desk.keeper.handle(recording_wire.Destroy(recording, "private"))
     token = desk.join("alice", Role.TRAINEE, ALICE).token
-    assert desk.refused(wire.Open(token, recording, "own")).word == "not-kept"
+    assert desk.refused(opening_wire.Open(token, recording, "own")).word == "not-kept"
     desk.now += 30 * DAY_S - 1
     purged(desk)
     assert path.exists()
@@ -209,8 +208,10 @@ def test_what_is_said_of_a_person_goes_after_thirty_days(desk: Desk) -> None:
         assert b"alice" not in held.read()
     assert not path.exists()
     assert b"alice" not in (desk.folder / "book.jsonl").read_bytes()
-    assert desk.refused(wire.Open(desk.prove(ALICE).token, recording, "own")).word == "unknown"
-    assert desk.ask(wire.Ask((recording,)), wire.Standing).stands == (wire.Stands.DESTROYED,)
+    assert desk.refused(opening_wire.Open(desk.prove(ALICE).token, recording, "own")).word == "unknown"
+    assert desk.ask(retention_wire.Ask((recording,)), retention_wire.Standing).stands == (
+        retention_wire.Stands.DESTROYED,
+    )
     desk.now = NOON + KEPT_DAYS * DAY_S
     purged(desk)
     assert recording in desk.book.destroyed
@@ -238,7 +239,7 @@ def test_a_crash_in_mid_destruction_is_finished_at_the_next_start(
     with monkeypatch.context() as patched:
         patched.setattr(getattr(desk, part), name, crash)
         with pytest.raises(Crash):
-            desk.keeper.handle(wire.Destroy(recording, "objection"))
+            desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
     desk.open()
     assert not key(desk, recording).exists()
     assert key(desk, other).exists()
@@ -255,7 +256,7 @@ def test_a_full_disk_delays_no_destruction_and_the_record_follows(
     with monkeypatch.context() as patched:
         patched.setattr(desk.book, "note_destroyed", _full)
         patched.setattr(desk.store, "replace", _full)
-        desk.keeper.handle(wire.Destroy(recording, "objection"))
+        desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
         assert not key(desk, recording).exists()
         assert recording not in desk.book.destroyed
     assert count(desk) == (1, 1, 0, 0, 0, 0)
@@ -268,7 +269,7 @@ def test_a_purge_writes_what_is_owed_of_earlier_destructions(
     recording = desk.record().recording
     with monkeypatch.context() as patched:
         patched.setattr(desk.book, "note_destroyed", _full)
-        desk.keeper.handle(wire.Destroy(recording, "objection"))
+        desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
     assert recording not in desk.book.destroyed
     desk.keeper.handle(PURGE)
     assert recording in desk.book.destroyed
@@ -301,7 +302,7 @@ def test_the_count_agrees_and_says_what_does_not(desk: Desk) -> None:
     first, second, third = (desk.record().recording for _ in range(3))
     assert count(desk) == (3, 0, 3, 0, 0, 0)
     back = key(desk, first).read_bytes()
-    desk.keeper.handle(wire.Destroy(first, "private"))
+    desk.keeper.handle(recording_wire.Destroy(first, "private"))
     assert count(desk) == (3, 1, 2, 0, 0, 0)
     assert desk.audited()[-1] == ("(keeper)", "reconcile", "done", "agrees")
     key(desk, first).write_bytes(back)
@@ -332,14 +333,14 @@ def test_a_restored_key_store_brings_nothing_back(desk: Desk) -> None:
     gone, kept = desk.record().recording, desk.record().recording
     store, backup = desk.folder / "keystore", desk.folder / "backup"
     shutil.copytree(store, backup)
-    desk.keeper.handle(wire.Destroy(gone, "objection"))
+    desk.keeper.handle(recording_wire.Destroy(gone, "objection"))
     shutil.rmtree(store)
     shutil.copytree(backup, store)
     desk.open()
     assert not key(desk, gone).exists()
     token = desk.join("alice", Role.TRAINEE, ALICE).token
-    assert desk.refused(wire.Open(token, gone, "own")).word == "not-kept"
-    desk.ask(wire.Open(token, kept, "own"), words.Released)
+    assert desk.refused(opening_wire.Open(token, gone, "own")).word == "not-kept"
+    desk.ask(opening_wire.Open(token, kept, "own"), words.Released)
     assert count(desk) == (2, 1, 1, 0, 0, 0)
 
 
@@ -481,7 +482,7 @@ async def test_with_the_keepers_own_secret_a_destroyed_recording_stays_closed(
 async def test_what_the_bridge_had_destroyed_is_destroyed_again_at_its_start(home: TimedHouse) -> None:
     """A keeper restored from yesterday's backup has the key again, and remembers nothing."""
     gone, kept = await home.made(b"gone"), await home.made(b"kept")
-    Witness(home.folder / "state").note(wire.End(int(time.time()), gone, "objection"))
+    Witness(home.folder / "state").note(retention_wire.End(int(time.time()), gone, "objection"))
     assert await home.link.held() == {gone, kept}
     await retention(home).begin()
     assert await home.link.held() == {kept}
@@ -493,11 +494,11 @@ ERASED = new_recording_id()
 class _Pulses:
     """A keeper that answers these, then nothing."""
 
-    def __init__(self, *beats: wire.Beat | Exception) -> None:
+    def __init__(self, *beats: retention_wire.Beat | Exception) -> None:
         self.beats, self.seen = list(beats), list[int]()
         self.over = asyncio.Event()
 
-    async def pulse(self, seen_at: int) -> wire.Beat:
+    async def pulse(self, seen_at: int) -> retention_wire.Beat:
         self.seen.append(seen_at)
         if not self.beats:
             self.over.set()
@@ -507,8 +508,8 @@ class _Pulses:
             raise beat
         return beat
 
-    async def ended(self, since: int) -> tuple[wire.End, ...]:
-        return (wire.End(NOON, ERASED, "erased"),)
+    async def ended(self, since: int) -> tuple[retention_wire.End, ...]:
+        return (retention_wire.End(NOON, ERASED, "erased"),)
 
 
 async def test_the_bridge_is_told_of_a_doubt_and_keeps_the_last_time_it_believed(
@@ -517,12 +518,12 @@ async def test_the_bridge_is_told_of_a_doubt_and_keeps_the_last_time_it_believed
     monkeypatch.setattr(app_retention, "PULSE_EVERY_S", 0)
     later = NOON + app_retention.SEEN_EVERY_S
     beats = (
-        wire.Beat("", NOON),
+        retention_wire.Beat("", NOON),
         KeeperUnreachable("slow"),
-        wire.Beat("", NOON + 1),  # too soon to write it down again
-        wire.Beat("step", later),  # not believed: not kept
-        wire.Beat("", later),
-        wire.Beat("", later),
+        retention_wire.Beat("", NOON + 1),  # too soon to write it down again
+        retention_wire.Beat("step", later),  # not believed: not kept
+        retention_wire.Beat("", later),
+        retention_wire.Beat("", later),
     )
     keeper, told = _Pulses(*beats), list[bool]()
     watching = asyncio.ensure_future(retention(home).watch(keeper, told.append))  # type: ignore[arg-type]

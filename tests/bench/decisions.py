@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pbx_bridge.app import random_roll
 from pbx_bridge.app_standing import Standings
-from pbx_bridge.archive.keeper_wire import Waiting
+from pbx_bridge.archive.opening_wire import Waiting
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.desk import Desk
 from pbx_bridge.ids import ChannelId, TraineeId, new_recording_id

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from pbx_bridge.app import random_roll
 from pbx_bridge.app_places import tls_of, tokens_of
-from pbx_bridge.archive.keeper_wire import Stands
+from pbx_bridge.archive.retention_wire import Stands
 from pbx_bridge.calls import facts as fa
 from pbx_bridge.calls.commands import Command
 from pbx_bridge.calls.desk import Desk

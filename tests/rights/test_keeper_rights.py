@@ -12,7 +12,7 @@ from pbx_bridge import wire_portal as words
 from pbx_bridge.access.audit import AuditUnwritable
 from pbx_bridge.age import X25519Identity
 from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
+from pbx_bridge.archive import office_wire, opening_wire, recording_wire, retention_wire, rights_wire
 from pbx_bridge.archive.keeper_rights import Order
 from pbx_bridge.archive.rules import DAY_S, KEEP_CEILING_DAYS
 from pbx_bridge.errors import OperatorError
@@ -60,7 +60,7 @@ class Site:
         return refused.value.word
 
     def purged(self) -> list[RecordingId]:
-        gone = self.desk.ask(wire.Purge(dry_run=False, by_hand=False), wire.Purged)
+        gone = self.desk.ask(retention_wire.Purge(dry_run=False, by_hand=False), retention_wire.Purged)
         return [one.recording for one in gone.gone]
 
 
@@ -87,7 +87,7 @@ def test_a_trainees_copy_is_their_own_voice_with_the_pictures_for_their_own_key(
 def test_nobody_else_gets_a_trainees_copy(site: Site) -> None:
     """The trainer may open the recording; a copy of it is the trainee's alone."""
     recording = site.desk.record().recording
-    site.desk.keeper.handle(wire.HandOver(recording, "alice"))
+    site.desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     for token in (site.bruno, site.carla, site.dora):
         assert site.no_export(rights_wire.ExportOwn(token, recording)) == "unknown"
     assert site.no_export(rights_wire.ExportOwn(site.alice, new_recording_id())) == "unknown"
@@ -160,7 +160,7 @@ def test_an_open_access_request_keeps_the_recording_from_the_purge_but_lets_nobo
     site.grant(request)
     site.desk.now = NOON + 15 * DAY_S
     token = site.desk.prove(BRUNO).token
-    assert site.desk.refused(wire.Open(token, kept, "review")).word == "expired"
+    assert site.desk.refused(opening_wire.Open(token, kept, "review")).word == "expired"
     assert site.purged() == [control]
     site.exported(rights_wire.ExportRequested(request.id, kept))
     site.desk.keeper.handle(rights_wire.CloseRequest(request.id, Closing.ANSWERED))
@@ -197,18 +197,18 @@ def test_nothing_is_kept_past_the_ceiling(site: Site, extended: bool) -> None:
 
 def test_a_restricted_recording_is_stored_and_nothing_else_until_its_end(site: Site) -> None:
     recording = site.desk.record().recording
-    site.desk.keeper.handle(wire.HandOver(recording, "alice"))
-    site.desk.ask(wire.Open(site.bruno, recording, "review"), words.Released)
+    site.desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
+    site.desk.ask(opening_wire.Open(site.bruno, recording, "review"), words.Released)
     request = site.opened(Right.RESTRICTION, recording, until=NOON + 2 * DAY_S)
     for token in (site.bruno, site.alice):
-        assert site.desk.refused(wire.Open(token, recording, "review")).word == "restricted"
+        assert site.desk.refused(opening_wire.Open(token, recording, "review")).word == "restricted"
     assert site.no_export(rights_wire.ExportOwn(site.alice, recording)) == "restricted"
     site.desk.now = NOON + 2 * DAY_S
     token = site.desk.prove(BRUNO).token
-    site.desk.ask(wire.Open(token, recording, "review"), words.Released)
+    site.desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
     site.desk.now = NOON
     site.desk.keeper.handle(rights_wire.CloseRequest(request.id, Closing.WITHDRAWN))
-    site.desk.ask(wire.Open(token, recording, "review"), words.Released)
+    site.desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
 
 
 @pytest.mark.parametrize("until", [None, 0, NOON, NOON + (KEEP_CEILING_DAYS + 1) * DAY_S])
@@ -226,7 +226,7 @@ def test_a_restart_keeps_what_requests_keep(site: Site) -> None:
     site.desk.store.replace(recording, replace(entry, restricted_until=None))
     site.desk.open()
     token = site.desk.prove(ALICE).token
-    assert site.desk.refused(wire.Open(token, recording, "")).word == "restricted"
+    assert site.desk.refused(opening_wire.Open(token, recording, "")).word == "restricted"
 
 
 def test_a_grant_written_by_hand_keeps_the_keeper_from_starting(site: Site) -> None:
@@ -247,8 +247,8 @@ def test_erasure_destroys_at_once_and_nothing_of_another(site: Site) -> None:
     assert key.exists()
     site.opened(Right.ERASURE, recording)
     assert not key.exists()
-    assert site.desk.refused(wire.Open(site.alice, recording, "")).word == "not-kept"
-    site.desk.ask(wire.Open(site.alice, other, ""), words.Released)
+    assert site.desk.refused(opening_wire.Open(site.alice, recording, "")).word == "not-kept"
+    site.desk.ask(opening_wire.Open(site.alice, other, ""), words.Released)
     assert site.desk.book.destroyed[recording].reason == "erased"
 
 
@@ -272,17 +272,17 @@ def test_what_an_open_access_request_keeps_opens_for_nobody_and_goes_with_it(
     """P20 and P23: a customer's objection stops every use at once and destroys when the copy was made. The control: what no
     request keeps goes at once."""
     kept, control = site.desk.record().recording, site.desk.record().recording
-    site.desk.keeper.handle(wire.HandOver(kept, "alice"))
+    site.desk.keeper.handle(recording_wire.HandOver(kept, "alice"))
     request = site.opened(Right.ACCESS, kept)
     site.grant(request)
-    site.desk.ask(wire.Open(site.bruno, kept, "review"), words.Released)
+    site.desk.ask(opening_wire.Open(site.bruno, kept, "review"), words.Released)
     site.opened(right, kept, control)
     assert not site.desk.store.has_key(control)
     assert site.desk.store.has_key(kept)
     for token in (site.bruno, site.alice):
-        assert site.desk.refused(wire.Open(token, kept, "review")).word == "expired"
+        assert site.desk.refused(opening_wire.Open(token, kept, "review")).word == "expired"
     assert site.no_export(rights_wire.ExportOwn(site.alice, kept)) == "expired"
-    assert site.desk.refused(wire.Review(site.bruno, kept, "review")).word == "expired"
+    assert site.desk.refused(opening_wire.Review(site.bruno, kept, "review")).word == "expired"
     assert site.purged() == []
     site.exported(rights_wire.ExportRequested(request.id, kept))
     site.desk.keeper.handle(rights_wire.CloseRequest(request.id, Closing.ANSWERED))
@@ -294,7 +294,7 @@ def test_a_trainees_own_request_gives_them_their_copy_before_an_objection_takes_
     recording = site.desk.record().recording
     request = site.trainees(Right.ACCESS)
     site.opened(Right.OBJECTION, recording)
-    assert site.desk.refused(wire.Open(site.alice, recording, "")).word == "expired"
+    assert site.desk.refused(opening_wire.Open(site.alice, recording, "")).word == "expired"
     site.exported(rights_wire.ExportOwn(site.alice, recording))
     site.desk.now = request.due_at - 60
     assert site.purged() == []
@@ -312,11 +312,11 @@ def test_nobody_takes_an_objection_back(site: Site, closing: Closing) -> None:
     site.desk.keeper.handle(rights_wire.CloseRequest(objection.id, closing))
     site.desk.open()
     token = site.desk.prove(ALICE).token
-    assert site.desk.refused(wire.Open(token, recording, "")).word == "expired"
+    assert site.desk.refused(opening_wire.Open(token, recording, "")).word == "expired"
     (site.desk.folder / "requests.json").unlink()
     site.desk.open()
     token = site.desk.prove(ALICE).token
-    assert site.desk.refused(wire.Open(token, recording, "")).word == "expired"
+    assert site.desk.refused(opening_wire.Open(token, recording, "")).word == "expired"
     site.desk.now = access.due_at
     assert site.purged() == [recording]
 
@@ -338,7 +338,7 @@ def test_an_objection_in_the_call_waits_for_no_request(site: Site) -> None:
     recording = site.desk.record().recording
     site.opened(Right.ACCESS, recording)
     site.trainees(Right.ACCESS)
-    site.desk.keeper.handle(wire.Destroy(recording, "objection"))
+    site.desk.keeper.handle(recording_wire.Destroy(recording, "objection"))
     assert not site.desk.store.has_key(recording)
 
 
@@ -351,16 +351,16 @@ def test_what_an_open_request_keeps_a_trainee_erases_when_it_ends(
 ) -> None:
     recording = site.desk.record().recording
     request = site.opened(Right.ACCESS, recording)
-    site.desk.ask(wire.Open(site.alice, recording, ""), words.Released)
+    site.desk.ask(opening_wire.Open(site.alice, recording, ""), words.Released)
     with monkeypatch.context() as patched:
         patched.setattr(site.desk.log, "append", _unwritable)
         assert site.desk.refused(rights_wire.EraseOwn(site.alice, recording)).word == "audit-unwritable"
     site.desk.ask(
-        wire.Open(site.alice, recording, ""), words.Released
+        opening_wire.Open(site.alice, recording, ""), words.Released
     )  # nothing is done that is not recorded
     refused = site.desk.refused(rights_wire.EraseOwn(site.alice, recording))
     assert (refused.word, refused.until) == ("kept-for-request", request.due_at)
-    assert site.desk.refused(wire.Open(site.alice, recording, "")).word == "expired"
+    assert site.desk.refused(opening_wire.Open(site.alice, recording, "")).word == "expired"
     site.desk.refused(rights_wire.EraseOwn(site.alice, recording))
     site.desk.keeper.handle(rights_wire.CloseRequest(request.id, Closing.ANSWERED))
     assert not site.desk.store.has_key(recording)
@@ -428,7 +428,7 @@ def test_while_the_clock_is_in_doubt_no_copy_is_made(site: Site) -> None:
         rights_wire.ExportRequested(request.id, recording),
     ):
         assert site.no_export(asked) == "clock"
-    site.desk.keeper.handle(wire.ConfirmClock())
+    site.desk.keeper.handle(retention_wire.ConfirmClock())
     site.exported(rights_wire.ExportRequested(request.id, recording))
 
 
@@ -440,5 +440,5 @@ def test_no_administrator_names_the_key_a_trainees_copy_goes_to(site: Site) -> N
     assert site.desk.refused(asked).word == "malformed"
     request = site.desk.ask(replace(asked, recipient=str(ALICE.recipient())), RightsRequest)
     site.exported(rights_wire.ExportRequested(request.id, recording))
-    site.desk.ask(wire.Revoke("alice"), wire.Done)
+    site.desk.ask(office_wire.Revoke("alice"), wire.Done)
     assert site.no_export(rights_wire.ExportRequested(request.id, recording)) == "not-granted"

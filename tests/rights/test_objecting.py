@@ -9,8 +9,7 @@ import pytest
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.access.approvals import approval
-from pbx_bridge.archive import keeper_wire as wire
-from pbx_bridge.archive import rights_wire
+from pbx_bridge.archive import office_wire, opening_wire, recording_wire, rights_wire
 from pbx_bridge.archive.rules import DAY_S
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.rights.rules import due_at
@@ -33,11 +32,13 @@ def asks(desk: Desk, token: bytes, right: Right) -> RightsRequest:
 
 
 def approved(desk: Desk) -> set[str]:
-    return set(desk.ask(wire.Approvals(), wire.Approved).digests)
+    return set(desk.ask(office_wire.Approvals(), office_wire.Approved).digests)
 
 
 def state_of(desk: Desk, token: bytes, recording: RecordingId) -> str:
-    (item,) = [one for one in desk.ask(wire.List(token), words.Items).items if one.recording == recording]
+    (item,) = [
+        one for one in desk.ask(opening_wire.List(token), words.Items).items if one.recording == recording
+    ]
     return item.state
 
 
@@ -53,7 +54,7 @@ def test_from_the_moment_of_an_objection_nothing_new_is_recorded(desk: Desk) -> 
     assert plan in approved(desk)
     asks(desk, alice, Right.OBJECTION)
     assert approved(desk) == {other.plan}
-    still = {one.digest for one in desk.ask(wire.PlansApproved(), wire.ApprovedPlans).plans}
+    still = {one.digest for one in desk.ask(office_wire.PlansApproved(), office_wire.ApprovedPlans).plans}
     assert still == {plan, other.plan}, "its approver is not asked again"
     with pytest.raises(Refused) as refused:
         desk.put(manifest(start=desk.now))
@@ -64,15 +65,15 @@ def test_from_the_moment_of_an_objection_nothing_new_is_recorded(desk: Desk) -> 
 
 def test_what_was_recorded_before_opens_for_its_trainee_alone(desk: Desk) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     bruno = desk.join("bruno", Role.TRAINER, BRUNO).token
-    desk.ask(wire.Open(bruno, recording, "before"), words.Released)
+    desk.ask(opening_wire.Open(bruno, recording, "before"), words.Released)
     asks(desk, alice, Right.OBJECTION)
-    assert desk.refused(wire.Open(bruno, recording, "after")).word == "restricted"
-    assert desk.refused(wire.Review(bruno, recording, "after")).word == "restricted"
+    assert desk.refused(opening_wire.Open(bruno, recording, "after")).word == "restricted"
+    assert desk.refused(opening_wire.Review(bruno, recording, "after")).word == "restricted"
     assert (state_of(desk, bruno, recording), state_of(desk, alice, recording)) == ("restricted", "open")
-    desk.ask(wire.Open(alice, recording, ""), words.Released)
+    desk.ask(opening_wire.Open(alice, recording, ""), words.Released)
     desk.keeper.handle(rights_wire.EraseOwn(alice, recording))
 
 
@@ -83,7 +84,7 @@ def test_accepted_it_ends_every_plan_of_before_and_refused_none(
     desk: Desk, closing: Closing, stands: bool
 ) -> None:
     recording = desk.record().recording
-    desk.keeper.handle(wire.HandOver(recording, "alice"))
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
     alice = desk.join("alice", Role.TRAINEE, ALICE).token
     bruno = desk.join("bruno", Role.TRAINER, BRUNO).token
     request = asks(desk, alice, Right.OBJECTION)

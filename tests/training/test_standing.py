@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge.app_standing import Standings, refresh
-from pbx_bridge.archive.keeper_wire import Waiting
+from pbx_bridge.archive.opening_wire import Waiting
 from pbx_bridge.calls.reasons import Outcome, Reason
 from pbx_bridge.ids import RecordingId, TraineeId
 from pbx_bridge.ledger import Ledger

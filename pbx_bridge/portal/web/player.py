@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive.keeper_wire import Broke
+from pbx_bridge.archive.opening_wire import Broke
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.api import Api, Keeper

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive.keeper_wire import Broke
+from pbx_bridge.archive.opening_wire import Broke
 from pbx_bridge.portal.web import asked, player
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.wire_access import AccessLine

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive.keeper_wire import Broke
+from pbx_bridge.archive.opening_wire import Broke
 from pbx_bridge.ids import RecordingId
 from pbx_bridge.portal.web import player
 from pbx_bridge.portal.web.player import PlayerPages, Viewing
