@@ -35,6 +35,7 @@ REVIEW_PATH: Final = API + "/recordings/{recording}/review"
 AUDIT_PATH: Final = API + "/audit/{after}"
 PAYMENT_PATH: Final = API + "/payment"
 PAYLOAD_PATH: Final = API + "/grants/{grant}/payload"
+LEFT_PATH: Final = API + "/grants/{grant}/left"
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """Every request's body; the longest, an approval, has at most 8 KiB and its line ends."""
@@ -266,6 +267,22 @@ class Proposals:
 class OpenAsked:
     session: Annotated[str, Text(MAX_SESSION_CHARS, 0)]
     """P21: the training session this opening serves."""
+
+
+class Broke(Enum):
+    """Why the asker's browser stopped: the recording is not what it should be. The audit log has the word."""
+
+    DAMAGED = "damaged"
+    """A part is not as it was sealed, or is not there."""
+    UNVOUCHED = "unvouched"
+    """What its recorder signed does not fit: the signature, its signer, or what of the file it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAsked:
+    """P19: the viewer of an opened recording leaves, or what shows it stopped."""
+
+    broke: Broke | None
 
 
 @dataclass(frozen=True, slots=True)

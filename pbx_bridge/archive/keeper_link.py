@@ -224,7 +224,7 @@ class KeeperLink:
         await self._ask(opening_wire.Review(token, recording, session), wire.Done)
 
     async def viewed(
-        self, token: bytes, recording: RecordingId, parts: str, *, broke: opening_wire.Broke | None = None
+        self, token: bytes, recording: RecordingId, parts: str, *, broke: words.Broke | None = None
     ) -> None:
         """P19: which parts went to the asker."""
         await self._ask(opening_wire.Viewed(token, recording, parts, broke), wire.Done)

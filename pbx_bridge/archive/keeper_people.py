@@ -112,22 +112,21 @@ class PeopleSide:
         """Who visits with this token, and the key they proved to hold. Raises: words.Refused."""
         visit = self._visits.visit(token, self._room.parts.clock())
         if visit is None:
-            raise words.Refused("visit-ended", "this visit has ended: prove who you are again")
-        person = self._person(visit.recipient)
-        media = [role for role in person.roles if role in OPENS]
-        return Asker(person.name, (media or list(person.roles))[0], person.confirmed), visit.recipient
+            raise _ended()
+        return _asker(self._person(visit.recipient)), visit.recipient
 
     def viewer(self, token: bytes) -> Asker:
-        """P19: who visited when bytes went to them; also by a key that was revoked meanwhile, which is not confirmed then.
-        Raises: words.Refused."""
-        try:
-            return self.visitor(token)[0]
-        except words.Refused:
-            visit = self._visits.visit(token, self._room.parts.clock())
-            for one in self._people.everyone():
-                if visit is not None and one.recipient == visit.recipient:
-                    return Asker(one.name, one.roles[0], confirmed=False)
-            raise
+        """P19: who visited when bytes went to them, though the visit has ended since; also by a key that was revoked
+        meanwhile, which is not confirmed then. Raises: words.Refused."""
+        visit = self._visits.former(token)
+        if visit is None:
+            raise _ended()
+        if (person := self._people.holding(visit.recipient)) is not None:
+            return _asker(person)
+        for one in self._people.everyone():
+            if one.recipient == visit.recipient:
+                return Asker(one.name, one.roles[0], confirmed=False)
+        raise _unknown()
 
     def person(self, token: bytes) -> Person:
         """The same, with all their roles."""
@@ -165,8 +164,21 @@ class PeopleSide:
     def _person(self, recipient: str) -> Person:
         person = self._people.holding(recipient)
         if person is None:
-            raise words.Refused("not-joined", "this key is no longer known here: ask for an invitation")
+            raise _unknown()
         return person
+
+
+def _asker(person: Person) -> Asker:
+    media = [role for role in person.roles if role in OPENS]
+    return Asker(person.name, (media or list(person.roles))[0], person.confirmed)
+
+
+def _ended() -> words.Refused:
+    return words.Refused("visit-ended", "this visit has ended: prove who you are again")
+
+
+def _unknown() -> words.Refused:
+    return words.Refused("not-joined", "this key is no longer known here: ask for an invitation")
 
 
 def _state(person: Person) -> str:

@@ -6,7 +6,6 @@ It knows forms, and which user of the machine may say which word; what they do s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Annotated, Any, Final
 
 from pbx_bridge.ids import RecordingId
@@ -18,6 +17,7 @@ from pbx_bridge.wire_portal import (
     RECORDING,
     TOKEN,
     Act,
+    Broke,
 )
 
 
@@ -59,15 +59,6 @@ class Review:
 
 MAX_PARTS_CHARS: Final = 500
 """Some sixty spans that do not touch, of one minute."""
-
-
-class Broke(Enum):
-    """Why the asker's browser stopped: the recording is not what it should be. The audit log has the word."""
-
-    DAMAGED = "damaged"
-    """A part is not as it was sealed, or is not there."""
-    UNVOUCHED = "unvouched"
-    """What its recorder signed does not fit: the signature, its signer, or what of the file it names."""
 
 
 @dataclass(frozen=True, slots=True)

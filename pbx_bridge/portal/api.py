@@ -27,7 +27,6 @@ from pbx_bridge import wire_rights as rights_words
 from pbx_bridge.archive.audit_wire import AccessesFound, For
 from pbx_bridge.archive.manifest import decode
 from pbx_bridge.archive.office_wire import Week
-from pbx_bridge.archive.opening_wire import Broke
 from pbx_bridge.archive.release import Refusal
 from pbx_bridge.archive.release import Refused as ReleaseRefused
 from pbx_bridge.archive.sentences import sentence
@@ -41,17 +40,18 @@ from pbx_bridge.portal.guard import JSON, Ask, Handler, Programs, Unfit, route
 from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.office import Office
 from pbx_bridge.portal.operations import OPERATIONS
-from pbx_bridge.portal.payload import Payloads, Shelf, damaged
+from pbx_bridge.portal.payload import Payloads, Shelf, damaged, grant_ended
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
 from pbx_bridge.portal.reporting import Reporting
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
 from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
 from pbx_bridge.portal.told import report_words
+from pbx_bridge.portal.viewing import Viewing, Viewings
 from pbx_bridge.portal.week import week_words
 from pbx_bridge.wire_audit import AuditLook, Looked
 from pbx_bridge.wire_json import Malformed
 from pbx_bridge.wire_office import Retained, TurnedDown, Weighed
-from pbx_bridge.wire_portal import KeeperUnreachable
+from pbx_bridge.wire_portal import Broke, KeeperUnreachable
 from pbx_bridge.wire_program import AuditCheckpoint, Health
 from pbx_bridge.wire_report import ReportTold
 from pbx_bridge.wire_week import NoticeInForce, TrainersWeek
@@ -164,6 +164,7 @@ class Api:
         self.auditing = Auditing(keeper)
         self.reporting = Reporting(keeper, behind.reported)
         self.payloads = Payloads(shelf, monotonic_s)
+        self.viewings = Viewings(keeper, self.payloads.end)
         self.rights = RightsDesk(keeper, shelf, behind)
         self.trainers = TrainersDesk(keeper, behind.trained, book)
         self._ca_pem, self.certificate = ca_pem, certificate
@@ -179,6 +180,7 @@ class Api:
             "open": self._open,
             "fetch": self._fetch,
             "payload": self._payload,
+            "left": self._left,
             "review": self._review,
             "export": self._export,
             "erase": self._erase,
@@ -254,11 +256,27 @@ class Api:
         return words.Done()
 
     async def _payload(self, ask: Ask) -> Response:
-        asked = ask.request.headers.get("range")
+        asked, grant = ask.request.headers.get("range"), ask.request.path_params["grant"]
+        viewing = self.viewings.find(grant)  # None: to have it whole, which is on record as such
         try:
-            return self.payloads.serve(ask.request.path_params["grant"], ask.token, asked)
+            answer = self.payloads.serve(grant, ask.token, asked)
         except Malformed as error:
             raise Unfit("malformed", "Range", str(error)) from None
+        except words.Refused as refused:
+            if refused.word != "visit-ended" and viewing is not None and viewing.holder == ask.token:
+                await self.viewings.tell(viewing, Broke.DAMAGED)
+            raise
+        if viewing is not None:
+            self.viewings.gave(viewing, asked, ask.token)
+        return answer
+
+    async def _left(self, ask: Ask) -> words.Done:
+        """P19: what is untold is told now."""
+        viewing = self.viewings.find(ask.request.path_params["grant"])
+        if viewing is None or viewing.holder != ask.token:
+            raise grant_ended()
+        await self.viewings.tell(viewing, ask.body.broke)
+        return words.Done()
 
     async def _export(self, ask: Ask) -> Response:
         return await self.rights.export(ask.token, _named(ask))
@@ -318,7 +336,12 @@ class Api:
         return await self._keeper.checkpoint()
 
     async def _open(self, ask: Ask) -> words.Opened:
-        return await self.opened(ask.token, ask.token, _named(ask), ask.body.session)
+        """P19: opened to be watched, by a program."""
+        recording = _named(ask)
+        opened = await self.opened(ask.token, ask.token, recording, ask.body.session)
+        viewing = Viewing(ask.token, recording, opened.payload_bytes, ask.token)
+        self.viewings.opened(opened.grant.hex(), viewing)
+        return opened
 
     async def _fetch(self, ask: Ask) -> words.Opened:
         return await self.opened(ask.token, ask.token, _named(ask), ask.body.session, fetch=True)

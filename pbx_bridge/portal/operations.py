@@ -96,6 +96,10 @@ OPERATIONS: Final = (
         "The sealed payload, whole or one `Range`, to whom `open` gave the grant; its `ETag` is its SHA-256.",
     ),
     Operation(
+        "left", POST, words.LEFT_PATH, _VISIT, words.LeftAsked, words.Done,
+        "The viewer leaves, or what shows the recording stopped at a part that is not as it should be.",
+    ),
+    Operation(
         "review", POST, words.REVIEW_PATH, _VISIT, words.ReviewAsked, words.Reviewed,
         "A trainer: the recording was discussed with its trainee in this training session.",
     ),

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Protocol
 
@@ -77,6 +78,11 @@ class Payloads:
             self._grants.popitem(last=False)
         return name
 
+    def end(self, name: str) -> None:
+        """That grant gives nothing more; a guess neither."""
+        with suppress(ValueError):
+            self._grants.pop(bytes.fromhex(name), None)
+
     def serve(self, name: str, token: bytes, asked: str | None) -> Response:
         """The bytes asked for by a `Range` header. Raises: words.Refused, Malformed."""
         try:
@@ -88,7 +94,7 @@ class Payloads:
             or not secrets.compare_digest(grant.token, token)
             or self._now_s() >= grant.expires_s
         ):
-            raise words.Refused("visit-ended", "this grant has ended: ask for the recording again")
+            raise grant_ended()
         size = self._shelf.payload_bytes(grant.recording, grant.payload_at)
         if size is None:
             raise words.Refused("unknown", sentence(Refused(Refusal.UNKNOWN)))
@@ -134,6 +140,11 @@ class Payloads:
                 return  # destroyed meanwhile: the length promised is not reached, which every client notices
             yield part
             at += len(part)
+
+
+def grant_ended() -> words.Refused:
+    """There is no such grant, or it is another visit's."""
+    return words.Refused("visit-ended", "this grant has ended: ask for the recording again")
 
 
 def damaged() -> words.Refused:

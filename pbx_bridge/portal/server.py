@@ -77,10 +77,15 @@ class _Http(H11Protocol):
             self._deadline = None
 
 
+_ENDING: Final = "graceful shutdown"
+
+
 class _Faults(logging.Handler):
     """What uvicorn says of our own answers. What peers send wrong is no news: anybody could fill the log with it."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _ENDING in record.msg and record.args == (0,):
+            return  # people's idle connections, at the portal's end
         error = record.exc_info[1] if record.exc_info else None
         log.error("portal: an answer broke off", **(kind_of(error) if error is not None else {}))
 
@@ -139,10 +144,10 @@ class Portal:
         """Raises: OperatorError when the certificates cannot be used."""
         self._settings = settings
         try:
-            api = make_api(settings, keeper, shelf, proposed, tokens, payments, book, behind)
-            self._pages = serve(site, keeper, api) if site is not None else None
+            api = self._api = make_api(settings, keeper, shelf, proposed, tokens, payments, book, behind)
+            pages = serve(site, keeper, api) if site is not None else None
             self._config = uvicorn.Config(
-                _app(api, self._pages),
+                _app(api, pages),
                 host=settings.listen_host,
                 port=settings.listen_port,
                 ssl_certfile=str(settings.cert),
@@ -189,8 +194,7 @@ class Portal:
         if self._task is not None:
             self._server.should_exit = True
             await self._task
-        if self._pages is not None:
-            await self._pages.close()
+        await self._api.viewings.close()
 
 
 def make_portal(

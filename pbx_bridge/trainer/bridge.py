@@ -140,6 +140,10 @@ class Bridge:
         path = (words.FETCH_PATH if fetch else words.OPEN_PATH).format(recording=recording)
         return self._visiting(lambda: self._ask("POST", path, words.OpenAsked(session), words.Opened))
 
+    def left(self, grant: bytes, broke: words.Broke | None = None) -> None:
+        """P19: nothing more of what `open` gave is watched. Raises: Refused, BridgeError."""
+        self._ask("POST", words.LEFT_PATH.format(grant=grant.hex()), words.LeftAsked(broke), words.Done)
+
     def review(self, recording: RecordingId, session: str) -> None:
         """P15: it was discussed in this training session with the trainee."""
         path = words.REVIEW_PATH.format(recording=recording)

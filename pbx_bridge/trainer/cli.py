@@ -14,6 +14,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from pbx_bridge.trainer.profile import Profile, Where
 from pbx_bridge.trainer.remote import RemotePayload
 from pbx_bridge.trainer.rights import add_commands as add_rights
 from pbx_bridge.wire_json import write_fields
-from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Item, Refused, fingerprint, said
+from pbx_bridge.wire_portal import MAX_SESSION_CHARS, Broke, Item, Refused, fingerprint, said
 from pbx_bridge.wire_proof import parse_invite
 
 
@@ -146,18 +147,33 @@ def _play(arguments: argparse.Namespace) -> int:
     path = Path(arguments.what)
     if path.is_file():
         with open(path, "rb") as file:
-            return _shown(Reader(file, [profiles.identity(known)]), path.name, arguments.no_browser)
+            reader = Reader(file, [profiles.identity(known)])
+            return _shown(Player(reader, path.name), arguments.no_browser)
     if path.suffix or len(path.parts) > 1:
         raise OperatorError("there is no such file", where=arguments.what[:200])
     recording = _recording(arguments.what)
     identity = profiles.identity(known)
     with Bridge(known.url, known.ca_pem, identity) as bridge:
         opened = bridge.open(recording, _session(arguments))
-        manifest = vouched(opened, recording, frozenset(known.recorders))
+
+        def left(broke: Broke | None = None) -> None:
+            """P19: told at once; else the bridge knows within a minute what it gave."""
+            with suppress(BridgeError, Refused):
+                bridge.left(opened.grant, broke)
+
+        try:
+            manifest = vouched(opened, recording, frozenset(known.recorders))
+        except BridgeError:
+            left(Broke.UNVOUCHED)
+            raise
         payload = RemotePayload(bridge, opened.grant, opened.payload_bytes)
         began = datetime.fromtimestamp(manifest.start).astimezone().strftime("%Y-%m-%d %H:%M")
         reader = Reader(payload, [identity], header=bytes.fromhex(opened.header))
-        return _shown(reader, f"{manifest.trainee}, {began}. For training only.", arguments.no_browser)
+        text = f"{manifest.trainee}, {began}. For training only."
+        try:
+            return _shown(Player(reader, text, lambda: left(Broke.DAMAGED)), arguments.no_browser)
+        finally:
+            left()
 
 
 def _review(arguments: argparse.Namespace) -> int:
@@ -169,9 +185,8 @@ def _review(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _shown(reader: Reader, text: str, no_browser: bool) -> int:
+def _shown(player: Player, no_browser: bool) -> int:
     """Plays until Ctrl-C or SIGTERM."""
-    player = Player(reader, text)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     print(f"watch it at {player.start()}", flush=True)

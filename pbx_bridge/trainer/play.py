@@ -30,6 +30,7 @@ all of it into a temporary file, in clear (measured; portal/web/static/player.js
 the second answer, and holds."""
 SHORT: Final = 4_096
 """Of that first answer: no picture is there before the second."""
+ENDS_WITHIN_S: Final = 1.0
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,13})-([0-9]{0,13})\Z")
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Training recording</title>
@@ -55,9 +56,9 @@ for (const name of ["error", "stalled", "ended"]) document.getElementById("video
 class Player:
     """Serves one opened recording from `start` to `close`."""
 
-    def __init__(self, plain: Reader, text: str) -> None:
-        """`text`: one line shown under the video."""
-        self._plain, self._text = plain, text
+    def __init__(self, plain: Reader, text: str, damaged: Callable[[], None] = lambda: None) -> None:
+        """`text`: one line shown under the video; `damaged`: is told once of a part that is not as it was sealed."""
+        self._plain, self._text, self._damaged = plain, text, damaged
         self._turn = threading.Lock()
         self._token = secrets.token_urlsafe(24)
         self._told_length = False
@@ -92,8 +93,10 @@ class Player:
         return self.url
 
     def close(self) -> None:
+        """Nothing is read any more; what is being read is waited for a moment."""
         self._server.shutdown()
         self._server.server_close()
+        self._turn.acquire(timeout=ENDS_WITHIN_S)  # and kept
 
     def names(self, path: str) -> str | None:
         """What is asked for under the secret path; None for anything else."""
@@ -120,6 +123,8 @@ class Player:
             except (AgeError, BridgeError) as error:
                 if not self.fault:
                     print(f"pbx-bridge: the recording broke off: {error}", file=sys.stderr, flush=True)
+                    if isinstance(error, AgeError):
+                        self._damaged()
                 self.fault = f"The recording broke off: {error}"
                 raise
 

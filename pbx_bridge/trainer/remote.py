@@ -9,7 +9,8 @@ import io
 from collections import OrderedDict
 from typing import Final
 
-from pbx_bridge.trainer.bridge import Bridge
+from pbx_bridge.trainer.bridge import Bridge, BridgeError
+from pbx_bridge.wire_portal import Refused
 
 BLOCK_BYTES: Final = 512 * 1024
 """8 sealed chunks: at 50 kbit/s a minute and a half of recording per request."""
@@ -58,7 +59,11 @@ class RemotePayload(io.RawIOBase):
         if block is None:
             start = number * BLOCK_BYTES
             end = min(start + BLOCK_BYTES, self._size)
-            block = self._blocks[number] = b"".join(self._bridge.payload(self._grant, start, end))
+            try:
+                block = b"".join(self._bridge.payload(self._grant, start, end))
+            except Refused as refused:
+                raise BridgeError(str(refused)) from None
+            self._blocks[number] = block
             if len(self._blocks) > KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(number)

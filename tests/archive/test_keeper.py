@@ -36,6 +36,7 @@ from pbx_bridge.archive.book import open_book
 from pbx_bridge.archive.keeper import Keeper
 from pbx_bridge.archive.keeper_process import Recorders
 from pbx_bridge.archive.keeper_room import Parts
+from pbx_bridge.archive.keeper_wire import Done
 from pbx_bridge.archive.keystore import Entry, KeyStore
 from pbx_bridge.archive.manifest import Assignment, Manifest, RecorderKey
 from pbx_bridge.archive.own_identity import OwnIdentity
@@ -238,6 +239,19 @@ def test_without_the_record_nothing_is_released(desk: Desk, monkeypatch: pytest.
         assert desk.people.named("carla") is None
     assert len(desk.store) == 1
     desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
+
+
+def test_what_went_out_is_recorded_though_its_visit_is_over(desk: Desk) -> None:
+    """P19: it opens nothing any more, and still says whose view it was."""
+    recording = desk.record().recording
+    desk.keeper.handle(recording_wire.HandOver(recording, "alice"))
+    token = desk.join("bruno", Role.TRAINER, BRUNO).token
+    desk.ask(opening_wire.Open(token, recording, "review"), words.Released)
+    desk.now += 15 * 60
+    assert desk.refused(opening_wire.Open(token, recording, "review")).word == "visit-ended"
+    desk.ask(opening_wire.Viewed(token, recording, "0-3/9", None), Done)
+    assert desk.audited()[-1] == ("bruno", "view", "granted", "")
+    assert desk.refused(opening_wire.Viewed(bytes(32), recording, "0-3/9", None)).word == "visit-ended"
 
 
 def test_an_objection_destroys_even_without_the_record(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

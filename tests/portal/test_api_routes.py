@@ -56,6 +56,7 @@ WANTED: dict[str, dict[str, str]] = {
     "open": OF_THE_RECORDING | {"alice": "200"},
     "fetch": OF_THE_RECORDING | {"alice": "200"},
     "payload": dict.fromkeys(WHO, "visit-ended"),
+    "left": dict.fromkeys(WHO, "visit-ended"),
     "review": NOBODY_ELSE | {"bruno": "trainee-first"},
     "export": NOBODY_ELSE | {"alice": "unreadable"},  # hers, and no video: tests/rights has real ones
     "erase": NOBODY_ELSE | {"alice": "200"},
@@ -82,6 +83,7 @@ BODIES: dict[str, Callable[[], object]] = {
     "prove": lambda: words.Prove(bytes(16), bytes(32)),
     "open": lambda: words.OpenAsked("review of Friday"),
     "fetch": lambda: words.OpenAsked("review of Friday"),
+    "left": lambda: words.LeftAsked(words.Broke.DAMAGED),
     "review": lambda: words.ReviewAsked("review of Friday"),
     "request": lambda: rights.RequestAsked(rights.Right.ACCESS),
     "write-note": lambda: NoteAsked("review of Friday", "00"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -21,8 +22,10 @@ from pbx_bridge.ids import new_recording_id
 from pbx_bridge.portal import bodies, server
 from pbx_bridge.stations.ca import ensure_ca
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
+from pbx_bridge.trainer.remote import RemotePayload
 from pbx_bridge.wire_portal import Refused
 from pbx_bridge.wire_proof import parse_invite
+from tests.access.logs import records_of
 from tests.archive.house import House, house
 
 T = TypeVar("T")
@@ -145,6 +148,64 @@ async def test_a_grant_is_its_visits_alone(site: Site) -> None:
     await site.home.link.destroy(finished.recording, "private")
     (site.home.archive / f"{finished.recording}.age").unlink()
     assert (await site.raw("GET", path, headers=bearer))[0] == 404
+
+
+async def views(site: Site) -> list[tuple[str, str, str]]:
+    found = (await site.home.link.accesses("alice")).accesses
+    kinds = ("open", "fetch", "view")
+    return [(line.act, line.outcome, line.reason) for line in reversed(found) if line.act in kinds]
+
+
+async def test_what_a_program_watched_is_on_record_when_it_leaves(site: Site) -> None:
+    """P19: by what the portal gave, whatever the program says; another visit tells nothing."""
+    recording = (await site.home.record(CONTENT)).recording
+    await site.home.link.hand_over(recording, "alice")
+    bruno, carla = (await site.join("bruno")).bridge, (await site.join("carla")).bridge
+    opened = await site.do(lambda: bruno.open(recording, "review"))
+    payload = RemotePayload(bruno, opened.grant, opened.payload_bytes)
+    assert await site.do(lambda: payload.read(100))
+    with pytest.raises(words.Refused) as refused:
+        await site.do(lambda: carla.left(opened.grant))
+    assert refused.value.word == "visit-ended"
+    assert await views(site) == [("open", "granted", "")]
+    for _ in range(2):
+        await site.do(lambda: bruno.left(opened.grant))
+    assert await views(site) == [("open", "granted", ""), ("view", "granted", "")]
+    await site.do(lambda: bruno.left(opened.grant, words.Broke.DAMAGED))
+    assert (await views(site))[-1] == ("view", "refused", "damaged")
+    told = [line["subject"] for line in records_of(site.home.folder / "keeper") if line["act"] == "view"]
+    assert told[0] == "0-3/4", "all of what the portal gave"
+
+
+async def test_what_a_program_watched_is_on_record_though_it_never_says_so(site: Site) -> None:
+    """P19: within a minute, or at the portal's end. To have it whole is another word."""
+    recording = (await site.home.record(CONTENT)).recording
+    await site.home.link.hand_over(recording, "alice")
+    bruno = (await site.join("bruno")).bridge
+    fetched = await site.do(lambda: bruno.open(recording, "review", fetch=True))
+    assert await site.do(lambda: RemotePayload(bruno, fetched.grant, fetched.payload_bytes).read(1))
+    opened = await site.do(lambda: bruno.open(recording, "review"))
+    payload = RemotePayload(bruno, opened.grant, opened.payload_bytes)
+    assert await site.do(lambda: payload.read(100))
+    await site.home.portal.close()
+    assert await views(site) == [
+        ("fetch", "granted", ""),
+        ("open", "granted", ""),
+        ("view", "granted", ""),
+    ]
+
+
+async def test_a_view_that_cannot_be_recorded_ends(site: Site) -> None:
+    recording = (await site.home.record(CONTENT)).recording
+    await site.home.link.hand_over(recording, "alice")
+    bruno = (await site.join("bruno")).bridge
+    opened = await site.do(lambda: bruno.open(recording, "review"))
+    assert b"".join(await site.do(lambda: list(bruno.payload(opened.grant, 0, 9))))
+    site.home.end_keeper()
+    with contextlib.suppress(words.Refused, BridgeError):
+        await site.do(lambda: bruno.left(opened.grant))
+    with pytest.raises(BridgeError, match="ask for the recording again"):
+        await site.do(lambda: RemotePayload(bruno, opened.grant, opened.payload_bytes).read(1))
 
 
 async def test_a_file_that_is_not_the_signed_one_is_not_given(site: Site) -> None:

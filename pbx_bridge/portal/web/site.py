@@ -41,12 +41,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Every route of the pages, and what is to be done at their end."""
+    """Every route of the pages."""
 
     routes: list[Route]
     missing: Callable[[Request, Exception], Awaitable[Response]]
     """Answers an address that is none."""
-    close: Callable[[], Awaitable[None]]
 
 
 def serve(site: Site, keeper: Keeper, api: Api) -> Served:
@@ -57,12 +56,11 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
     door = Door(pages, sessions, site.language, time.monotonic, _clock)
     gate = Gate(accounts, time.monotonic, _clock)
     signing = SigningIn(door, keeper, api.certificate, gate, sessions, _clock, api.office.check_current)
-    player = PlayerPages(door, keeper, api)
     routes = [
         door.route("/", _first),
         *signing.routes(),
         *OwnAccount(door, gate, sessions).routes(),
-        *player.routes(),
+        *PlayerPages(door, keeper, api).routes(),
         *TrainerPages(door, keeper, api.trainers).routes(),
         *NotesPages(door, keeper).routes(),
         *TraineePages(door, keeper, api.rights).routes(),
@@ -72,7 +70,7 @@ def serve(site: Site, keeper: Keeper, api: Api) -> Served:
         *ReportPages(door, api.reporting).routes(),
         *(_static(asset) for asset in found.values()),
     ]
-    return Served(routes, door.missing, player.close)
+    return Served(routes, door.missing)
 
 
 def _clock() -> int:

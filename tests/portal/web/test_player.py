@@ -13,6 +13,7 @@ import pytest
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import CHUNK_SIZE
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.portal import viewing
 from pbx_bridge.portal.web import player
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.wire_access import AccessLine
@@ -99,7 +100,7 @@ async def views(site: Pages, until: Callable[[list[AccessLine]], bool]) -> list[
 async def test_a_trainee_watches_seeks_and_leaves_a_record(
     site: Pages, clip: bytes, axe: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(player, "EVERY_S", 8.0)  # should the browser not get to say that its page was left
+    monkeypatch.setattr(viewing, "EVERY_S", 8.0)  # should the browser not get to say that its page was left
     recording = (await site.home.record(clip)).recording
     alice = await ready(site)
     with alice.browser:
@@ -185,7 +186,7 @@ async def test_what_went_out_is_recorded_though_the_viewer_never_says_so(
     site: Pages, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P19: by what the server gave."""
-    monkeypatch.setattr(player, "EVERY_S", 0.5)
+    monkeypatch.setattr(viewing, "EVERY_S", 0.5)
     recording = (await site.home.record(clip)).recording
     alice = await ready(site)
     with alice.browser:
@@ -196,7 +197,7 @@ async def test_what_went_out_is_recorded_though_the_viewer_never_says_so(
         await opens(alice, recording)  # anew: a jump may find all of a short film in the browser already
         await plays(alice)
         await views(site, lambda found: len(found) > before)
-        monkeypatch.setattr(player, "EVERY_S", 2.0)
+        monkeypatch.setattr(viewing, "EVERY_S", 2.0)
         await alice.go(f"/recordings/{recording}/watch")
         await opens(alice, recording)
         before = len(await views(site, lambda found: True))
@@ -330,7 +331,7 @@ async def test_a_grant_is_its_sessions_alone_and_the_portal_never_sees_a_key(tmp
 async def test_when_too_many_are_open_the_oldest_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(player, "MAX_GRANTS", 1)
+    monkeypatch.setattr(viewing, "MAX_GRANTS", 1)
     async with house(tmp_path, site=Site(tmp_path / "accounts", "en")) as home:
         recording = (await home.record(CONTENT)).recording
         alice = await Town(home).joined("alice", Role.TRAINEE)

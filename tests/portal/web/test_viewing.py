@@ -12,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive.opening_wire import Broke
-from pbx_bridge.portal.web import asked, player
+from pbx_bridge.portal import viewing
+from pbx_bridge.portal.web import asked
 from pbx_bridge.portal.web.site import Site
 from pbx_bridge.wire_access import AccessLine
-from pbx_bridge.wire_portal import Role
+from pbx_bridge.wire_portal import Broke, Role
 from tests.access.logs import records_of
 from tests.archive.house import House, house
 from tests.portal.web.client import Answer, Client
@@ -89,7 +89,7 @@ async def test_why_the_browser_stopped_is_recorded_in_its_own_word(viewer: Viewe
 async def test_what_went_out_is_told_after_its_viewer_signed_out(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(player, "EVERY_S", 0.2)
+    monkeypatch.setattr(viewing, "EVERY_S", 0.2)
     await viewer.reads(await viewer.opens())
     await beside(lambda: viewer.alice.form("/sign-out"))
     (view,) = await viewer.views(lambda found: bool(found))
@@ -111,7 +111,7 @@ async def test_what_could_not_be_told_ends_the_viewing_and_is_told_as_soon_as_it
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the keeper ends, and knows nobody when it is back, until their key is proven anew."""
-    monkeypatch.setattr(player, "EVERY_S", 0.5)
+    monkeypatch.setattr(viewing, "EVERY_S", 0.5)
     grant = await viewer.opens()
     with capture_logs() as logs:
         await viewer.reads(grant, 70_000)

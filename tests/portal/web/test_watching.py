@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge import wire_portal as words
-from pbx_bridge.archive.opening_wire import Broke
 from pbx_bridge.ids import RecordingId
+from pbx_bridge.portal.viewing import Viewing, Viewings
+from pbx_bridge.portal.views import PART_BYTES
 from pbx_bridge.portal.web import player
-from pbx_bridge.portal.web.player import PlayerPages, Viewing
 from pbx_bridge.portal.web.site import Site
-from pbx_bridge.portal.web.views import PART_BYTES
 from pbx_bridge.wire_access import AccessLine
-from pbx_bridge.wire_portal import Role
+from pbx_bridge.wire_portal import Broke, Role
 from tests.archive.house import house
 from tests.portal.web.client import Answer, Client
 from tests.portal.web.test_signing_in import CONTENT, Town, beside, no_pause
@@ -122,20 +121,20 @@ async def test_what_went_out_while_the_keeper_hung_is_told_once_it_is_back(
 ) -> None:
     """Two tellings at a time: what the second took stood where the first put its own back, and that was lost."""
     it, told, asked = await watching(town), list[str](), town.home.link.viewed
-    asking, both, tells = asyncio.Event(), asyncio.Event(), PlayerPages._tell
+    asking, both, tells = asyncio.Event(), asyncio.Event(), Viewings.tell
 
     async def heard(token: bytes, recording: RecordingId, parts: str, *, broke: Broke | None = None) -> None:
         told.append(parts)
         asking.set()
         await asked(token, recording, parts, broke=broke)
 
-    async def counted(pages: PlayerPages, viewing: Viewing, broke: Broke | None = None) -> None:
+    async def counted(all_of_them: Viewings, viewing: Viewing, broke: Broke | None = None) -> None:
         if asking.is_set():
             both.set()
-        await tells(pages, viewing, broke)
+        await tells(all_of_them, viewing, broke)
 
     monkeypatch.setattr(town.home.link, "viewed", heard)
-    monkeypatch.setattr(PlayerPages, "_tell", counted)
+    monkeypatch.setattr(Viewings, "tell", counted)
     assert town.home.keeper is not None
     os.kill(town.home.keeper.pid, signal.SIGSTOP)
     async with asyncio.timeout(20):

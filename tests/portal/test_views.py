@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge.archive.opening_wire import MAX_PARTS_CHARS
-from pbx_bridge.portal.web.views import NONCE_BYTES, PART_BYTES, Parts
+from pbx_bridge.portal.views import NONCE_BYTES, PART_BYTES, Parts
 
 SIZE = NONCE_BYTES + 352 * PART_BYTES
 
