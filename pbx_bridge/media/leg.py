@@ -109,7 +109,7 @@ class Leg:
             before = self._waiting.look(place - shift, count)
             return _faded(before, self._take(place - target, count))
         self._off_for += count
-        if not self._stretching:
+        if not self._stretching or count == 1:  # a file's last frame may be one sample
             return self._take(place - shift, count)
         step = 1 if target > shift else -1
         self._shift = shift + step

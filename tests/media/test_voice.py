@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_bridge.calls.facts import LegName, VoiceChunk
-from pbx_bridge.media.leg import SLACK_NS, TAP_LAG_NS, WAITING_S
+from pbx_bridge.media.leg import SLACK_NS, TAP_LAG_NS, WAITING_S, Leg
 from pbx_bridge.media.spans import Spans
 from pbx_bridge.media.timeline import HOLD_NS
 from pbx_bridge.media.voice import Frame, Voices, WrongVoice
@@ -245,6 +245,17 @@ def test_who_never_pauses_is_stretched_into_time_after_some_patience() -> None:
     assert {heard.off_ms(ms) for ms in range(300, 2_300, 20)} == {-20}
     assert {round(heard.off_ms(ms)) for ms in range(7_000, 11_000, 20)} == {0}
     assert heard.voices.legs["agent"].stretched == 160, "20 ms, one sample a frame"
+
+
+def test_a_last_frame_of_one_sample_ends_a_voice_that_is_being_stretched() -> None:
+    leg, loud = Leg(T0, 8000), array("h", [1_000] * 160)
+    for number in range(200):
+        late_ns = 20 * MS if number < 35 else 0
+        leg.feed(number * 160, loud, T0 + number * 20 * MS + TAP_LAG_NS + late_ns)
+        if number >= 15:
+            leg.read((number - 15) * 160, 160, heard=True)
+    assert 0 < leg.stretched < 160, "on its way"
+    assert leg.read(185 * 160, 1, heard=True) == array("h", [1_000])
 
 
 def offsets(samples: array[int], from_ms: int, to_ms: int) -> set[int]:
