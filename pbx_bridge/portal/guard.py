@@ -18,8 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
+from pbx_bridge.listening import network
 from pbx_bridge.portal.bodies import STATUS, TooLarge, read_bytes
-from pbx_bridge.portal.limits import RateLimit, network
+from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.operations import Needs, Operation
 from pbx_bridge.portal.tokens import Held, Scope, Tokens
 from pbx_bridge.wire_json import Malformed

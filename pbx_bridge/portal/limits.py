@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
 from typing import Final
 
 MAX_ADDRESSES: Final = 4_096
 """Buckets kept; beyond, the address unseen for longest starts anew, which costs an attacker an address each."""
-
-
-def network(address: str) -> str:
-    """What counts as one asker: an IPv4 address, or an IPv6 network of 64 bits, which is what one machine has."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
 
 class RateLimit:

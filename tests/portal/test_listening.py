@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from pbx_bridge.listening import Listening
+from pbx_bridge.listening import Listening, network
 from pbx_bridge.portal import server
 from tests.archive.house import house
 
@@ -81,3 +83,38 @@ async def test_who_connects_and_says_nothing_takes_places_and_no_more(
         for writer in silent:
             writer.close()
         (await until_greeted(port, context)).close()
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unix", "unix"),
+    ],
+)
+def test_what_counts_as_one_peer(address: str, counted: str) -> None:
+    assert network(address) == counted
+
+
+def test_one_machine_has_many_addresses_of_ipv6_and_is_one_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No peer of this machine has a network of its own: whence they come is told here, the sockets are real."""
+    addresses = iter([f"2001:db8:1:2::{n}" for n in range(1, 5)] + ["2001:db8:1:3::1"])
+
+    def accept(_: socket.socket) -> tuple[socket.socket, Any]:
+        held.append(socket.socketpair())
+        return held[-1][0], (next(addresses), 40_000, 0, 0)
+
+    held: list[tuple[socket.socket, socket.socket]] = []
+    with Listening("127.0.0.1", 0, 4) as listening, monkeypatch.context() as patched:
+        patched.setattr(socket.socket, "accept", accept)
+        for _ in range(3):
+            listening.accept()
+        with pytest.raises(ConnectionAbortedError):
+            listening.accept()
+        listening.accept()
+    for pair in held:
+        for end in pair:
+            end.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pbx_bridge.portal.limits import MAX_ADDRESSES, RateLimit, network
+from pbx_bridge.portal.limits import MAX_ADDRESSES, RateLimit
 
 
 def test_a_burst_then_a_steady_rate() -> None:
@@ -23,17 +23,3 @@ def test_the_memory_has_a_bound() -> None:
     for number in range(MAX_ADDRESSES):
         limit.wait_s(str(number), 0.0)
     assert limit.wait_s("first", 0.0) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("address", "counted"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", ""),
-        ("unix", "unix"),
-    ],
-)
-def test_what_counts_as_one_address(address: str, counted: str) -> None:
-    assert network(address) == counted

@@ -21,9 +21,10 @@ from starlette.routing import Route
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.errors import OperatorError
+from pbx_bridge.listening import network
 from pbx_bridge.portal.bodies import STATUS, TooLarge, read_bytes
 from pbx_bridge.portal.guard import kind_of
-from pbx_bridge.portal.limits import RateLimit, network
+from pbx_bridge.portal.limits import RateLimit
 from pbx_bridge.portal.web.rendering import HEADERS, Pages, language_of
 from pbx_bridge.portal.web.sentences import refusal
 from pbx_bridge.portal.web.sessions import Session, Sessions
