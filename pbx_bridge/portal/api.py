@@ -257,9 +257,9 @@ class Api:
 
     async def _payload(self, ask: Ask) -> Response:
         asked, grant = ask.request.headers.get("range"), ask.request.path_params["grant"]
-        viewing = self.viewings.find(grant)  # None: to have it whole, which is on record as such
+        viewing = self.viewings.find(grant)
         try:
-            answer = self.payloads.serve(grant, ask.token, asked)
+            answer = self.payloads.serve(grant, ask.token, asked, counted=viewing is not None)
         except Malformed as error:
             raise Unfit("malformed", "Range", str(error)) from None
         except words.Refused as refused:
@@ -353,7 +353,7 @@ class Api:
         asked = self._keeper.fetch if fetch else self._keeper.open
         opened = await asked(token, recording, session)
         manifest = decode(opened.signed.text)
-        grant = self.payloads.grant(holder, manifest, opened.payload_at)
+        grant = self.payloads.grant(holder, manifest, opened.payload_at, whole=fetch)
         if grant is None:
             raise await self._missing(token, recording)
         return words.Opened(grant, opened.header, manifest.payload_bytes, opened.signed)

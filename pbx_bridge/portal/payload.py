@@ -58,6 +58,8 @@ class Grant:
     size: int
     """As it was signed."""
     expires_s: float
+    whole: bool
+    """To have it whole, which is on record as such; else every part that goes out has to be counted (P19)."""
 
 
 class Payloads:
@@ -67,13 +69,15 @@ class Payloads:
         self._shelf, self._now_s = shelf, monotonic_s
         self._grants: OrderedDict[bytes, Grant] = OrderedDict()
 
-    def grant(self, token: bytes, manifest: Manifest, payload_at: int) -> bytes | None:
+    def grant(
+        self, token: bytes, manifest: Manifest, payload_at: int, *, whole: bool = False
+    ) -> bytes | None:
         """A grant's name; None when the file is missing, or not of the length that was signed."""
         if self._shelf.payload_bytes(manifest.recording, payload_at) != manifest.payload_bytes:
             return None
         name = secrets.token_bytes(16)
         ends_s = self._now_s() + GRANT_LIVES_S
-        self._grants[name] = _granted(token, manifest, payload_at, ends_s)
+        self._grants[name] = _granted(token, manifest, payload_at, ends_s, whole=whole)
         while len(self._grants) > MAX_GRANTS:
             self._grants.popitem(last=False)
         return name
@@ -83,8 +87,9 @@ class Payloads:
         with suppress(ValueError):
             self._grants.pop(bytes.fromhex(name), None)
 
-    def serve(self, name: str, token: bytes, asked: str | None) -> Response:
-        """The bytes asked for by a `Range` header. Raises: words.Refused, Malformed."""
+    def serve(self, name: str, token: bytes, asked: str | None, *, counted: bool) -> Response:
+        """P19: the bytes asked for by a `Range` header, if what goes out is counted or need not be. Raises: words.Refused,
+        Malformed."""
         try:
             grant = self._grants.get(bytes.fromhex(name))
         except ValueError:
@@ -93,6 +98,7 @@ class Payloads:
             grant is None
             or not secrets.compare_digest(grant.token, token)
             or self._now_s() >= grant.expires_s
+            or not (counted or grant.whole)
         ):
             raise grant_ended()
         size = self._shelf.payload_bytes(grant.recording, grant.payload_at)
@@ -118,7 +124,7 @@ class Payloads:
         """The sealed file as one: this header, which its reader's key opens, and the payload. None as for `grant`."""
         if self._shelf.payload_bytes(manifest.recording, payload_at) != manifest.payload_bytes:
             return None
-        grant = _granted(b"", manifest, payload_at, self._now_s())
+        grant = _granted(b"", manifest, payload_at, self._now_s(), whole=True)
 
         async def content() -> AsyncIterator[bytes]:
             yield header
@@ -152,8 +158,9 @@ def damaged() -> words.Refused:
     return words.Refused("file", "the sealed file is missing or damaged: tell the administrator")
 
 
-def _granted(token: bytes, manifest: Manifest, payload_at: int, expires_s: float) -> Grant:
-    return Grant(token, manifest.recording, payload_at, manifest.payload, manifest.payload_bytes, expires_s)
+def _granted(token: bytes, manifest: Manifest, payload_at: int, expires_s: float, *, whole: bool) -> Grant:
+    payload, size = manifest.payload, manifest.payload_bytes
+    return Grant(token, manifest.recording, payload_at, payload, size, expires_s, whole)
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int, bool]:

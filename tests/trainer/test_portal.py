@@ -195,6 +195,21 @@ async def test_what_a_program_watched_is_on_record_though_it_never_says_so(site:
     ]
 
 
+async def test_a_grant_that_is_written_otherwise_gives_nothing(site: Site) -> None:
+    """P19: hexadecimal has many spellings, and what goes out is counted by one of them."""
+    recording = (await site.home.record(CONTENT)).recording
+    await site.home.link.hand_over(recording, "alice")
+    bruno = await site.join("bruno")
+    name = (await site.do(lambda: bruno.bridge.open(recording, "review"))).grant.hex()
+    bearer = {"Authorization": f"Bearer {bruno.token.hex()}"}
+    for spelled in (name.upper(), f"{name[:8]}%20{name[8:]}", f"%20{name}"):
+        status, _, answer = await site.raw("GET", words.PAYLOAD_PATH.format(grant=spelled), headers=bearer)
+        assert (status, word(answer)) == (401, "visit-ended"), spelled
+    assert (await site.raw("GET", words.PAYLOAD_PATH.format(grant=name), headers=bearer))[0] == 200, (
+        "a control"
+    )
+
+
 async def test_a_view_that_cannot_be_recorded_ends(site: Site) -> None:
     recording = (await site.home.record(CONTENT)).recording
     await site.home.link.hand_over(recording, "alice")

@@ -70,7 +70,7 @@ class PlayerPages:
         grant, wanted = asked.request.path_params["grant"], asked.request.headers.get("range")
         viewing = self._viewing(asked, grant)
         try:
-            answer = self._api.payloads.serve(grant, asked.mine.grant_key, wanted)
+            answer = self._api.payloads.serve(grant, asked.mine.grant_key, wanted, counted=True)
         except Refused as refused:
             if refused.word != "visit-ended":  # the file went, or is not as long as it was
                 await self._api.viewings.tell(viewing, Broke.DAMAGED)
