@@ -56,7 +56,7 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
         Layer.CORE,
     ),
     (r"pbx_bridge\.access\.(audit_chain|checkpoint)", Layer.CORE),
-    (r"pbx_bridge\.portal\.(views|web\.(passphrases|attempts|plots))", Layer.CORE),
+    (r"pbx_bridge\.portal\.(views|proofs|web\.(passphrases|attempts|plots))", Layer.CORE),
     (
         r"pbx_bridge\.(app\w*|cli\w*|__main__|trainer\.(cli|__main__))|workstation_client\.(cli|__main__)",
         Layer.ROOT,

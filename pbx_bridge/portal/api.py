@@ -42,6 +42,7 @@ from pbx_bridge.portal.office import Office
 from pbx_bridge.portal.operations import OPERATIONS
 from pbx_bridge.portal.payload import Payloads, Shelf, damaged, grant_ended
 from pbx_bridge.portal.payment import NO_PAYMENTS, Payments
+from pbx_bridge.portal.proofs import Proofs
 from pbx_bridge.portal.reporting import Reporting
 from pbx_bridge.portal.rights import NOTHING_BEHIND, Behind, RightsDesk
 from pbx_bridge.portal.tokens import NO_TOKENS, Tokens
@@ -164,7 +165,7 @@ class Api:
         self.auditing = Auditing(keeper)
         self.reporting = Reporting(keeper, behind.reported)
         self.payloads = Payloads(shelf, monotonic_s)
-        self.viewings = Viewings(keeper, self.payloads.end)
+        self.viewings, self._proofs = Viewings(keeper, self.payloads.end), Proofs()
         self.rights = RightsDesk(keeper, shelf, behind)
         self.trainers = TrainersDesk(keeper, behind.trained, book)
         self._ca_pem, self.certificate = ca_pem, certificate
@@ -222,10 +223,13 @@ class Api:
             asked.recipient, asked.client_nonce, self.certificate, asked.code, asked.act
         )
         await self.office.check_current(asked.act)  # who has no key here does not learn what is proposed
+        self._proofs.begun(begun.challenge, asked.recipient)
         return begun
 
     async def _prove(self, ask: Ask) -> words.Proven:
-        return await self._keeper.prove(ask.body.challenge, ask.body.answer)
+        proven = await self._keeper.prove(ask.body.challenge, ask.body.answer)
+        self._proofs.proven(ask.body.challenge, proven.token)
+        return proven
 
     async def _list(self, ask: Ask) -> words.Items:
         return words.Items(await self._keeper.recordings(ask.token))
@@ -339,7 +343,8 @@ class Api:
         """P19: opened to be watched, by a program."""
         recording = _named(ask)
         opened = await self.opened(ask.token, ask.token, recording, ask.body.session)
-        viewing = Viewing(ask.token, recording, opened.payload_bytes, ask.token)
+        anew = self._proofs.anew(ask.token)
+        viewing = Viewing(ask.token, recording, opened.payload_bytes, ask.token, anew)
         self.viewings.opened(opened.grant.hex(), viewing)
         return opened
 

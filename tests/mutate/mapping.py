@@ -126,7 +126,7 @@ TESTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (r"pbx_bridge/app_training\.py", ("tests/portal/web/test_trainer.py",)),
     (r"pbx_bridge/portal/views\.py", ("tests/portal/test_views.py",)),
     (
-        r"pbx_bridge/portal/(viewing|payload|web/player)\.py",
+        r"pbx_bridge/portal/(viewing|proofs|payload|web/player)\.py",
         (
             "tests/trainer/test_portal.py",
             "tests/portal/web/test_viewing.py",

@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity, X25519Recipient
 from pbx_bridge.ids import new_recording_id
-from pbx_bridge.portal import bodies, server
+from pbx_bridge.portal import bodies, server, viewing
 from pbx_bridge.stations.ca import ensure_ca
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.trainer.remote import RemotePayload
@@ -208,6 +209,31 @@ async def test_a_grant_that_is_written_otherwise_gives_nothing(site: Site) -> No
     assert (await site.raw("GET", words.PAYLOAD_PATH.format(grant=name), headers=bearer))[0] == 200, (
         "a control"
     )
+
+
+async def test_what_was_untold_when_the_keeper_ended_is_told_once_its_viewer_is_known_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P19: late rather than never: by the newest visit of the same key, since a keeper that starts knows no former ones."""
+    monkeypatch.setattr(viewing, "EVERY_S", 0.3)
+    recording = (await site.home.record(CONTENT)).recording
+    await site.home.link.hand_over(recording, "alice")
+    bruno = (await site.join("bruno")).bridge
+    opened = await site.do(lambda: bruno.open(recording, "review"))
+    with capture_logs() as logs:
+        assert await site.do(lambda: RemotePayload(bruno, opened.grant, opened.payload_bytes).read(100))
+        site.home.end_keeper()
+        async with asyncio.timeout(20):
+            while not any(entry["event"].startswith("a view could not be recorded") for entry in logs):  # noqa: ASYNC110 - a log has no event
+                await asyncio.sleep(0.05)
+    await site.home.restart_keeper()
+    assert await site.do(bruno.recordings), "proves anew"
+    async with asyncio.timeout(20):
+        while (await views(site))[-1][0] != "view":  # noqa: ASYNC110 - nor has it
+            await asyncio.sleep(0.05)
+    assert await views(site) == [("open", "granted", ""), ("view", "granted", "")]
+    (told,) = [line for line in records_of(site.home.folder / "keeper") if line["act"] == "view"]
+    assert (told["who"], told["subject"]) == ("bruno", "0-3/4")
 
 
 async def test_a_view_that_cannot_be_recorded_ends(site: Site) -> None:
