@@ -139,6 +139,10 @@ class Viewings:
             viewing.timer = asyncio.get_running_loop().call_later(EVERY_S, self._due, viewing)
 
     def _due(self, viewing: Viewing) -> None:
+        # The last telling still waits: where the keeper hangs, for those of all others before it.
+        if viewing.turn.locked():
+            log.error("a view could not be recorded in time: it ends", recording=viewing.recording)
+            self._end(viewing)
         task = asyncio.get_running_loop().create_task(self.tell(viewing))
         viewing.telling.add(task)  # the loop alone would forget it
         task.add_done_callback(viewing.telling.discard)

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from structlog.testing import capture_logs
 
 from pbx_bridge import wire_portal as words
 from pbx_bridge.age import X25519Identity, X25519Recipient
+from pbx_bridge.archive.keeper_link import ANSWER_WITHIN_S
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.portal import bodies, server, viewing
 from pbx_bridge.stations.ca import ensure_ca
@@ -234,6 +236,23 @@ async def test_what_was_untold_when_the_keeper_ended_is_told_once_its_viewer_is_
     assert await views(site) == [("open", "granted", ""), ("view", "granted", "")]
     (told,) = [line for line in records_of(site.home.folder / "keeper") if line["act"] == "view"]
     assert (told["who"], told["subject"]) == ("bruno", "0-3/4")
+
+
+async def test_while_the_keeper_hangs_little_goes_out(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P19: it is given up after ten seconds, but what many viewers were given is told one after the other."""
+    monkeypatch.setattr(viewing, "EVERY_S", 0.2)
+    recording = (await site.home.record(CONTENT)).recording
+    await site.home.link.hand_over(recording, "alice")
+    bruno = await site.join("bruno")
+    opened = await site.do(lambda: bruno.bridge.open(recording, "review"))
+    path = words.PAYLOAD_PATH.format(grant=opened.grant.hex())
+    headers = {"Authorization": f"Bearer {bruno.token.hex()}", "Range": "bytes=0-9"}
+    assert site.home.keeper is not None
+    os.kill(site.home.keeper.pid, signal.SIGSTOP)
+    async with asyncio.timeout(ANSWER_WITHIN_S - 2):
+        while (await site.raw("GET", path, headers=headers))[0] == 206:  # noqa: ASYNC110 - it is its end that is awaited
+            await asyncio.sleep(0.05)
+    site.home.end_keeper()
 
 
 async def test_a_view_that_cannot_be_recorded_ends(site: Site) -> None:
