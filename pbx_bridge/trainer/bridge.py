@@ -28,6 +28,8 @@ from pbx_bridge.wire_problem import read_problem
 T = TypeVar("T")
 
 TIMEOUT_S: Final = 20.0
+LEFT_WITHIN_S: Final = 5.0
+"""A person waits for it at the end, and the bridge knows without it."""
 MAX_CA_BYTES: Final = 16 * 1024
 READ_BYTES: Final = 256 * 1024
 
@@ -142,6 +144,9 @@ class Bridge:
 
     def left(self, grant: bytes, broke: words.Broke | None = None) -> None:
         """P19: nothing more of what `open` gave is watched. Raises: Refused, BridgeError."""
+        self._connection.timeout = LEFT_WITHIN_S
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(LEFT_WITHIN_S)
         self._ask("POST", words.LEFT_PATH.format(grant=grant.hex()), words.LeftAsked(broke), words.Done)
 
     def review(self, recording: RecordingId, session: str) -> None:

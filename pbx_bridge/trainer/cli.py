@@ -168,12 +168,18 @@ def _play(arguments: argparse.Namespace) -> int:
             raise
         payload = RemotePayload(bridge, opened.grant, opened.payload_bytes)
         began = datetime.fromtimestamp(manifest.start).astimezone().strftime("%Y-%m-%d %H:%M")
-        reader = Reader(payload, [identity], header=bytes.fromhex(opened.header))
-        text = f"{manifest.trainee}, {began}. For training only."
         try:
-            return _shown(Player(reader, text, lambda: left(Broke.DAMAGED)), arguments.no_browser)
+            reader = Reader(payload, [identity], header=bytes.fromhex(opened.header))
+        except AgeError:  # it opens the last part
+            left(Broke.DAMAGED)
+            raise
+        text = f"{manifest.trainee}, {began}. For training only."
+        player = Player(reader, text, lambda: left(Broke.DAMAGED))
+        try:
+            return _shown(player, arguments.no_browser)
         finally:
-            left()
+            if player.at_rest:  # one connection, one question
+                left()
 
 
 def _review(arguments: argparse.Namespace) -> int:

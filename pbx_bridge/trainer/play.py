@@ -64,6 +64,8 @@ class Player:
         self._told_length = False
         self.fault = ""
         """Why the video broke off, "" while it has not."""
+        self.at_rest = False
+        """Nothing is read, and nothing will be."""
         player = self
 
         class Handler(_Handler):
@@ -96,7 +98,7 @@ class Player:
         """Nothing is read any more; what is being read is waited for a moment."""
         self._server.shutdown()
         self._server.server_close()
-        self._turn.acquire(timeout=ENDS_WITHIN_S)  # and kept
+        self.at_rest = self._turn.acquire(timeout=ENDS_WITHIN_S)  # and kept
 
     def names(self, path: str) -> str | None:
         """What is asked for under the secret path; None for anything else."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
+import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -296,3 +298,38 @@ async def test_a_trainee_fetches_their_own_without_a_session(desk: Desk, tmp_pat
     await desk.home.confirm("alice")
     assert (await alice.say("fetch", recording, "--to", str(alice.to))).code == 0
     assert opened_by_age(alice.to, alice.machine.identity) == CONTENT
+
+
+async def views(desk: Desk) -> list[tuple[str, str, str]]:
+    found = (await desk.home.link.accesses("alice")).accesses
+    return [(line.who, line.outcome, line.reason) for line in reversed(found) if line.act == "view"]
+
+
+async def test_a_damaged_end_is_on_record_though_nothing_was_shown(desk: Desk) -> None:
+    """P19: a player opens the last part first."""
+    recording = await desk.ready()
+    sealed = desk.home.archive / f"{recording}.age"
+    content = bytearray(sealed.read_bytes())
+    content[-1] ^= 1
+    sealed.write_bytes(content)
+    done = await desk.say("play", recording, "--no-browser", "--session", "review")
+    assert (done.code, done.out) == (1, "")
+    assert await views(desk) == [("bruno", "refused", "damaged")]
+
+
+async def test_play_says_what_it_was_given_when_it_ends(desk: Desk) -> None:
+    """P19: Ctrl-C."""
+    recording = await desk.ready()
+    command = desk.machine.command("play", recording, "--no-browser", "--session", "review")
+
+    def watched() -> tuple[bytes, int]:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as playing:
+            assert playing.stdout is not None
+            url = playing.stdout.readline().decode().split()[-1]
+            with urllib.request.urlopen(f"{url}video", timeout=20) as video:
+                shown = video.read()
+            playing.send_signal(signal.SIGINT)
+            return shown, playing.wait(20)
+
+    assert await asyncio.to_thread(watched) == (CONTENT, 0)
+    assert await views(desk) == [("bruno", "granted", "")]

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from pbx_bridge.archive.keeper_link import ANSWER_WITHIN_S
 from pbx_bridge.ids import new_recording_id
 from pbx_bridge.portal import bodies, server, viewing
 from pbx_bridge.stations.ca import ensure_ca
+from pbx_bridge.trainer import bridge
 from pbx_bridge.trainer.bridge import Bridge, BridgeError, pinned_ca
 from pbx_bridge.trainer.remote import RemotePayload
 from pbx_bridge.wire_portal import Refused
@@ -331,6 +333,18 @@ async def test_a_dead_keeper_is_said_and_releases_nothing(site: Site) -> None:
     assert refused.value.word == "keeper"
     await site.home.start_keeper()
     assert await site.do(bruno.bridge.recordings) == ()  # a new proof, by itself
+
+
+async def test_leaving_waits_for_no_bridge_that_is_silent(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At Ctrl-C; it knows within a minute all the same."""
+    monkeypatch.setattr(bridge, "LEFT_WITHIN_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asked = Bridge(f"https://localhost:{silent.getsockname()[1]}", site.ca_pem, X25519Identity.generate())
+        async with asyncio.timeout(10):
+            with pytest.raises(BridgeError, match="timed out"):
+                await site.do(lambda: asked.left(bytes(16)))
 
 
 async def test_another_ca_is_not_believed(site: Site, tmp_path: Path) -> None:
