@@ -1,7 +1,7 @@
 """What is said to the keeper about persons, plans and their approval (P13, P22); its other words: keeper_wire.py.
 
-It knows forms, and which user of the machine may say which word; what they do stands in keeper_people.py and
-keeper_approvals.py.
+It knows forms, and which user of the machine may say which word; what they do stands in keeper_people.py,
+keeper_approvals.py and keeper_report.py.
 """
 
 from __future__ import annotations

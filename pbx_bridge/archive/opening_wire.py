@@ -1,6 +1,6 @@
 """What is said to the keeper about opening and reviewing recordings (P15, P18, P19); its other words: keeper_wire.py.
 
-It knows forms, and which user of the machine may say which word; what they do stands in keeper_release.py.
+It knows forms, and which user of the machine may say which word; who does what they ask stands in keeper.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is said to the keeper about recordings that begin, end, are recovered or handed over.
 
-The other words: keeper_wire.py. It knows forms, and which user of the machine may say which word; what they do
-stands in keeper_recorder.py.
+The other words: keeper_wire.py. It knows forms, and which user of the machine may say which word; who does what they ask
+stands in keeper.py.
 """
 
 from __future__ import annotations
