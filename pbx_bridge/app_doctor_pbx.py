@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pbx_bridge.app_features import keys_of
 from pbx_bridge.app_finding import Finding, answers, secret
+from pbx_bridge.app_freeswitch_asked import modules
 from pbx_bridge.app_freeswitch_files import digits_in_log, event_socket, holds_told
 from pbx_bridge.app_freeswitch_keys import dialplan, keys
 from pbx_bridge.app_pipes import group_of
@@ -42,6 +43,7 @@ async def _freeswitch(section: Freeswitch) -> list[Finding]:
     return [
         secret("esl secret", section.esl_secret_file),
         await answers("FreeSWITCH event socket", section.esl, b"Content-Type: auth/request"),
+        Finding("FreeSWITCH's modules", *await modules(section)),
         Finding("event socket's file", *event_socket(section.config_dir)),
         Finding("keys in FreeSWITCH's log", *digits_in_log(section.config_dir)),
         Finding("holds", *holds_told(section.config_dir)),

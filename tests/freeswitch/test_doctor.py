@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from pbx_bridge.app_doctor_pbx import examine_pbx
+from pbx_bridge.app_freeswitch_asked import NEEDED, modules
 from pbx_bridge.app_freeswitch_files import FILE_LIMIT, digits_in_log, event_socket, holds_told
 from pbx_bridge.app_pipes import prepare_pipes
 from pbx_bridge.config_pbx import Freeswitch
 from pbx_bridge.config_section import Address
 from pbx_bridge.errors import OperatorError
+from tests.rig.esl_double import PASSWORD, EslDouble
 
 SOCKET = """<configuration name="event_socket.conf"><settings>
 <param name="listen-ip" value="127.0.0.1"/><param name="password" value="a long one of its own"/>
@@ -140,6 +142,40 @@ async def test_doctor_says_all_of_it(etc: Path) -> None:
     assert all(
         one.good for one in await examine_pbx(own) if one.subject in ("voices", "event socket's driver")
     )
+
+
+@pytest.mark.parametrize(
+    ("printed", "password", "good", "said"),
+    [
+        ({}, PASSWORD, True, "all that are needed are loaded"),
+        ({"module_exists mod_sndfile": "false"}, PASSWORD, False, "not loaded: mod_sndfile: add it"),
+        (
+            {"module_exists": "false"},
+            PASSWORD,
+            False,
+            "not loaded: mod_commands mod_dialplan_xml mod_dptools",
+        ),
+        ({}, "quite another one", False, "refuses the password"),
+    ],
+)
+async def test_a_module_without_which_nothing_would_be_recorded_is_told(
+    tmp_path: Path, printed: dict[str, str], password: str, good: bool, said: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(password)
+    secret.chmod(0o600)
+    async with EslDouble() as freeswitch:
+        freeswitch.answers.update({"module_exists": "true"} | printed)
+        section = Freeswitch(esl=Address(host="127.0.0.1", port=freeswitch.port), esl_secret_file=secret)
+        found, says = await modules(section)
+    assert (found, said in says) == (good, True), says
+    assert (await modules(section))[0] is False, "nobody listens any more"
+    assert password not in says
+
+
+def test_the_modules_asked_for_are_those_of_the_page() -> None:
+    page = Path(__file__).resolve().parents[2] / "dialplan/freeswitch/README.md"
+    assert f"    {' '.join(NEEDED)}\n" in page.read_text()
 
 
 def test_the_pipes_lie_where_only_the_two_may_go(tmp_path: Path) -> None:
