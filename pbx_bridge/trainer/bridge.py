@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import secrets
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -105,6 +106,10 @@ class Bridge:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if (open_one := self._connection.sock) is not None:
+            with suppress(OSError):
+                # Closing waits for a thread that reads; it ends by this, whatever the bridge does.
+                socket.socket.shutdown(open_one, socket.SHUT_RDWR)
         self._connection.close()
 
     def prove(self, code: bytes | None = None, act: words.Act | None = None) -> Proven:

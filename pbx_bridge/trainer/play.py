@@ -64,8 +64,8 @@ class Player:
         self._told_length = False
         self.fault = ""
         """Why the video broke off, "" while it has not."""
-        self.at_rest = False
-        """Nothing is read, and nothing will be."""
+        self._ending = self.at_rest = False
+        """At rest: nothing is read, and nothing will be."""
         player = self
 
         class Handler(_Handler):
@@ -96,6 +96,7 @@ class Player:
 
     def close(self) -> None:
         """Nothing is read any more; what is being read is waited for a moment."""
+        self._ending = True
         self._server.shutdown()
         self._server.server_close()
         self.at_rest = self._turn.acquire(timeout=ENDS_WITHIN_S)  # and kept
@@ -123,7 +124,7 @@ class Player:
                 self._plain.seek(start)
                 return self._plain.read(size) or b""
             except (AgeError, BridgeError) as error:
-                if not self.fault:
+                if not self.fault and not self._ending:
                     print(f"pbx-bridge: the recording broke off: {error}", file=sys.stderr, flush=True)
                     if isinstance(error, AgeError):
                         self._damaged()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -11,11 +12,13 @@ import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from pbx_bridge.age import ScryptIdentity, open_bytes
 from pbx_bridge.ids import RecordingId, new_recording_id
+from pbx_bridge.trainer.bridge import TIMEOUT_S
 from pbx_bridge.wire_portal import Role
 from tests.access.logs import records_of
 from tests.archive.disk import small_disk
@@ -333,3 +336,56 @@ async def test_play_says_what_it_was_given_when_it_ends(desk: Desk) -> None:
 
     assert await asyncio.to_thread(watched) == (CONTENT, 0)
     assert await views(desk) == [("bruno", "granted", "")]
+
+
+async def test_ctrl_c_ends_play_though_the_bridge_falls_silent(tmp_path: Path) -> None:
+    """In the midst of a read; closing the connection waited for it, 20 s, and a second Ctrl-C changed nothing."""
+    silent, over, ended = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("localhost", urlsplit(home.url).port)
+
+        async def carry(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+            left = 1_500_000
+            with contextlib.suppress(ConnectionError):
+                while left > 0 and (part := await source.read(65_536)):
+                    to.write(part)
+                    left -= len(part)
+            if left <= 0:
+                silent.set()
+                await over.wait()
+            to.close()
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(carry(reader, there[1]))
+            both.create_task(carry(there[0], writer))
+        ended.release()
+
+    async with house(tmp_path) as home, await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        desk = Desk(home, Machine(tmp_path / "bruno"))
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        code = await home.invite("bruno")
+        joined = await desk.say("join", url, "--code", code, "--identity-file", str(desk.machine.identity))
+        assert joined.code == 0
+        await home.confirm("bruno")
+        recording = await desk.ready(os.urandom(4_000_000))
+        command = desk.machine.command("play", recording, "--no-browser", "--session", "review")
+        playing = await asyncio.create_subprocess_exec(
+            *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert playing.stdout is not None
+        player = (await playing.stdout.readline()).split()[-1].decode()
+        where = urlsplit(player)
+        _, watching = await asyncio.open_connection(where.hostname, where.port)
+        watching.write(f"GET {where.path}video HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
+        async with asyncio.timeout(20):
+            await silent.wait()
+        playing.send_signal(signal.SIGINT)
+        async with asyncio.timeout(TIMEOUT_S / 2):
+            _, said = await playing.communicate()
+        assert (playing.returncode, said) == (0, b"")
+        watching.close()
+        over.set()
+        async with asyncio.timeout(20):
+            for _ in range(3):  # join's two connections, and play's
+                await ended.acquire()
