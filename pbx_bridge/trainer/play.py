@@ -61,7 +61,7 @@ class Player:
         self._plain, self._text, self._damaged = plain, text, damaged
         self._turn = threading.Lock()
         self._token = secrets.token_urlsafe(24)
-        self._told_length = False
+        self._told_length = self._found_damaged = False
         self.fault = ""
         """Why the video broke off, "" while it has not."""
         self._ending = self.at_rest = False
@@ -126,8 +126,9 @@ class Player:
             except (AgeError, BridgeError) as error:
                 if not self.fault and not self._ending:
                     print(f"pbx-bridge: the recording broke off: {error}", file=sys.stderr, flush=True)
-                    if isinstance(error, AgeError):
-                        self._damaged()
+                if isinstance(error, AgeError) and not self._found_damaged:
+                    self._found_damaged = True
+                    self._damaged()
                 self.fault = f"The recording broke off: {error}"
                 raise
 

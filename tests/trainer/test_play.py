@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pbx_bridge.age import CHUNK_SIZE, Reader, X25519Identity, seal_bytes
+from pbx_bridge.age import CHUNK_SIZE, AgeError, Reader, X25519Identity, seal_bytes
 from pbx_bridge.trainer import play
+from pbx_bridge.trainer.bridge import BridgeError
 from pbx_bridge.trainer.play import SHORT, Player
 from tests.trainer.browser import Browser
 
@@ -125,6 +126,34 @@ def test_a_changed_chunk_breaks_off_and_is_said(capsys: pytest.CaptureFixture[st
             get(player, "video")
         assert b"broke off" in get(player, "state")[2]
     assert "broke off" in capsys.readouterr().err
+
+
+class Faltering(io.BytesIO):
+    """A bridge that cannot be reached for a while."""
+
+    away = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.away:
+            raise BridgeError("the bridge cannot be reached")
+        return super().read(size)
+
+
+def test_damage_is_told_once_and_also_after_another_fault() -> None:
+    """P19: a network that faltered before is no reason to keep it back."""
+    sealed = bytearray(seal_bytes(CONTENT, [IDENTITY.recipient()]))
+    sealed[-2 * CHUNK_SIZE] ^= 1
+    source, told = Faltering(bytes(sealed)), list[str]()
+    player = Player(Reader(source, [IDENTITY]), "alice", lambda: told.append("damaged"))
+    source.away = True
+    with pytest.raises(BridgeError):
+        player.read(0, len(CONTENT))
+    assert told == []
+    source.away = False
+    for _ in range(2):
+        with pytest.raises(AgeError):
+            player.read(0, len(CONTENT))
+    assert told == ["damaged"]
 
 
 SEEK = """new Promise((done) => {
