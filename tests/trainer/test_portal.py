@@ -220,6 +220,7 @@ async def test_what_was_untold_when_the_keeper_ended_is_told_once_its_viewer_is_
 ) -> None:
     """P19: late rather than never: by the newest visit of the same key, since a keeper that starts knows no former ones."""
     monkeypatch.setattr(viewing, "EVERY_S", 0.3)
+    monkeypatch.setattr(viewing, "TRIES", 1_000)  # a keeper may take its time to start
     recording = (await site.home.record(CONTENT)).recording
     await site.home.link.hand_over(recording, "alice")
     bruno = (await site.join("bruno")).bridge
