@@ -218,8 +218,12 @@ document.addEventListener("keydown", (event) => {
 let turn = 0;
 // English pages write 2026-11-30 16:27: the form Swedish has by itself.
 const locale = document.documentElement.lang.replace("en", "sv");
+const two = "2-digit"; // left to itself, Chromium writes 0:03 in the small hours
+const WHOLE = {
+  year: "numeric", month: two, day: two, hour: two, minute: two, second: two, hourCycle: "h23", timeZoneName: "short",
+};
 function stamp() {
-  mark.textContent = `${name} · ${new Date().toLocaleString(locale, { timeZoneName: "short" })}`;
+  mark.textContent = `${name} · ${new Date().toLocaleString(locale, WHOLE)}`;
   turn = (turn + 1 + Math.floor(Math.random() * 7)) % 9;
   mark.style.left = `${6 + (turn % 3) * 28}%`;
   mark.style.top = `${8 + Math.floor(turn / 3) * 32}%`;
