@@ -294,7 +294,7 @@ def test_no_phrase_is_moved_within_itself(side: int, until_ms: int) -> None:
         while T0 + place * S // 8000 + HOLD_NS < arrived_ns:
             heard.extend(leg.read(place, 160, heard=True))
             place += 160
-    film = np.frombuffer(heard.tobytes(), np.int16).astype(np.float32) / 32768
+    film = (np.frombuffer(heard.tobytes(), np.int16) / 32768).astype(np.float32)
     for word in speech.words:
         if word.start_s + 1.2 < len(film) / 8000:
             likeness, _ = _find(film, Said(word.start_s, word.samples))
