@@ -93,8 +93,8 @@ class Leg:
         return place - (self._shift or 0)
 
     def read(self, place: int, count: int, *, heard: bool) -> array[int]:
-        """The `count` samples from `place` on; zeros where none came. `heard`: they go into the file, so no
-        jump may be made while there are any."""
+        """The `count` samples from `place` on; zeros where none came. `heard`: they go into the file, so a
+        small offset is put right in a pause, or stretched away."""
         if not self._least:
             return array("h", bytes(2 * count))
         target = self._target()

@@ -52,7 +52,7 @@ class Viewing:
     parts: Parts = field(init=False)
     timer: asyncio.TimerHandle | None = None
     broke: Broke | None = None
-    """Why its viewer's browser stopped, untold so far."""
+    """Why the page or program that shows it stopped, untold so far."""
     failed: int = 0
     """So many times in turn it could not be told."""
     telling: set[asyncio.Task[None]] = field(default_factory=set)
